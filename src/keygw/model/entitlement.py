@@ -1,0 +1,71 @@
+"""Entitlements: the single things a digital key allows, and the access profiles that bundle them.
+
+The bit numbers are the registry of ``protocols/key_token``; they are never reused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import KEEP, IntFlag
+
+from keygw.model.errors import BadInput
+
+
+class Entitlement(IntFlag, boundary=KEEP):
+    """A set of rights as a bitmap. Unknown bits survive a round trip and grant nothing here."""
+
+    STATUS_READ = 1 << 0
+    DOOR_LOCK = 1 << 1
+    DOOR_UNLOCK = 1 << 2
+    TRUNK_OPEN = 1 << 3
+    WINDOW_MOVE = 1 << 4
+    CLIMATE_SET = 1 << 5
+    LIGHT_FLASH = 1 << 6
+    CHARGE_CONTROL = 1 << 7
+    ENGINE_START = 1 << 8
+    KEY_SHARE = 1 << 9
+    KEY_MANAGE = 1 << 10
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """``("door.lock", ...)`` in bit order; unknown bits as ``bit.<n>``."""
+        return tuple(_name(bit) for bit in range(self.bit_length()) if self & (1 << bit))
+
+    @classmethod
+    def from_names(cls, names: Iterable[str]) -> Entitlement:
+        """The reverse of ``names``; ``BadInput`` names the first word that is not in the registry."""
+        rights = cls(0)
+        for name in names:
+            if name not in _BY_NAME:
+                raise BadInput(
+                    f"{name[:40]!r} is not an entitlement; known: {', '.join(_BY_NAME)}", code="unknown_entitlement"
+                )
+            rights |= _BY_NAME[name]
+        return rights
+
+
+_BY_NAME = {member.name.lower().replace("_", "."): member for member in Entitlement if member.name}
+_BY_BIT = {member.bit_length() - 1: name for name, member in _BY_NAME.items()}
+
+
+def _name(bit: int) -> str:
+    return _BY_BIT.get(bit, f"bit.{bit}")
+
+
+_DOORS = Entitlement.STATUS_READ | Entitlement.DOOR_LOCK | Entitlement.DOOR_UNLOCK
+
+PROFILES: dict[str, Entitlement] = {
+    "owner": Entitlement((1 << 11) - 1),
+    "driver": _DOORS
+    | Entitlement.TRUNK_OPEN
+    | Entitlement.WINDOW_MOVE
+    | Entitlement.CLIMATE_SET
+    | Entitlement.LIGHT_FLASH
+    | Entitlement.CHARGE_CONTROL
+    | Entitlement.ENGINE_START,
+    "access": _DOORS,
+    "valet": _DOORS | Entitlement.ENGINE_START,
+    "delivery": Entitlement.STATUS_READ | Entitlement.TRUNK_OPEN,
+    "service": _DOORS | Entitlement.ENGINE_START | Entitlement.LIGHT_FLASH,
+}
+"""Access profiles: named sets of entitlements."""

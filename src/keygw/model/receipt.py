@@ -1,0 +1,31 @@
+"""Receipts: the vehicle-signed record of one executed or refused command."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from keygw.model.command import Action, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a verified receipt says.
+
+    ``sequence`` counts the receipts of the vehicle from 1; ``previous`` is the SHA-256 of the receipt before (32 zero
+    bytes for the first), so a gap or a rewritten past shows. ``before``/``after``: the central lock (``None``: unknown
+    or another actuator). ``at``: vehicle time, Unix seconds. ``signed``: the COSE_Sign1 bytes it was read from.
+    """
+
+    vehicle_id: str
+    sequence: int
+    number: int
+    key_id: str
+    action: Action
+    outcome: Outcome
+    before: bool | None
+    after: bool | None
+    boot_epoch: int
+    session: bytes
+    previous: bytes
+    at: int
+    signed: bytes = field(repr=False)
