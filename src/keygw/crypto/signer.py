@@ -1,0 +1,171 @@
+"""ES256 keys: who signs, who verifies, and the names of a key.
+
+A public key is its SEC1 compressed point (33 bytes) everywhere in keygw; a signature is r || s (64 bytes, RFC 7518
+section 3.4). A private key is only ever behind ``Signer``, so that it may live in an enclave, an HSM or a KMS.
+"""
+
+from __future__ import annotations
+
+import base64
+from functools import lru_cache
+from typing import Protocol
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+
+from keygw.crypto import cbor
+from keygw.crypto.errors import CryptoError
+from keygw.crypto.kdf import sha256
+from keygw.model.ids import ID_BYTES, format_id
+
+PUBLIC_KEY_BYTES = 33
+SIGNATURE_BYTES = 64
+_ES256 = ec.ECDSA(hashes.SHA256())
+_CURVE = ec.SECP256R1()
+_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+
+
+class Signer(Protocol):
+    """Holds one P-256 private key and never gives it away."""
+
+    @property
+    def public_key(self) -> bytes:
+        """33 bytes."""
+
+    def sign(self, message: bytes) -> bytes:
+        """ES256 over ``message``: 64 bytes."""
+
+
+class LocalSigner:
+    """A signer whose key lives in this process."""
+
+    __slots__ = ("_key", "public_key")
+
+    def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
+        if key.curve.name != _CURVE.name:
+            raise CryptoError("not a P-256 private key")
+        self._key = key
+        self.public_key = _compressed(key.public_key())
+
+    @classmethod
+    def generate(cls) -> LocalSigner:
+        return cls(ec.generate_private_key(_CURVE))
+
+    @classmethod
+    def from_secret(cls, secret: int) -> LocalSigner:
+        """From the private scalar: for test vectors, and for keys that a seed makes repeatable."""
+        if not 0 < secret < _ORDER:
+            raise CryptoError("the private scalar is out of range")
+        return cls(ec.derive_private_key(secret, _CURVE))
+
+    @classmethod
+    def from_pem(cls, pem: bytes, passphrase: bytes | None = None) -> LocalSigner:
+        """PKCS#8 PEM; ``CryptoError`` if it is anything else or the passphrase is wrong."""
+        try:
+            key = serialization.load_pem_private_key(pem, passphrase)
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+            raise CryptoError("not a readable private key, or the wrong passphrase") from error
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise CryptoError("not a P-256 private key")
+        return cls(key)
+
+    def to_pem(self, passphrase: bytes | None = None) -> bytes:
+        """PKCS#8 PEM, encrypted if there is a passphrase."""
+        protection: serialization.KeySerializationEncryption = (
+            serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
+        )
+        return self._key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection)
+
+    def sign(self, message: bytes) -> bytes:
+        r, s = decode_dss_signature(self._key.sign(message, _ES256))
+        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+    def __repr__(self) -> str:
+        return f"LocalSigner({device_id(self.public_key)})"
+
+
+def verify(public_key: bytes, signature: bytes, message: bytes) -> None:
+    """Return if ``signature`` is ES256 over ``message`` by that key; ``CryptoError`` otherwise."""
+    key = _load(public_key)
+    if len(signature) != SIGNATURE_BYTES:
+        raise CryptoError("a signature has 64 bytes")
+    r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
+    try:
+        key.verify(encode_dss_signature(r, s), message, _ES256)
+    except InvalidSignature as error:
+        raise CryptoError("the signature does not verify") from error
+
+
+def check_public_key(public_key: bytes) -> bytes:
+    """The same bytes if they are a point of the curve in compressed form; ``CryptoError`` otherwise."""
+    _load(public_key)
+    return public_key
+
+
+def coordinates(public_key: bytes) -> tuple[bytes, bytes]:
+    """``(x, y)``, 32 bytes each."""
+    numbers = _load(public_key).public_numbers()
+    return numbers.x.to_bytes(32, "big"), numbers.y.to_bytes(32, "big")
+
+
+def compress(x: bytes, y: bytes) -> bytes:
+    """The 33-byte form of a point given by its coordinates; ``CryptoError`` if it is not on the curve."""
+    if len(x) != 32 or len(y) != 32:
+        raise CryptoError("a P-256 coordinate has 32 bytes")
+    numbers = ec.EllipticCurvePublicNumbers(int.from_bytes(x, "big"), int.from_bytes(y, "big"), _CURVE)
+    try:
+        return _compressed(numbers.public_key())
+    except ValueError as error:
+        raise CryptoError("the point is not on P-256") from error
+
+
+def cose_key(public_key: bytes) -> dict[int, object]:
+    """COSE_Key of it (RFC 9053 section 7.1.1) with y as a sign bit: ``{1: 2, -1: 1, -2: x, -3: bool}``."""
+    check_public_key(public_key)
+    return {1: 2, -1: 1, -2: public_key[1:], -3: public_key[0] == 3}
+
+
+def from_cose_key(value: object) -> bytes:
+    """The reverse of ``cose_key``; ``CryptoError`` for any other shape."""
+    if not isinstance(value, dict) or set(value) != {1, -1, -2, -3} or value[1] != 2 or value[-1] != 1:
+        raise CryptoError("not a P-256 COSE_Key")
+    x, odd = value[-2], value[-3]
+    if not isinstance(x, bytes) or len(x) != 32 or not isinstance(odd, bool):
+        raise CryptoError("not a P-256 COSE_Key")
+    key = bytes((3 if odd else 2,)) + x
+    if cbor.encode(value) != cbor.encode(cose_key(key)):  # 2.0 and true would compare equal to 2 and 1
+        raise CryptoError("not a P-256 COSE_Key")
+    return key
+
+
+def thumbprint(public_key: bytes) -> bytes:
+    """COSE key thumbprint (RFC 9679) with SHA-256: 32 bytes."""
+    x, y = coordinates(public_key)
+    return sha256(cbor.encode({1: 2, -1: 1, -2: x, -3: y}))
+
+
+def device_id(public_key: bytes) -> str:
+    """``dev_...``: the head of the thumbprint, so that the id cannot be claimed for another key."""
+    return format_id("dev", thumbprint(public_key)[:ID_BYTES])
+
+
+def encode_public(public_key: bytes) -> str:
+    """base64url without padding, the form of JSON documents."""
+    return base64.urlsafe_b64encode(public_key).rstrip(b"=").decode()
+
+
+@lru_cache(maxsize=512)
+def _load(public_key: bytes) -> ec.EllipticCurvePublicKey:
+    """A memo of a pure function: decompressing the same issuer's point cost as much as a third of each verification."""
+    if len(public_key) != PUBLIC_KEY_BYTES:
+        raise CryptoError("a public key has 33 bytes")
+    try:
+        return ec.EllipticCurvePublicKey.from_encoded_point(_CURVE, public_key)
+    except ValueError as error:
+        raise CryptoError("the point is not on P-256") from error
+
+
+def _compressed(key: ec.EllipticCurvePublicKey) -> bytes:
+    return key.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.CompressedPoint)

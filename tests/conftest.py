@@ -1,0 +1,80 @@
+"""What every test may lean on: one seed, a strict way to skip, and the shared reference material.
+
+KEYGW_SEED     repeats a run, and lets hypothesis look for new examples; without it every run is the same.
+KEYGW_REQUIRE  comma-separated parts (``shared``, later ``postgres``, ...) whose absence fails instead of skipping.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).resolve().parent.parent
+DEFAULT_SEED = 20260
+
+Require = Callable[[str, bool, str], None]
+
+settings.register_profile("keygw", deadline=None, derandomize="KEYGW_SEED" not in os.environ)
+settings.load_profile("keygw")
+
+
+def _seed() -> int:
+    text = os.environ.get("KEYGW_SEED", str(DEFAULT_SEED))
+    try:
+        return int(text)
+    except ValueError:
+        raise pytest.UsageError(f"KEYGW_SEED must be a whole number, not {text!r}") from None
+
+
+def _required_parts() -> frozenset[str]:
+    return frozenset(part.strip() for part in os.environ.get("KEYGW_REQUIRE", "").split(",") if part.strip())
+
+
+def pytest_report_header() -> list[str]:
+    required = ", ".join(sorted(_required_parts())) or "nothing beyond Python"
+    return [f"keygw: seed {_seed()} (KEYGW_SEED repeats it); required: {required}"]
+
+
+@pytest.fixture(scope="session")
+def seed() -> int:
+    """The seed of this run."""
+    return _seed()
+
+
+@pytest.fixture
+def rng(seed: int, request: pytest.FixtureRequest) -> random.Random:
+    """Randomness of this test alone: the same whatever ran before, or on which worker."""
+    return random.Random(f"{seed}:{request.node.nodeid}")
+
+
+@pytest.fixture(scope="session")
+def require() -> Require:
+    """``require(part, present, hint)``: skip where ``present`` is false, or fail where CI promised the part."""
+
+    def check(part: str, present: bool, hint: str) -> None:
+        if present:
+            return
+        if part in _required_parts():
+            pytest.fail(f"{part} is required here (KEYGW_REQUIRE) but missing: {hint}")
+        pytest.skip(f"no {part}: {hint}")
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of this tree."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared(require: Require) -> Path:
+    """The folder of reference vectors and design notes beside the clone; tests that need it skip where it is absent."""
+    path = ROOT.parent / "shared"
+    require("shared", path.is_dir(), "the folder ../shared is not beside this clone")
+    return path
