@@ -1,0 +1,64 @@
+"""JSON and base64url as a verifier wants them: one spelling, nothing skipped, nothing said twice.
+
+Everything here raises ``ValueError``.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any, NoReturn
+
+MAX_NESTING = 8
+_MAX_DIGITS = 13
+"""Of an integer: 2^40 has that many."""
+
+
+def decode_base64url(text: str) -> bytes:
+    """RFC 7515 appendix C: no padding, no foreign character, unused bits zero."""
+    data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    # Python's decoder skips what it does not know; encoding again shows whether it skipped anything.
+    if encode_base64url(data) != text:
+        raise ValueError("not canonical base64url")
+    return data
+
+
+def encode_base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def parse_object(data: bytes) -> dict[str, Any]:
+    """One JSON object (RFC 8259) in UTF-8. No member name twice, no fraction, exponent, minus sign, NaN or infinity."""
+    text = data.decode("utf-8")
+    # Bounds the recursion of the parser. Brackets inside strings count too: no string of ours has any need for them.
+    if text.count("{") + text.count("[") > MAX_NESTING:
+        raise ValueError("nested too deeply")
+    value = _DECODER.decode(text)
+    if not isinstance(value, dict):
+        raise ValueError("not an object")
+    return value
+
+
+def dump_object(value: dict[str, Any]) -> bytes:
+    """The shortest spelling, members in the given order."""
+    return json.dumps(value, separators=(",", ":")).encode("ascii")
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a member name occurs twice")
+    return found
+
+
+def _integer(text: str) -> int:
+    if text[0] == "-" or len(text) > _MAX_DIGITS:
+        raise ValueError("a number is out of range")
+    return int(text)
+
+
+def _refuse(text: str) -> NoReturn:
+    raise ValueError("only whole numbers are allowed")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_members, parse_int=_integer, parse_float=_refuse, parse_constant=_refuse)

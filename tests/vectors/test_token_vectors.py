@@ -1,0 +1,192 @@
+"""The frozen vectors of protocols/key_token, the script that makes them, and the page that explains them agree.
+
+Each object is read whole, cut at every byte, with trailing data and with every byte changed. The signatures are also
+checked with `cryptography` and `cbor2` alone, so that a shared mistake of our reader and writer would show.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib.util
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cbor2
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+
+from keygw.model.errors import TokenError
+from keygw.token.cwt import decode_cwt
+from keygw.token.jwt import decode_jwt
+from keygw.token.receipt import verify_chain, verify_receipt
+from keygw.token.revocation import verify_ack, verify_list
+from keygw.token.trust import IssuerKey, TrustedIssuers
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PAGE = ROOT / "protocols" / "key_token" / "README.md"
+VECTORS = PAGE.parent / "vectors"
+
+
+def load(name: str) -> Any:
+    return json.loads((VECTORS / name).read_text(encoding="utf-8"))
+
+
+KEYS = load("keys.json")["keys"]
+TOKENS = {row["name"]: row for row in load("tokens.json")["tokens"]}
+LISTS = {row["name"]: row for row in load("revocation.json")["lists"]}
+RECEIPTS = load("receipts.json")["receipts"]
+INVALID = load("invalid.json")["cases"]
+CAR = bytes.fromhex(KEYS["vehicle"]["public_key"])
+VEHICLE = KEYS["vehicle"]["vehicle_id"]
+
+
+def trust(issuer: str = KEYS["issuer"]["issuer"]) -> TrustedIssuers:
+    key = KEYS["issuer"]
+    return TrustedIssuers([IssuerKey(issuer, bytes.fromhex(key["kid"]), bytes.fromhex(key["public_key"]))])
+
+
+READERS: dict[str, Callable[[Any], Any]] = {
+    "cwt": lambda data: decode_cwt(data, trust(), vehicle_id=VEHICLE),
+    "jwt": lambda data: decode_jwt(data, trust(), vehicle_id=VEHICLE),
+    "list": lambda data: verify_list(data, trust(), VEHICLE),
+    "ack": lambda data: verify_ack(data, CAR),
+    "receipt": lambda data: verify_receipt(data, CAR),
+}
+OBJECTS: dict[str, Any] = {
+    "cwt": bytes.fromhex(TOKENS["friend"]["cwt"]),
+    "jwt": TOKENS["friend"]["jwt"],
+    "list": bytes.fromhex(LISTS["five entries"]["signed"]),
+    "ack": bytes.fromhex(LISTS["five entries"]["ack"]["signed"]),
+    "receipt": bytes.fromhex(RECEIPTS[1]["signed"]),
+}
+
+
+def plain(value: object) -> object:
+    if isinstance(value, bytes):
+        return value.hex()
+    return list(value) if isinstance(value, tuple) else value
+
+
+@pytest.mark.parametrize("name", TOKENS)
+def test_both_forms_give_the_claims(name: str) -> None:
+    row = TOKENS[name]
+    trusted = trust(row["claims"]["issuer"])
+    for claims in (
+        decode_cwt(bytes.fromhex(row["cwt"]), trusted, vehicle_id=VEHICLE),
+        decode_jwt(row["jwt"], trusted, vehicle_id=VEHICLE, now=row["claims"]["not_before"]),
+    ):
+        assert {field: plain(getattr(claims, field)) for field in row["claims"]} == row["claims"]
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_list_and_its_acknowledgement_give_their_fields(name: str) -> None:
+    row = LISTS[name]
+    signed = bytes.fromhex(row["signed"])
+    listed = verify_list(signed, trust(), VEHICLE)
+    assert {field: plain(getattr(listed, field)) for field in row["fields"]} == row["fields"]
+    ack = verify_ack(bytes.fromhex(row["ack"]["signed"]), CAR)
+    assert (ack.vehicle_id, ack.sequence, ack.boot_epoch) == (VEHICLE, listed.sequence, row["ack"]["boot_epoch"])
+    assert ack.list_hash.hex() == row["hash"] == hashlib.sha256(signed).hexdigest()
+
+
+def test_the_receipts_give_their_fields_and_form_a_chain() -> None:
+    receipts = [verify_receipt(bytes.fromhex(row["signed"]), CAR) for row in RECEIPTS]
+    for row, receipt in zip(RECEIPTS, receipts, strict=True):
+        assert {field: plain(getattr(receipt, field)) for field in row["fields"]} == row["fields"]
+    verify_chain(receipts)
+
+
+@pytest.mark.parametrize("case", INVALID, ids=lambda case: f"{case['object']}: {case['name']}")
+def test_an_invalid_vector_is_refused_with_its_code(case: dict[str, str]) -> None:
+    data = case["data"] if case["object"] == "jwt" else bytes.fromhex(case["data"])
+    with pytest.raises(TokenError) as refusal:
+        READERS[case["object"]](data)
+    assert refusal.value.code == case["code"]
+
+
+@pytest.mark.parametrize("kind", OBJECTS)
+def test_no_part_and_no_extension_is_accepted(kind: str) -> None:
+    data = OBJECTS[kind]
+    READERS[kind](data)
+    tails = ("A", "=", ".", " ", "\n", data) if isinstance(data, str) else (b"\0", b"\xf6", b"\xff", data)
+    for changed in (*(data[:size] for size in range(len(data))), *(data + tail for tail in tails)):
+        with pytest.raises(TokenError):
+            READERS[kind](changed)
+
+
+@pytest.mark.parametrize("kind", OBJECTS)
+def test_no_byte_can_be_changed(kind: str) -> None:
+    data = OBJECTS[kind]
+    raw = data.encode() if isinstance(data, str) else data
+    for at, mask in ((at, mask) for at in range(len(raw)) for mask in (0x01, 0x20, 0x80)):
+        changed = raw[:at] + bytes((raw[at] ^ mask,)) + raw[at + 1 :]
+        with pytest.raises(TokenError):
+            READERS[kind](changed.decode("latin-1") if isinstance(data, str) else changed)
+
+
+def check_es256(x: str, y: str, signature: bytes, message: bytes) -> None:
+    numbers = ec.EllipticCurvePublicNumbers(int(x, 16), int(y, 16), ec.SECP256R1())
+    r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
+    numbers.public_key().verify(encode_dss_signature(r, s), message, ec.ECDSA(hashes.SHA256()))
+
+
+@pytest.mark.parametrize(
+    ("kind", "signer"), [("cwt", "issuer"), ("list", "issuer"), ("ack", "vehicle"), ("receipt", "vehicle")]
+)
+def test_the_cbor_objects_are_plain_cose(kind: str, signer: str) -> None:
+    protected, unprotected, payload, signature = cbor2.loads(OBJECTS[kind])
+    typ = {"cwt": "dk", "list": "dkrl", "ack": "dkra", "receipt": "dkrc"}[kind]
+    kid = {4: bytes.fromhex(KEYS["issuer"]["kid"])} if signer == "issuer" else {}
+    assert (cbor2.loads(protected), unprotected) == ({1: -7, **kid, 16: typ}, {})
+    key = KEYS[signer]
+    check_es256(key["x"], key["y"], signature, cbor2.dumps(["Signature1", protected, b"", payload]))
+    assert cbor2.dumps(cbor2.loads(payload), canonical=True) == payload
+
+
+def test_the_jwt_is_a_plain_jws() -> None:
+    signed, _, signature = TOKENS["friend"]["jwt"].rpartition(".")
+    raw = base64.urlsafe_b64decode(signature + "==")
+    check_es256(KEYS["issuer"]["x"], KEYS["issuer"]["y"], raw, signed.encode())
+
+
+def test_the_script_makes_exactly_these_files() -> None:
+    spec = importlib.util.spec_from_file_location("make_token_vectors", ROOT / "tools" / "make_token_vectors.py")
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    made = script.documents()
+    assert made.keys() == {path.name for path in VECTORS.iterdir()}
+    for name, text in made.items():
+        assert (VECTORS / name).read_text(encoding="utf-8") == text
+
+
+BLOCKS = dict(re.findall(r"^```((?:hex|jwt|json) \w+)\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.M | re.S))
+
+
+@pytest.mark.parametrize("kind", ["cwt", "list", "ack", "receipt"])
+def test_the_worked_examples_of_the_page_are_the_vectors(kind: str) -> None:
+    lines = BLOCKS[f"hex {kind}"].splitlines()
+    assert bytes.fromhex("".join(line.partition("#")[0].strip() for line in lines)) == OBJECTS[kind]
+
+
+def test_the_jwt_of_the_page_is_the_vector() -> None:
+    token = "".join(BLOCKS["jwt friend"].split())
+    assert token == TOKENS["friend"]["jwt"]
+    for part, name in zip(token.split("."), ("header", "claims"), strict=False):
+        assert json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))) == json.loads(BLOCKS[f"json {name}"])
+
+
+def test_the_page_tells_the_real_sizes() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    for kind in ("cwt", "list", "ack", "receipt"):
+        assert f"{len(OBJECTS[kind])} bytes:" in text
+    assert f"The same token, {len(OBJECTS['jwt'])} characters" in text
+    largest = TOKENS["largest"]
+    assert f"{len(largest['cwt']) // 2} bytes as CWT and {len(largest['jwt'])} characters as JWT" in text
