@@ -1,0 +1,148 @@
+"""What both roles of a session share: framing, turn-taking, timers and the channel."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+from keygw.crypto.kdf import sha256
+from keygw.model.errors import KeygwError, ProtocolError
+from keygw.model.ids import Random, id_bytes
+from keygw.session.channel import Channel
+from keygw.session.edhoc import Initiator, Responder
+from keygw.session.events import Ended, Event
+from keygw.session.states import Side, State, advance
+from keygw.wire import messages
+from keygw.wire.frame import AFTER_AUTHENTICATION, Fragmenter, Reassembler
+from keygw.wire.messages import ErrorCode, MessageType
+
+HANDSHAKE_SECONDS = 10.0
+"""From message_1 to RESULT."""
+GREETED_SECONDS = 120.0
+"""A link on which nobody authenticates is given up after this."""
+SESSION_SECONDS = 600.0
+"""An open session lives at most this long, then a new handshake is due."""
+EAD_INTENT = 65001
+"""EAD label of the item that binds HELLO (sent critical, so negative)."""
+SESSION_HASH_BYTES = 8
+
+
+class Session:
+    """One conversation over one link. Feed ``receive`` and ``tick``; drain ``frames`` after every call.
+
+    Any ``ProtocolError`` raised here is final: the state is CLOSED, and an ERROR for the peer waits in ``frames``.
+    """
+
+    side: Side
+
+    def __init__(self, info: bytes, random: Random, now: float) -> None:
+        self.state = State.SILENT
+        self.message_bytes = 0
+        """Bytes of messages in both directions since HELLO (type bytes included, frame headers not)."""
+        self._info = info
+        self._random = random
+        self._fragmenter = Fragmenter()
+        self._reassembler = Reassembler()
+        self._outbox: deque[bytes] = deque()
+        self._channel: Channel | None = None
+        self._hello = b""
+        self._deadline = now + GREETED_SECONDS
+
+    def receive(self, frame: bytes, now: float) -> list[Event]:
+        """Take one frame from the peer. Returns what it led to."""
+        if self.state is State.CLOSED:
+            return []
+        if now >= self._deadline:
+            return self.tick(now)  # what comes after the end is not heard, however rarely the driver ticks
+        try:
+            message = self._reassembler.push(frame, now)
+            if message is None:
+                return []
+            message_type, body = MessageType(message[0]), message[1:]
+            self._step(self.side.other, message_type)
+            self._count(message_type, message)
+            if message_type is MessageType.ERROR:
+                code = messages.decode_error(body)
+                return [Ended(code, f"the {self.side.other.value} ended the session: {code.label}")]
+            return self._on_message(message_type, body, now)
+        except KeygwError as error:
+            self.fail()
+            if isinstance(error, ProtocolError):
+                raise
+            # A credential or key that does not hold is the peer's breach as well; the cause stays in this process.
+            raise ProtocolError(str(error), code=error.code) from error
+
+    def frames(self, max_frame: int) -> Iterator[bytes]:
+        """Everything there is to send now, in frames of at most ``max_frame`` bytes."""
+        while self._outbox:
+            yield from self._fragmenter.split(self._outbox.popleft(), max_frame)
+
+    @property
+    def deadline(self) -> float:
+        """When ``tick`` is due at the latest."""
+        unfinished = self._reassembler.deadline
+        return self._deadline if unfinished is None else min(self._deadline, unfinished)
+
+    def tick(self, now: float) -> list[Event]:
+        """Let time pass: ends a session that is over, or a handshake or message that stays unfinished."""
+        if self.state is State.CLOSED or now < self.deadline:
+            return []
+        self.end()
+        return [Ended(None, "the session's time is over")]
+
+    def end(self) -> None:
+        """Say that the session is over, and close."""
+        self._close(ErrorCode.SESSION_OVER)
+
+    def fail(self) -> None:
+        """Refuse the peer with the one generic code, and close."""
+        self._close(ErrorCode.REFUSED)
+
+    def _close(self, code: ErrorCode) -> None:
+        if self.state is not State.CLOSED:
+            self.state = State.CLOSED
+            said = ErrorCode.REFUSED if self._channel is None else code  # one code for all before authentication
+            self._outbox.append(messages.encode_error(said))
+
+    def _on_message(self, message_type: MessageType, body: bytes, now: float) -> list[Event]:
+        raise ProtocolError(f"{message_type.name} is not handled by the {self.side.value}")
+
+    def _step(self, who: Side, message_type: MessageType) -> None:
+        self.state = advance(self.state, who, message_type)
+
+    def _count(self, message_type: MessageType, message: bytes) -> None:
+        if message_type not in (MessageType.HELLO, MessageType.HELLO_REQ):
+            self.message_bytes += len(message)
+
+    def _send(self, message_type: MessageType, body: bytes) -> None:
+        self._step(self.side, message_type)
+        message = bytes((message_type,)) + body
+        self._count(message_type, message)
+        self._outbox.append(message)
+
+    def _send_sealed(self, message_type: MessageType, plaintext: bytes) -> None:
+        self._step(self.side, message_type)
+        message = bytes((message_type,)) + self._opened.seal(message_type, plaintext)
+        self._count(message_type, message)
+        self._outbox.append(message)
+
+    def _unseal(self, message_type: MessageType, body: bytes) -> bytes:
+        return self._opened.open(message_type, body)
+
+    @property
+    def _opened(self) -> Channel:
+        if self._channel is None:
+            raise ProtocolError("there is no channel yet")
+        return self._channel
+
+    @property
+    def _hello_hash(self) -> bytes:
+        """SHA-256(INFO | HELLO): bound in EAD_3 and in the exporter context (M: else a downgrade goes unnoticed)."""
+        return sha256(self._info + self._hello)
+
+    def _open_channel(self, party: Initiator | Responder, vehicle_id: str, key_id: str) -> bytes:
+        """Derive the channel. Returns the session hash that receipts name."""
+        context = self._hello_hash + id_bytes(vehicle_id, "veh") + id_bytes(key_id, "key")
+        self._channel = Channel(self.side, party.export, context, party.th_4)
+        self._reassembler.limit = AFTER_AUTHENTICATION
+        return sha256(party.th_4)[:SESSION_HASH_BYTES]

@@ -1,0 +1,160 @@
+"""The device's role: initiator, BLE central."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from keygw.crypto import cbor
+from keygw.model.command import Outcome
+from keygw.model.errors import ProtocolError
+from keygw.model.ids import Random
+from keygw.model.vehicle import Vehicle
+from keygw.session.core import EAD_INTENT, HANDSHAKE_SECONDS, SESSION_SECONDS, Session
+from keygw.session.edhoc import EPHEMERAL_BYTES, KCWT, SUITE_6, Credential, Ead, Initiator
+from keygw.session.events import (
+    Answered,
+    Event,
+    Greeted,
+    ListAcknowledged,
+    Read,
+    ReceiptsGiven,
+    Responded,
+    SignatureNeeded,
+    VehicleProven,
+)
+from keygw.session.identity import vehicle_credential
+from keygw.session.states import Side, State
+from keygw.wire import messages
+from keygw.wire.messages import Cmd, Hello, Intent, LinkKind, MessageType, Receipts, Res, Result
+
+C_I = b"\x00"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyInHand:
+    """What a device brings to a session: which digital key, its token, and the key pair that the token is bound to."""
+
+    key_id: str
+    token: bytes = field(repr=False)
+    """The CWT."""
+    device_key: bytes
+    """The public half; the private half signs elsewhere."""
+
+    def credential(self) -> Credential:
+        return Credential({KCWT: cbor.decode(self.token)}, self.token, self.device_key)
+
+
+class DeviceSession(Session):
+    """``begin`` after ``Greeted``; ``sign`` after ``SignatureNeeded``; then ``command`` and the rest while OPEN."""
+
+    side = Side.DEVICE
+
+    def __init__(
+        self,
+        vehicle: Vehicle,
+        key: KeyInHand,
+        info: bytes,
+        random: Random,
+        now: float,
+        link: LinkKind = LinkKind.DIRECT,
+        subscribe: bool = False,
+    ) -> None:
+        super().__init__(info, random, now)
+        self._vehicle = vehicle
+        self._key = key
+        self._link = link
+        self._subscribe = subscribe
+        self._edhoc: Initiator | None = None
+        self._first: Cmd | None = None
+        self._unanswered: set[int] = set()
+
+    def request_hello(self) -> None:
+        """Ask for a fresh HELLO: the last one is from long ago."""
+        self._send(MessageType.HELLO_REQ, b"")
+
+    def begin(self, now: float, first: Cmd | None = None) -> None:
+        """Send message_1. ``first`` rides in message_3 and is acted on only once that has verified."""
+        self._edhoc = Initiator(
+            SUITE_6,
+            self._random(EPHEMERAL_BYTES),
+            C_I,
+            self._key.credential(),
+            vehicle_credential(self._vehicle.id, self._vehicle.public_key),
+        )
+        self._first = first
+        self._deadline = now + HANDSHAKE_SECONDS
+        self._send(MessageType.MESSAGE_1, self._edhoc.message_1)
+
+    def sign(self, signature: bytes) -> None:
+        """Hand over the device key's signature; sends message_3."""
+        self._send(MessageType.MESSAGE_3, self._party.message_3(signature))
+
+    def command(self, command: Cmd) -> None:
+        self._unanswered.add(command.number)
+        self._send_sealed(MessageType.CMD, command.encode())
+
+    def push_list(self, signed: bytes) -> None:
+        """Carry a revocation list to the vehicle."""
+        self._send_sealed(MessageType.RL_PUSH, signed)
+
+    def ask_receipts(self, after: int) -> None:
+        self._send_sealed(MessageType.RECEIPT_GET, messages.encode_sequence(after))
+
+    def acknowledge_receipts(self, sequence: int) -> None:
+        """Tell the vehicle that the receipts up to ``sequence`` are stored durably."""
+        self._send_sealed(MessageType.RECEIPT_ACK, messages.encode_sequence(sequence))
+
+    @property
+    def _party(self) -> Initiator:
+        if self._edhoc is None:
+            raise ProtocolError("the handshake has not begun")
+        return self._edhoc
+
+    def _on_message(self, message_type: MessageType, body: bytes, now: float) -> list[Event]:
+        match message_type:
+            case MessageType.HELLO:
+                hello = Hello.decode(body)
+                self._hello = body
+                return [Greeted(hello.boot_epoch)]
+            case MessageType.MESSAGE_2:
+                self._party.receive_2(body)
+                intent = Intent(self._hello_hash[:8], self._link, self._subscribe, self._first)
+                to_sign = self._party.to_be_signed([Ead(-EAD_INTENT, intent.encode())])
+                return [VehicleProven(), SignatureNeeded(to_sign)]
+            case MessageType.RESULT:
+                return [self._on_result(body, now)]
+            case MessageType.RES:
+                response = Res.decode(self._unseal(message_type, body))
+                if response.number not in self._unanswered:
+                    raise ProtocolError("the vehicle answered a command that was not asked")
+                self._unanswered.discard(response.number)
+                return [Responded(response)]
+            case MessageType.EVENT:
+                return [Read(messages.decode_event(self._unseal(message_type, body)))]
+            case MessageType.RECEIPT:
+                return [ReceiptsGiven(Receipts.decode(self._unseal(message_type, body)))]
+            case MessageType.RL_ACK:
+                return [ListAcknowledged(self._unseal(message_type, body))]
+        return super()._on_message(message_type, body, now)
+
+    def _on_result(self, body: bytes, now: float) -> Answered:
+        session_hash = self._open_channel(self._party, self._vehicle.id, self._key.key_id)
+        result = Result.decode(self._unseal(MessageType.RESULT, body))
+        if result.number != (None if self._first is None else self._first.number):
+            raise ProtocolError("RESULT answers another command")
+        self._deadline = now + SESSION_SECONDS
+        if result.outcome in _KEY_REFUSED:
+            self.state = State.CLOSED
+        return Answered(result, session_hash)
+
+
+_KEY_REFUSED = frozenset(
+    {
+        Outcome.KEY_REVOKED,
+        Outcome.KEY_SUSPENDED,
+        Outcome.KEY_EXPIRED,
+        Outcome.KEY_NOT_YET_VALID,
+        Outcome.NOT_ENROLLED,
+        Outcome.PARENT_ENDED,
+    }
+)

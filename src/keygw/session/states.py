@@ -1,0 +1,68 @@
+"""The one state table that both roles obey (law 6).
+
+A conversation is one walk through ``TRANSITIONS``, seen from both ends: sending and receiving are the same step. The
+picture in ``protocols/key_session`` is drawn from this table.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from keygw.model.errors import ProtocolError
+from keygw.wire.messages import MessageType as M
+
+
+class Side(Enum):
+    DEVICE = "device"
+    VEHICLE = "vehicle"
+
+    @property
+    def other(self) -> Side:
+        return Side.VEHICLE if self is Side.DEVICE else Side.DEVICE
+
+
+class State(Enum):
+    SILENT = "silent"
+    """Linked; the vehicle owes a HELLO."""
+    GREETED = "greeted"
+    ASKED = "asked"
+    """message_1 is out; the vehicle must prove itself."""
+    PROVEN = "proven"
+    """The vehicle has proven itself; the device must."""
+    SHOWN = "shown"
+    """The device has shown its key token; the vehicle decides."""
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+D, V = Side.DEVICE, Side.VEHICLE
+
+TRANSITIONS: dict[State, dict[tuple[Side, M], State]] = {
+    State.SILENT: {(V, M.HELLO): State.GREETED},
+    State.GREETED: {(D, M.HELLO_REQ): State.SILENT, (D, M.MESSAGE_1): State.ASKED},
+    State.ASKED: {(V, M.MESSAGE_2): State.PROVEN},
+    State.PROVEN: {(D, M.MESSAGE_3): State.SHOWN},
+    State.SHOWN: {(V, M.RESULT): State.OPEN},
+    State.OPEN: {
+        (D, M.CMD): State.OPEN,
+        (V, M.RES): State.OPEN,
+        (V, M.EVENT): State.OPEN,
+        (D, M.RECEIPT_GET): State.OPEN,
+        (V, M.RECEIPT): State.OPEN,
+        (D, M.RECEIPT_ACK): State.OPEN,
+        (D, M.RL_PUSH): State.OPEN,
+        (V, M.RL_ACK): State.OPEN,
+    },
+    State.CLOSED: {},
+}
+"""``TRANSITIONS[state][who, message]`` is the next state. ERROR, by either side, leads from every state to CLOSED."""
+
+
+def advance(state: State, who: Side, message: M) -> State:
+    """The state after ``who`` sent ``message``; ``ProtocolError`` if that is not its turn."""
+    if message is M.ERROR and state is not State.CLOSED:
+        return State.CLOSED
+    try:
+        return TRANSITIONS[state][who, message]
+    except KeyError:
+        raise ProtocolError(f"{message.name} from the {who.value} has no place in state {state.value}") from None

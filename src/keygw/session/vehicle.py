@@ -1,0 +1,146 @@
+"""The vehicle's role: responder, BLE peripheral. It decides nothing: its driver answers what it reports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from keygw.crypto import cbor
+from keygw.crypto.agreement import EphemeralKey
+from keygw.model.errors import ProtocolError
+from keygw.model.ids import Random
+from keygw.session.core import EAD_INTENT, HANDSHAKE_SECONDS, SESSION_SECONDS, Session
+from keygw.session.edhoc import EPHEMERAL_BYTES, KCWT, SUITE_6, Credential, Ead, IdCred, Responder
+from keygw.session.events import (
+    Commanded,
+    Event,
+    ListPushed,
+    Presented,
+    ReceiptsStored,
+    ReceiptsWanted,
+    SignatureNeeded,
+)
+from keygw.session.identity import vehicle_credential
+from keygw.session.states import Side
+from keygw.token.claims import KeyClaims
+from keygw.wire import messages
+from keygw.wire.messages import NONCE_BYTES, Cmd, Hello, Intent, MessageType, Reading, Receipts, Res, Result
+
+C_R = b"\x01"
+
+VerifyToken = Callable[[bytes], KeyClaims]
+"""CWT -> claims: issuer signature, structure and audience hold; raises ``TokenError`` otherwise. Time is policy."""
+
+
+class VehicleSession(Session):
+    """``greet``; then ``sign`` after ``SignatureNeeded``, ``answer`` ``Presented``, ``respond`` to ``Commanded``."""
+
+    side = Side.VEHICLE
+
+    def __init__(
+        self, vehicle_id: str, public_key: bytes, verify: VerifyToken, info: bytes, random: Random, now: float
+    ) -> None:
+        super().__init__(info, random, now)
+        self._vehicle_id = vehicle_id
+        self._own = vehicle_credential(vehicle_id, public_key)
+        self._verify = verify
+        self._edhoc: Responder | None = None
+        self._claims: KeyClaims | None = None
+
+    def greet(self, boot_epoch: int) -> None:
+        """Send HELLO, fresh for this conversation. G_V is for the fast path; it is never EDHOC's G_Y."""
+        hello = Hello(self._random(NONCE_BYTES), EphemeralKey(self._random(EPHEMERAL_BYTES)).public, boot_epoch)
+        self._boot_epoch = boot_epoch
+        self._hello = hello.encode()[1:]
+        self._send(MessageType.HELLO, self._hello)
+
+    def sign(self, signature: bytes) -> None:
+        """Hand over the vehicle key's signature; sends message_2."""
+        self._send(MessageType.MESSAGE_2, self._party.message_2(signature))
+
+    def answer(self, result: Result, keep_open: bool) -> None:
+        """Send RESULT; a refused key gets its precise reason, and then the session is over."""
+        self._send_sealed(MessageType.RESULT, result.encode())
+        if not keep_open:
+            self.end()
+
+    def respond(self, response: Res) -> None:
+        self._send_sealed(MessageType.RES, response.encode())
+
+    def tell(self, readings: Sequence[Reading]) -> None:
+        """Send signals as EVENT."""
+        self._send_sealed(MessageType.EVENT, messages.encode_event(readings))
+
+    def give_receipts(self, receipts: Receipts) -> None:
+        self._send_sealed(MessageType.RECEIPT, receipts.encode())
+
+    def acknowledge_list(self, signed: bytes) -> None:
+        """Send RL_ACK: signed by the vehicle key, and only after the list is safely stored."""
+        self._send_sealed(MessageType.RL_ACK, signed)
+
+    @property
+    def claims(self) -> KeyClaims | None:
+        """Who is authenticated, once somebody is."""
+        return self._claims
+
+    @property
+    def _party(self) -> Responder:
+        if self._edhoc is None:
+            raise ProtocolError("the handshake has not begun")
+        return self._edhoc
+
+    def _on_message(self, message_type: MessageType, body: bytes, now: float) -> list[Event]:
+        match message_type:
+            case MessageType.HELLO_REQ:
+                if body:
+                    raise ProtocolError("HELLO_REQ has no body")
+                self.greet(self._boot_epoch)
+                return []
+            case MessageType.MESSAGE_1:
+                self._edhoc = Responder(SUITE_6, self._random(EPHEMERAL_BYTES), C_R, self._own)
+                self._edhoc.receive_1(body)
+                self._deadline = now + HANDSHAKE_SECONDS
+                return [SignatureNeeded(self._edhoc.to_be_signed())]
+            case MessageType.MESSAGE_3:
+                return [self._on_message_3(body, now)]
+            case MessageType.CMD:
+                return [Commanded(Cmd.decode(self._unseal(message_type, body)))]
+            case MessageType.RECEIPT_GET:
+                return [ReceiptsWanted(messages.decode_sequence(self._unseal(message_type, body)))]
+            case MessageType.RECEIPT_ACK:
+                return [ReceiptsStored(messages.decode_sequence(self._unseal(message_type, body)))]
+            case MessageType.RL_PUSH:
+                return [ListPushed(self._unseal(message_type, body))]
+        return super()._on_message(message_type, body, now)
+
+    def _on_message_3(self, body: bytes, now: float) -> Presented:
+        presented: list[tuple[KeyClaims, bytes]] = []
+
+        def resolve(id_cred: IdCred) -> Credential:
+            if set(id_cred) != {KCWT}:
+                raise ProtocolError("the device names a credential of an unknown kind")
+            token = cbor.encode(id_cred[KCWT])
+            claims = self._verify(token)
+            presented.append((claims, token))
+            return Credential(id_cred, token, claims.device_key)
+
+        intent = _intent(self._party.receive_3(body, resolve))
+        if intent.hello_hash != self._hello_hash[:8]:
+            raise ProtocolError("the device answers another HELLO")
+        claims, token = presented[0]
+        session_hash = self._open_channel(self._party, self._vehicle_id, claims.key_id)
+        self._claims = claims
+        self._deadline = now + SESSION_SECONDS
+        return Presented(claims, token, intent.link, intent.subscribe, intent.command, session_hash)
+
+
+def _intent(items: Sequence[Ead]) -> Intent:
+    """EAD_3 must hold the binding item; another critical item is refused, a non-critical one ignored (RFC 9528 3.8)."""
+    found = None
+    for item in items:
+        if item.label == -EAD_INTENT and item.value is not None and found is None:
+            found = Intent.decode(item.value)
+        elif item.label < 0 or item.label == EAD_INTENT:
+            raise ProtocolError("EAD_3 holds a critical item that this release does not know")
+    if found is None:
+        raise ProtocolError("EAD_3 does not bind HELLO")
+    return found

@@ -1,0 +1,277 @@
+"""The messages of the key session: one type byte, then a body. Bodies inside the channel are deterministic CBOR arrays.
+
+Decoders accept exactly what the encoders write (plus unknown enum codes) and raise ``ProtocolError`` for anything else.
+Specification: ``protocols/key_session``.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from keygw.model.command import Action, Outcome
+from keygw.model.errors import ProtocolError
+from keygw.model.open_enum import OpenEnum
+from keygw.model.signal import SignalId, SignalValue
+from keygw.wire import cbor
+
+VERSION = 1
+NONCE_BYTES = 16
+TIME_NONCE_BYTES = 8
+CODES = 2**8
+"""Actions and outcomes are u8, as in the receipt that names them; unknown ones survive."""
+_HELLO = struct.Struct(">B16s32sI")
+
+
+class MessageType(OpenEnum):
+    """First byte of a message. An unknown type is a protocol error in this version."""
+
+    HELLO = 0x01
+    HELLO_REQ = 0x02
+    MESSAGE_1 = 0x10
+    MESSAGE_2 = 0x11
+    MESSAGE_3 = 0x12
+    RESULT = 0x13
+    CMD = 0x30
+    RES = 0x31
+    EVENT = 0x32
+    RECEIPT_GET = 0x33
+    RECEIPT = 0x34
+    RECEIPT_ACK = 0x35
+    RL_PUSH = 0x40
+    RL_ACK = 0x41
+    ERROR = 0x7F
+
+
+class ErrorCode(OpenEnum):
+    """Body of ERROR. Before authentication there is one code for every failure, so that nothing can be probed."""
+
+    REFUSED = 1
+    SESSION_OVER = 2
+
+
+class LinkKind(OpenEnum):
+    """How the device's frames reach the vehicle; relayed and hosted ones cancel proximity."""
+
+    DIRECT = 0
+    RELAYED = 1
+    HOSTED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """V>D, fresh for every conversation: ``nonce`` 16 bytes, ``ephemeral`` (G_V) 32 bytes, ``boot_epoch`` u32."""
+
+    nonce: bytes
+    ephemeral: bytes
+    boot_epoch: int
+    version: int = VERSION
+
+    def encode(self) -> bytes:
+        return bytes((MessageType.HELLO,)) + _HELLO.pack(self.version, self.nonce, self.ephemeral, self.boot_epoch)
+
+    @classmethod
+    def decode(cls, body: bytes) -> Hello:
+        if len(body) != _HELLO.size:
+            raise ProtocolError("HELLO has a wrong length")
+        version, nonce, ephemeral, boot_epoch = _HELLO.unpack(body)
+        if version != VERSION:
+            raise ProtocolError(f"the vehicle speaks version {version}, this release {VERSION}")
+        return cls(nonce, ephemeral, boot_epoch, version)
+
+
+@dataclass(frozen=True, slots=True)
+class Cmd:
+    """D>V: ``number`` u32, the same on a retry."""
+
+    number: int
+    action: Action
+
+    def items(self) -> list[object]:
+        return [self.number, int(self.action)]
+
+    def encode(self) -> bytes:
+        return cbor.encode(self.items())
+
+    @classmethod
+    def of(cls, value: object) -> Cmd:
+        number, action = _array(value, 2)
+        return cls(_uint(number, 2**32), Action(_uint(action, CODES)))
+
+    @classmethod
+    def decode(cls, body: bytes) -> Cmd:
+        return cls.of(cbor.decode(body))
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What EAD_3 carries: the hash that binds HELLO, the kind of link, whether events are wanted, a first command."""
+
+    hello_hash: bytes
+    link: LinkKind
+    subscribe: bool
+    command: Cmd | None
+
+    def encode(self) -> bytes:
+        return cbor.encode(
+            [self.hello_hash, int(self.link), self.subscribe, None if self.command is None else self.command.items()]
+        )
+
+    @classmethod
+    def decode(cls, body: bytes) -> Intent:
+        hello_hash, link, subscribe, command = _array(cbor.decode(body), 4)
+        if not isinstance(subscribe, bool):
+            raise ProtocolError("EAD_3 is malformed")
+        return cls(
+            _bytes(hello_hash, 8),
+            LinkKind(_uint(link, 256)),
+            subscribe,
+            None if command is None else Cmd.of(command),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """V>D, first message of the channel; it confirms the keys.
+
+    ``outcome`` answers the key and, if ``number`` is set, the first command. ``receipt``: sequence of the newest one,
+    ``list_sequence``: revocation list in force, ``time_nonce``: 8 bytes, single use.
+    """
+
+    outcome: Outcome
+    number: int | None
+    receipt: int
+    list_sequence: int
+    time_nonce: bytes
+
+    def encode(self) -> bytes:
+        return cbor.encode([int(self.outcome), self.number, self.receipt, self.list_sequence, self.time_nonce])
+
+    @classmethod
+    def decode(cls, body: bytes) -> Result:
+        outcome, number, receipt, sequence, nonce = _array(cbor.decode(body), 5)
+        return cls(
+            Outcome(_uint(outcome, CODES)),
+            None if number is None else _uint(number, 2**32),
+            _uint(receipt, 2**32),
+            _uint(sequence, 2**32),
+            _bytes(nonce, TIME_NONCE_BYTES),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Res:
+    """V>D: the answer to one CMD; ``receipt``: sequence of the receipt it left, 0 for none."""
+
+    number: int
+    outcome: Outcome
+    receipt: int
+
+    def encode(self) -> bytes:
+        return cbor.encode([self.number, int(self.outcome), self.receipt])
+
+    @classmethod
+    def decode(cls, body: bytes) -> Res:
+        number, outcome, receipt = _array(cbor.decode(body), 3)
+        return cls(_uint(number, 2**32), Outcome(_uint(outcome, CODES)), _uint(receipt, 2**32))
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One signal of an EVENT; ``at``: vehicle time, Unix seconds."""
+
+    signal: SignalId
+    value: SignalValue
+    at: int
+
+
+def encode_event(readings: Sequence[Reading]) -> bytes:
+    """V>D: at most 64 readings."""
+    return cbor.encode([[int(r.signal), r.value, r.at] for r in readings])
+
+
+def decode_event(body: bytes) -> tuple[Reading, ...]:
+    value = cbor.decode(body)
+    if not isinstance(value, list) or not 1 <= len(value) <= 64:
+        raise ProtocolError("EVENT is malformed")
+    readings = []
+    for item in value:
+        signal, reading, at = _array(item, 3)
+        if not isinstance(reading, bool | int | float | str):
+            raise ProtocolError("EVENT holds a value that no signal has")
+        if isinstance(reading, float) and not math.isfinite(reading):
+            raise ProtocolError("EVENT holds a number that is none")  # and JSON has no word for it
+        readings.append(Reading(SignalId(_uint(signal, 2**16)), reading, _uint(at, 2**40)))
+    return tuple(readings)
+
+
+def encode_sequence(sequence: int) -> bytes:
+    """Body of RECEIPT_GET (all after this one) and RECEIPT_ACK (all up to this one)."""
+    return cbor.encode([sequence])
+
+
+def decode_sequence(body: bytes) -> int:
+    (sequence,) = _array(cbor.decode(body), 1)
+    return _uint(sequence, 2**32)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipts:
+    """V>D: signed receipts in order; ``more``: ask again after the last of them. Without ``more`` that is all."""
+
+    signed: tuple[bytes, ...]
+    more: bool
+
+    def encode(self) -> bytes:
+        return cbor.encode([list(self.signed), self.more])
+
+    @classmethod
+    def decode(cls, body: bytes) -> Receipts:
+        signed, more = _array(cbor.decode(body), 2)
+        if not isinstance(signed, list) or not all(isinstance(s, bytes) for s in signed) or not isinstance(more, bool):
+            raise ProtocolError("RECEIPT is malformed")
+        return cls(tuple(signed), more)
+
+
+def encode_error(code: ErrorCode) -> bytes:
+    return bytes((MessageType.ERROR, code))
+
+
+def decode_error(body: bytes) -> ErrorCode:
+    if len(body) != 1:
+        raise ProtocolError("ERROR has a wrong length")
+    return ErrorCode(body[0])
+
+
+def _array(value: Any, length: int) -> list[Any]:
+    if not isinstance(value, list) or len(value) != length:
+        raise ProtocolError(f"expected an array of {length}")
+    return value
+
+
+def _uint(value: object, limit: int) -> int:
+    if not isinstance(value, int) or not cbor.is_uint(value, limit):
+        raise ProtocolError("expected an unsigned integer in range")
+    return value
+
+
+def _bytes(value: object, length: int) -> bytes:
+    if not isinstance(value, bytes) or len(value) != length:
+        raise ProtocolError(f"expected {length} bytes")
+    return value
+
+
+def encode_info(rotating_id: bytes) -> bytes:
+    """The INFO characteristic: the versions this vehicle speaks, and the rotating id of this connection."""
+    return cbor.encode([[VERSION], rotating_id])
+
+
+def decode_info(value: bytes) -> tuple[tuple[int, ...], bytes]:
+    """``(versions, rotating id)``."""
+    versions, rotating_id = _array(cbor.decode(value), 2)
+    if not isinstance(versions, list) or not 1 <= len(versions) <= 16 or not isinstance(rotating_id, bytes):
+        raise ProtocolError("INFO is malformed")
+    return tuple(_uint(version, 256) for version in versions), rotating_id

@@ -1,0 +1,116 @@
+"""The messages, for any values: there and back; for any bytes: a value or a ProtocolError."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from keygw.model.command import Action, Outcome
+from keygw.model.errors import ProtocolError
+from keygw.model.signal import SignalId
+from keygw.wire import cbor
+from keygw.wire.messages import (
+    Cmd,
+    Hello,
+    Intent,
+    LinkKind,
+    Reading,
+    Receipts,
+    Res,
+    Result,
+    decode_error,
+    decode_event,
+    decode_info,
+    decode_sequence,
+    encode_event,
+    encode_info,
+    encode_sequence,
+)
+
+U8, U16, U32 = st.integers(0, 2**8 - 1), st.integers(0, 2**16 - 1), st.integers(0, 2**32 - 1)
+CMDS = st.builds(Cmd, U32, U8.map(Action))
+INTENTS = st.builds(Intent, st.binary(min_size=8, max_size=8), U8.map(LinkKind), st.booleans(), st.none() | CMDS)
+RESULTS = st.builds(Result, U8.map(Outcome), st.none() | U32, U32, U32, st.binary(min_size=8, max_size=8))
+RESPONSES = st.builds(Res, U32, U8.map(Outcome), U32)
+RECEIPTS = st.builds(Receipts, st.lists(st.binary(max_size=200), max_size=12).map(tuple), st.booleans())
+HELLOS = st.builds(Hello, st.binary(min_size=16, max_size=16), st.binary(min_size=32, max_size=32), U32)
+VALUES = st.one_of(
+    st.booleans(),
+    st.integers(-(2**64), 2**64 - 1),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(max_size=20).filter(lambda text: text.isprintable()),
+)
+READINGS = st.lists(
+    st.builds(Reading, U16.map(SignalId), VALUES, st.integers(0, 2**40 - 1)), min_size=1, max_size=64
+).map(tuple)
+DECODERS: list[Callable[[bytes], object]] = [
+    Hello.decode, Cmd.decode, Intent.decode, Result.decode, Res.decode, Receipts.decode,
+    decode_event, decode_sequence, decode_error, decode_info, cbor.decode, cbor.decode_sequence,
+]  # fmt: skip
+ITEMS = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-(2**64), 2**64 - 1), st.binary(max_size=12), st.text(max_size=4))
+    | st.floats(),
+    lambda inner: st.lists(inner, max_size=6) | st.dictionaries(st.integers(0, 30) | st.booleans(), inner, max_size=3),
+    max_leaves=20,
+)
+
+
+SPOILT = st.builds(
+    lambda message, at, byte: message[: at % len(message)] + bytes((byte,)) + message[at % len(message) + 1 :],
+    st.one_of(CMDS, INTENTS, RESULTS, RESPONSES, RECEIPTS).map(lambda message: message.encode()),
+    st.integers(0, 1000),
+    U8,
+)
+"""A message with one byte put in the place of another."""
+
+
+@given(CMDS, INTENTS, RESULTS, RESPONSES, RECEIPTS, HELLOS)
+def test_there_and_back(cmd: Cmd, intent: Intent, result: Result, res: Res, receipts: Receipts, hello: Hello) -> None:
+    assert Cmd.decode(cmd.encode()) == cmd
+    assert Intent.decode(intent.encode()) == intent
+    assert Result.decode(result.encode()) == result
+    assert Res.decode(res.encode()) == res
+    assert Receipts.decode(receipts.encode()) == receipts
+    assert Hello.decode(hello.encode()[1:]) == hello
+
+
+@given(READINGS, U32, st.binary(max_size=16))
+def test_events_sequences_and_info_too(readings: tuple[Reading, ...], sequence: int, rotating_id: bytes) -> None:
+    assert decode_event(encode_event(readings)) == readings
+    assert decode_sequence(encode_sequence(sequence)) == sequence
+    assert decode_info(encode_info(rotating_id)) == ((1,), rotating_id)
+
+
+@pytest.mark.parametrize("decode", DECODERS, ids=lambda decode: getattr(decode, "__qualname__", "decode"))
+@given(data=st.binary(max_size=120) | ITEMS.map(cbor.encode))
+@example(data=b"\x81" * 120)
+@example(data=b"\xbb" + b"\xff" * 100)
+@example(data=bytes.fromhex("c48221 1b7fffffffffffffff".replace(" ", "")))
+def test_any_bytes_are_a_value_or_a_protocol_error(decode: Callable[[bytes], object], data: bytes) -> None:
+    with contextlib.suppress(ProtocolError):
+        decode(data)
+
+
+@given(st.binary(max_size=200) | ITEMS.map(cbor.encode))
+def test_what_cbor_takes_in_it_writes_again_byte_for_byte(data: bytes) -> None:
+    try:
+        value = cbor.decode(data)
+    except ProtocolError:
+        return
+    assert cbor.encode(value) == data
+
+
+@pytest.mark.parametrize("decode", [Cmd.decode, Intent.decode, Result.decode, Res.decode, Receipts.decode])
+@given(data=st.one_of(ITEMS, st.lists(ITEMS, min_size=2, max_size=5)).map(cbor.encode) | SPOILT)
+def test_a_message_that_is_read_is_one_that_would_have_been_written(
+    decode: Callable[[bytes], Cmd | Intent | Result | Res | Receipts], data: bytes
+) -> None:
+    try:
+        value = decode(data)
+    except ProtocolError:
+        return
+    assert value.encode() == data
