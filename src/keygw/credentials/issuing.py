@@ -1,0 +1,171 @@
+"""Making digital keys: the rules of issuing and sharing, and the signed token, all inside one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keygw.credentials.lifecycle import refusal
+from keygw.credentials.ports import CredentialTransaction, VehicleRecord
+from keygw.credentials.values import Issuer, KeyToken, Limits
+from keygw.crypto.errors import CryptoError
+from keygw.crypto.signer import check_public_key, thumbprint
+from keygw.model.device import Device
+from keygw.model.digital_key import DigitalKey, KeyState, Role
+from keygw.model.entitlement import PROFILES, Entitlement
+from keygw.model.errors import BadInput, Conflict, Forbidden
+from keygw.model.ids import Random, new_id
+from keygw.token.claims import THUMBPRINT_BYTES, KeyClaims
+from keygw.token.cwt import encode_cwt
+from keygw.token.jwt import encode_jwt
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a new key shall say; the rules have been looked at. Times: Unix seconds."""
+
+    device: Device
+    role: Role
+    entitlements: Entitlement
+    expires_at: int
+    max_depth: int
+    parent: DigitalKey | None = None
+    label: str = ""
+
+
+def owner_grant(device: Device, label: str, lifetime: int | None, now: float, limits: Limits) -> Grant:
+    """``BadInput`` bad_lifetime, bad_label."""
+    seconds = limits.owner_lifetime if lifetime is None else lifetime
+    if not 1 <= seconds <= limits.owner_lifetime:
+        raise BadInput(f"an owner key lives 1 to {limits.owner_lifetime} seconds", code="bad_lifetime")
+    return Grant(
+        device=device,
+        role=Role.OWNER,
+        entitlements=PROFILES["owner"],
+        expires_at=int(now) + seconds,
+        max_depth=limits.share_depth,
+        label=checked_label(label, limits),
+    )
+
+
+def friend_grant(
+    parent: DigitalKey,
+    device: Device,
+    entitlements: Entitlement,
+    expires_at: int,
+    label: str,
+    now: float,
+    limits: Limits,
+) -> Grant:
+    """A friend key is never more than its parent. ``Conflict``: the parent is not active; ``Forbidden``: not_entitled,
+    wider_than_parent, outlives_parent, share_depth; ``BadInput``: bad_lifetime, no_entitlements, bad_label."""
+    ended = refusal(parent.state)
+    if ended is not None:
+        code, sentence = ended
+        raise Conflict(f"the parent cannot share: {sentence}", code=code)
+    if Entitlement.KEY_SHARE not in parent.entitlements:
+        raise Forbidden("the parent does not hold key.share", code="not_entitled")
+    if parent.depth + 1 > parent.max_depth:
+        raise Forbidden("the parent was itself shared as deep as allowed", code="share_depth")
+    if not entitlements:
+        raise BadInput("a friend key needs at least one entitlement", code="no_entitlements")
+    # In plain numbers: `~` on a flag forgets the bits that this release has no name for.
+    wider = Entitlement(int(entitlements) & ~int(parent.entitlements))
+    if wider:
+        raise Forbidden(f"the parent does not hold {', '.join(wider.names)}", code="wider_than_parent")
+    if not int(now) < expires_at <= int(now) + limits.friend_lifetime:
+        hours = limits.friend_lifetime // 3600
+        raise BadInput(f"a friend key ends within the next {hours} hours (renew it later)", code="bad_lifetime")
+    if expires_at > parent.expires_at:
+        raise Forbidden("a friend key cannot outlive its parent", code="outlives_parent")
+    return Grant(
+        device=device,
+        role=Role.FRIEND,
+        entitlements=entitlements,
+        expires_at=expires_at,
+        max_depth=min(parent.max_depth, limits.share_depth),
+        parent=parent,
+        label=checked_label(label, limits),
+    )
+
+
+async def make_key(
+    tx: CredentialTransaction,
+    vehicle: VehicleRecord,
+    grant: Grant,
+    now: float,
+    issuer: Issuer,
+    limits: Limits,
+    random: Random,
+) -> DigitalKey:
+    """Take an index, sign both forms, store key, device and high-water mark. ``Conflict`` vehicle_full."""
+    issued_at = int(now)
+    name = vehicle.vehicle.id
+    if await tx.unexpired_count(name, issued_at) >= limits.unexpired_keys:
+        raise Conflict(
+            f"the vehicle has {limits.unexpired_keys} unexpired keys; wait until some have ended", code="vehicle_full"
+        )
+    index = await tx.take_index(name)
+    if index is None:
+        raise Conflict("every key index of this vehicle has been used", code="vehicle_full")
+    device = await tx.add_device(grant.device)
+    parent = grant.parent
+    key = DigitalKey(
+        id=new_id("key", random),
+        vehicle_id=name,
+        device_id=device.id,
+        role=grant.role,
+        entitlements=grant.entitlements,
+        index=index,
+        not_before=issued_at,
+        expires_at=grant.expires_at,
+        issued_at=issued_at,
+        state=KeyState.ACTIVE,
+        parent_id=parent.id if parent else None,
+        depth=parent.depth + 1 if parent else 0,
+        max_depth=grant.max_depth,
+        epoch=vehicle.epoch,
+        label=grant.label,
+    )
+    claims = claims_of(key, device, vehicle, issuer.issuer)
+    jwt, cwt = encode_jwt(claims, issuer.signer, issuer.kid), encode_cwt(claims, issuer.signer, issuer.kid)
+    await tx.add_key(key, KeyToken(jwt, cwt))
+    await tx.raise_last_issued_at(issued_at)
+    return key
+
+
+def claims_of(key: DigitalKey, device: Device, vehicle: VehicleRecord, issuer: str) -> KeyClaims:
+    """The claims that both forms of the key token carry."""
+    return KeyClaims(
+        issuer=issuer,
+        key_id=key.id,
+        device_key=device.public_key,
+        vehicle_id=key.vehicle_id,
+        vehicle_thumbprint=thumbprint(vehicle.vehicle.public_key)[:THUMBPRINT_BYTES],
+        role=key.role,
+        entitlements=key.entitlements,
+        index=key.index,
+        issued_at=key.issued_at,
+        not_before=key.not_before,
+        expires_at=key.expires_at,
+        parent_id=key.parent_id,
+        depth=key.depth,
+        max_depth=key.max_depth,
+        epoch=key.epoch,
+        status_index=None,
+        user_verification=False,
+    )
+
+
+def checked_label(label: str, limits: Limits) -> str:
+    """``BadInput`` bad_label if it is too long or holds control characters."""
+    if len(label) > limits.label_length or not label.isprintable():
+        raise BadInput(f"a label has at most {limits.label_length} printable characters", code="bad_label")
+    return label
+
+
+def checked_public_key(public_key: bytes) -> bytes:
+    """``BadInput`` bad_public_key unless it is a point of P-256 in compressed form (33 bytes)."""
+    try:
+        return check_public_key(public_key)
+    except CryptoError as error:
+        raise BadInput(f"not a device or vehicle key: {error}", code="bad_public_key") from error

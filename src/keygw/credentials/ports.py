@@ -1,0 +1,150 @@
+"""What the credential service needs from the outside world (law 5: the consumer owns the interface).
+
+The contract suite is ``tests/contracts/test_credential_store_contract.py``; every implementation must pass it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from keygw.credentials.values import KeyToken
+from keygw.crypto.signer import Signer
+from keygw.model.device import Device
+from keygw.model.digital_key import DigitalKey, KeyState
+from keygw.model.receipt import Receipt
+from keygw.model.vehicle import Vehicle
+
+INDEX_MAX = 0xFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class VehicleRecord:
+    """A vehicle and its counters. ``receipts_through``: receipts 1 to this one are all there."""
+
+    vehicle: Vehicle
+    epoch: int = 0
+    list_sequence: int = 0
+    acknowledged_sequence: int = 0
+    receipts_through: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """A stored key. ``key.state`` is its own state; ``above`` holds its ancestors' own states, nearest first.
+
+    ``list_sequence``: the list that first told this key's own state; ``family_sequence``: the same with its ancestors'.
+    """
+
+    key: DigitalKey
+    list_sequence: int = 0
+    above: tuple[KeyState, ...] = ()
+    family_sequence: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ListRecord:
+    """One signed revocation list as it was sent out, and the vehicle's signed acknowledgement if it came."""
+
+    vehicle_id: str
+    sequence: int
+    issued_at: int
+    signed: bytes = field(repr=False)
+    ack: bytes | None = field(default=None, repr=False)
+
+
+class CredentialReads(Protocol):
+    """Questions. Outside a transaction they see committed state only. Absent things are ``None`` or empty."""
+
+    async def last_issued_at(self) -> int:
+        """Greatest iat ever signed (Unix seconds), 0 before the first."""
+
+    async def vehicle(self, vehicle_id: str) -> VehicleRecord | None: ...
+
+    async def vehicles(self) -> Sequence[VehicleRecord]:
+        """By id."""
+
+    async def device(self, device_id: str) -> Device | None: ...
+
+    async def key(self, key_id: str) -> KeyRecord | None: ...
+
+    async def key_token(self, key_id: str) -> KeyToken | None:
+        """Byte for byte as stored."""
+
+    async def keys(self, vehicle_id: str | None = None, device_id: str | None = None) -> Sequence[KeyRecord]:
+        """In order of vehicle, then index; ``None`` does not filter."""
+
+    async def unexpired_keys(self, vehicle_id: str, at: int) -> Sequence[KeyRecord]:
+        """Those with ``expires_at > at`` in any state, by index. Parents outlive children: families are whole."""
+
+    async def unexpired_count(self, vehicle_id: str, at: int) -> int:
+        """How many ``unexpired_keys`` would answer."""
+
+    async def revoking_keys(self, vehicle_id: str, through: int) -> Sequence[KeyRecord]:
+        """Those in REVOKING whose ``list_sequence <= through``, by index."""
+
+    async def revocation_list(self, vehicle_id: str, sequence: int) -> ListRecord | None: ...
+
+    async def receipt(self, vehicle_id: str, sequence: int) -> Receipt | None: ...
+
+    async def receipts(self, vehicle_id: str, after: int, limit: int, key_id: str | None = None) -> Sequence[Receipt]:
+        """Those with ``sequence > after``, ascending."""
+
+    async def receipt_run_end(self, vehicle_id: str, start: int) -> int:
+        """The last sequence of the gapless run that starts at ``start``, which exists."""
+
+
+class CredentialTransaction(CredentialReads, Protocol):
+    """Writes that are committed together or not at all. Reads inside see the writes before them."""
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Run it once the commit is durable, in order; never if the transaction ends otherwise."""
+
+    async def raise_last_issued_at(self, at: int) -> None:
+        """Never lowers it."""
+
+    async def add_vehicle(self, vehicle: Vehicle) -> None:
+        """``Conflict`` vehicle_exists."""
+
+    async def add_device(self, device: Device) -> Device:
+        """Add it unless there is one with that id; answers what is stored now."""
+
+    async def take_index(self, vehicle_id: str) -> int | None:
+        """The next index (u16) of that vehicle, never given again once committed; ``None``: all are used up."""
+
+    async def add_key(self, key: DigitalKey, token: KeyToken) -> None:
+        """``Conflict`` key_exists (id or index taken)."""
+
+    async def set_key_state(self, key: DigitalKey, state: KeyState, list_sequence: int | None = None) -> DigitalKey:
+        """Store it if the row still has ``key.version``, which it counts up; ``Conflict`` key_changed otherwise."""
+
+    async def add_list(self, record: ListRecord) -> None:
+        """Store it and make it the vehicle's current one; ``Conflict`` list_exists unless the sequence is the next."""
+
+    async def acknowledge_list(self, vehicle_id: str, sequence: int, ack: bytes) -> None:
+        """Store the acknowledgement and raise the vehicle's ``acknowledged_sequence`` (never lowers it)."""
+
+    async def add_receipt(self, receipt: Receipt) -> None:
+        """``Conflict`` receipt_exists if there is one with that sequence."""
+
+    async def set_receipts_through(self, vehicle_id: str, sequence: int) -> None: ...
+
+
+class CredentialStore(CredentialReads, Protocol):
+    """Durable storage of the credential service."""
+
+    def transaction(self) -> AbstractAsyncContextManager[CredentialTransaction]:
+        """One writer at a time. Leaving the block commits durably, leaving it by an exception (or by cancellation)
+        rolls back. ``StoreError`` store_busy (retryable) if another process holds the database."""
+
+
+class Vault(Protocol):
+    """Keeps the private halves of hosted devices' keys."""
+
+    async def create(self) -> bytes:
+        """A new device key, durable on return; answers its public key (33 bytes)."""
+
+    async def signer(self, device_id: str) -> Signer:
+        """``NotFound`` unknown_device; ``StoreError`` vault_damaged if what is stored does not open."""

@@ -1,0 +1,152 @@
+"""Ending and pausing keys, the signed list that tells the vehicle, and the vehicle's acknowledgement of it.
+
+Every change of a key's state is committed together with a new signed list whose sequence is one greater. A list holds
+the index of each key that must not open the car although its token has not expired by the list's own time; an entry is
+left out only once the list's iat is past the token's exp, because accepting the list moves the car's time floor there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from keygw.credentials.lifecycle import REVOKED_STATES, KeyEvent, next_state, shown_state
+from keygw.credentials.ports import CredentialTransaction, KeyRecord, ListRecord, VehicleRecord
+from keygw.credentials.values import Issuer, Limits
+from keygw.crypto.kdf import constant_time_equal, sha256
+from keygw.model.digital_key import DigitalKey, KeyState
+from keygw.model.errors import Conflict, NotFound, TokenError
+from keygw.model.revocation import ListAck, RevocationList
+from keygw.token.revocation import sign_list
+
+_HIDDEN = frozenset({KeyState.SUSPENDED, KeyState.EXPIRED})
+# EXPIRED before its exp: seen past its end by a clock that later went back. The car must refuse it as we do.
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an event did. ``key`` is the key it was asked for, ``also`` those whose state changed because of it."""
+
+    key: DigitalKey
+    also: tuple[DigitalKey, ...] = ()
+    list_sequence: int = 0
+    """The list that tells it; 0: nothing changed."""
+
+
+def view(record: KeyRecord, now: float) -> DigitalKey:
+    """The key as it is shown: bounded by time and by its ancestors."""
+    key = record.key
+    state = shown_state(key.state, record.above, key.expires_at, now)
+    return key if state is key.state else replace(key, state=state)
+
+
+def family(root_id: str, records: Sequence[KeyRecord]) -> list[KeyRecord]:
+    """The key and everything shared from it, parents first. ``records``: any set that is whole for that family."""
+    ids = {root_id}
+    members = []
+    for record in sorted(records, key=lambda record: record.key.depth):
+        if record.key.id in ids or record.key.parent_id in ids:
+            ids.add(record.key.id)
+            members.append(record)
+    return members
+
+
+def entries(records: Iterable[KeyRecord], issued_at: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """``(revoked, suspended)`` indices, ascending, of a list issued at that time (Unix seconds)."""
+    revoked, suspended = [], []
+    for record in records:
+        if record.key.expires_at <= issued_at:
+            continue
+        states = {record.key.state, *record.above}
+        if record.key.state in REVOKED_STATES:
+            revoked.append(record.key.index)
+        elif states & (_HIDDEN | REVOKED_STATES):
+            suspended.append(record.key.index)
+    return tuple(sorted(revoked)), tuple(sorted(suspended))
+
+
+async def change(
+    tx: CredentialTransaction, record: KeyRecord, event: KeyEvent, now: float, issuer: Issuer, limits: Limits
+) -> Change:
+    """Carry SUSPEND, RESUME or REVOKE through to key, children and list. ``Conflict``: key_revoked, key_expired,
+    parent_suspended (the parent must be resumed first)."""
+    target = next_state(_timed(record, now), event)
+    if event is KeyEvent.RESUME and KeyState.SUSPENDED in record.above:
+        raise Conflict("the key it was shared from is suspended: resume that one first", code="parent_suspended")
+    if target is record.key.state or target is KeyState.EXPIRED:
+        return Change(view(record, now))
+    vehicle_id = record.key.vehicle_id
+    vehicle = await tx.vehicle(vehicle_id)
+    if vehicle is None:
+        raise NotFound("there is no such vehicle", code="unknown_vehicle")
+    sequence = vehicle.list_sequence + 1
+    unexpired = await tx.unexpired_keys(vehicle_id, int(now))
+    before = {member.key.id: view(member, now).state for member in family(record.key.id, unexpired)}
+    for member in family(record.key.id, unexpired):
+        # Suspending a parent leaves its children's own state alone, so that resuming it gives back exactly what was.
+        if member.key.id == record.key.id or event is KeyEvent.REVOKE:
+            state = next_state(member.key.state, event)
+            if state is not member.key.state:
+                await tx.set_key_state(member.key, state, sequence)
+    after = [view(member, now) for member in family(record.key.id, await put_list(tx, vehicle, now, issuer, limits))]
+    return Change(
+        key=next(key for key in after if key.id == record.key.id),
+        also=tuple(key for key in after if key.id != record.key.id and key.state is not before[key.id]),
+        list_sequence=sequence,
+    )
+
+
+async def put_list(
+    tx: CredentialTransaction, vehicle: VehicleRecord, now: float, issuer: Issuer, limits: Limits
+) -> Sequence[KeyRecord]:
+    """Sign and store the vehicle's next list; answers its unexpired keys as they are now."""
+    issued_at = int(now)
+    records = await tx.unexpired_keys(vehicle.vehicle.id, issued_at)
+    revoked, suspended = entries(records, issued_at)
+    signed = sign_list(
+        RevocationList(
+            vehicle_id=vehicle.vehicle.id,
+            sequence=vehicle.list_sequence + 1,
+            issued_at=issued_at,
+            next_update=issued_at + limits.list_lifetime,
+            min_epoch=vehicle.epoch,
+            revoked=revoked,
+            suspended=suspended,
+        ),
+        issuer.signer,
+        issuer.kid,
+    )
+    await tx.add_list(ListRecord(vehicle.vehicle.id, vehicle.list_sequence + 1, issued_at, signed))
+    await tx.raise_last_issued_at(issued_at)
+    return records
+
+
+async def accept_ack(tx: CredentialTransaction, vehicle_id: str, ack: ListAck, signed: bytes) -> list[DigitalKey]:
+    """Store an acknowledgement whose signature has been verified; answers the keys that became REVOKED by it.
+
+    ``TokenError`` ack_foreign (another vehicle), ack_mismatch (not the list we signed); ``Conflict`` ack_unknown_list,
+    ack_older. The acknowledgement we have already is a success that changes nothing.
+    """
+    if ack.vehicle_id != vehicle_id:
+        raise TokenError("the acknowledgement is of another vehicle", code="ack_foreign")
+    vehicle = await tx.vehicle(vehicle_id)
+    stored = await tx.revocation_list(vehicle_id, ack.sequence)
+    if vehicle is None or stored is None:
+        raise Conflict(f"there is no list {ack.sequence} of this vehicle", code="ack_unknown_list")
+    if not constant_time_equal(sha256(stored.signed), ack.list_hash):
+        raise TokenError("the vehicle acknowledges a list that was not signed here", code="ack_mismatch")
+    if ack.sequence < vehicle.acknowledged_sequence:
+        raise Conflict("the vehicle has acknowledged a newer list already", code="ack_older")
+    if ack.sequence == vehicle.acknowledged_sequence:
+        return []
+    await tx.acknowledge_list(vehicle_id, ack.sequence, signed)
+    ended = []
+    for record in await tx.revoking_keys(vehicle_id, ack.sequence):
+        state = next_state(record.key.state, KeyEvent.ACKNOWLEDGE)
+        ended.append(await tx.set_key_state(record.key, state))
+    return ended
+
+
+def _timed(record: KeyRecord, now: float) -> KeyState:
+    """The state the table starts from: the key's own, or EXPIRED once it is shown so."""
+    return KeyState.EXPIRED if view(record, now).state is KeyState.EXPIRED else record.key.state

@@ -1,0 +1,87 @@
+"""Values that only the credential service and its callers use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from keygw.crypto.signer import Signer
+from keygw.model.digital_key import DigitalKey
+
+DAY = 86_400
+MAX_DEPTH = 2
+"""Deepest sharing the protocol knows: owner (0), friend (1), friend of a friend (2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """Who signs key tokens and revocation lists. ``kid``: 8 bytes that name its key to a verifier."""
+
+    issuer: str
+    kid: bytes
+    signer: Signer = field(repr=False)
+
+    @property
+    def public_key(self) -> bytes:
+        """P-256, SEC1 compressed, 33 bytes."""
+        return self.signer.public_key
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Durations in seconds.
+
+    ``unexpired_keys`` bounds the keys of one vehicle whose tokens could still open it, revoked ones included. So the
+    revocation list always has room for all of them (1000 indices stay under the 4 KiB a message may have), and a
+    revocation can never fail for want of space.
+    """
+
+    owner_lifetime: int = 365 * DAY
+    friend_lifetime: int = 72 * 3600
+    share_depth: int = MAX_DEPTH
+    unexpired_keys: int = 1000
+    list_lifetime: int = 7 * DAY
+    label_length: int = 80
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share_depth <= MAX_DEPTH:
+            raise ValueError(f"share_depth is 0 to {MAX_DEPTH}")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyToken:
+    """Both serialisations of one key token, exactly as first signed (so that CRED_I never changes)."""
+
+    jwt: str = field(repr=False)
+    cwt: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedList:
+    """The newest revocation list of a vehicle. ``sequence`` 0 with no bytes: there is nothing to tell it yet."""
+
+    vehicle_id: str
+    sequence: int
+    signed: bytes = field(repr=False)
+    acknowledged_sequence: int
+
+    @property
+    def acknowledged(self) -> bool:
+        """Whether the vehicle has said that it stored this very list."""
+        return self.acknowledged_sequence >= self.sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A key, and what its vehicle knows of it.
+
+    ``list_sequence``: the first list that tells the key's state (and its parents'), 0 if none ever concerned it.
+    """
+
+    key: DigitalKey
+    list_sequence: int
+    acknowledged_sequence: int
+
+    @property
+    def acknowledged(self) -> bool:
+        """Whether the vehicle has confirmed a list that tells the state shown."""
+        return self.acknowledged_sequence >= self.list_sequence

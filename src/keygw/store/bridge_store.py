@@ -1,0 +1,133 @@
+"""The bridge's port on SQLite: apps, who registered which vehicle, command resources."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from keygw.bridge.records import App, CommandRecord, command_from_text, command_to_text
+from keygw.bridge.scopes import Scope
+from keygw.model.errors import Conflict, NotFound
+from keygw.store.database import Database, Row
+
+_APP = "SELECT id, name, scopes, created_at, token_hash, expires_at, revoked FROM apps"
+# The condition is spelled like that of the partial index commands_open, or SQLite would not use it.
+_OPEN_COMMANDS = """
+    SELECT body FROM commands
+    WHERE state IN ('accepted', 'queued', 'sent', 'acknowledged', 'unknown')
+    ORDER BY position
+"""
+
+
+class SqliteBridge:
+    """``bridge.ports.BridgeStore``. Each write is a transaction of its own, durable on return."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add_app(self, app: App) -> None:
+        try:
+            async with self._database.transaction() as tx:
+                await tx.fetch(
+                    "INSERT INTO apps (id, name, scopes, created_at, token_hash, expires_at, revoked)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        app.id,
+                        app.name,
+                        " ".join(sorted(app.scopes)),
+                        app.created_at,
+                        app.token_hash,
+                        app.expires_at,
+                        app.revoked,
+                    ),
+                )
+        except sqlite3.IntegrityError as error:
+            raise Conflict("an app with this id or token is registered", code="app_exists") from error
+
+    async def app_by_token(self, token_hash: bytes) -> App | None:
+        rows = await self._database.fetch(f"{_APP} WHERE token_hash = ?", (token_hash,))
+        return _app(rows[0]) if rows else None
+
+    async def app(self, app_id: str) -> App | None:
+        rows = await self._database.fetch(f"{_APP} WHERE id = ?", (app_id,))
+        return _app(rows[0]) if rows else None
+
+    async def revoke_app(self, app_id: str) -> None:
+        async with self._database.transaction() as tx:
+            await tx.fetch("UPDATE apps SET revoked = 1 WHERE id = ?", (app_id,))
+
+    async def claim_vehicle(self, vehicle_id: str, app_id: str) -> str:
+        async with self._database.transaction() as tx:
+            await tx.fetch(
+                "INSERT INTO vehicle_claims (vehicle_id, app_id) VALUES (?, ?) ON CONFLICT DO NOTHING",
+                (vehicle_id, app_id),
+            )
+            rows = await tx.fetch("SELECT app_id FROM vehicle_claims WHERE vehicle_id = ?", (vehicle_id,))
+        return str(rows[0][0])
+
+    async def claimant(self, vehicle_id: str) -> str | None:
+        rows = await self._database.fetch("SELECT app_id FROM vehicle_claims WHERE vehicle_id = ?", (vehicle_id,))
+        return rows[0][0] if rows else None
+
+    async def claims(self, app_id: str) -> list[str]:
+        rows = await self._database.fetch(
+            "SELECT vehicle_id FROM vehicle_claims WHERE app_id = ? ORDER BY vehicle_id", (app_id,)
+        )
+        return [row[0] for row in rows]
+
+    async def add_command(self, record: CommandRecord) -> CommandRecord:
+        async with self._database.transaction() as tx:
+            added = await tx.fetch(
+                "INSERT INTO commands (id, vehicle_id, app_id, idempotency_key, state, body) VALUES (?, ?, ?, ?, ?, ?) "
+                "ON CONFLICT (app_id, idempotency_key) DO NOTHING RETURNING id",
+                (
+                    record.id,
+                    record.command.vehicle_id,
+                    record.app_id,
+                    record.idempotency_key,
+                    record.state.value,
+                    command_to_text(record),
+                ),
+            )
+            if added:
+                return record
+            rows = await tx.fetch(
+                "SELECT body FROM commands WHERE app_id = ? AND idempotency_key = ?",
+                (record.app_id, record.idempotency_key),
+            )
+        return command_from_text(rows[0][0])
+
+    async def save_command(self, record: CommandRecord) -> None:
+        async with self._database.transaction() as tx:
+            rows = await tx.fetch(
+                "UPDATE commands SET state = ?, body = ? WHERE id = ? RETURNING id",
+                (record.state.value, command_to_text(record), record.id),
+            )
+            if not rows:
+                raise NotFound("there is no such command", code="unknown_command")
+
+    async def command(self, command_id: str) -> CommandRecord | None:
+        rows = await self._database.fetch("SELECT body FROM commands WHERE id = ?", (command_id,))
+        return command_from_text(rows[0][0]) if rows else None
+
+    async def command_by_idempotency_key(self, app_id: str, idempotency_key: str) -> CommandRecord | None:
+        rows = await self._database.fetch(
+            "SELECT body FROM commands WHERE app_id = ? AND idempotency_key = ?", (app_id, idempotency_key)
+        )
+        return command_from_text(rows[0][0]) if rows else None
+
+    async def open_commands(self) -> list[CommandRecord]:
+        rows = await self._database.fetch(_OPEN_COMMANDS)
+        return [command_from_text(row[0]) for row in rows]
+
+
+def _app(row: Row) -> App:
+    app_id, name, scopes, created_at, token_hash, expires_at, revoked = row
+    return App(
+        id=app_id,
+        name=name,
+        scopes=frozenset(Scope(scope) for scope in scopes.split()),
+        created_at=created_at,
+        token_hash=token_hash,
+        expires_at=expires_at,
+        revoked=bool(revoked),
+    )

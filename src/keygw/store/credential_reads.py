@@ -1,0 +1,155 @@
+"""The questions of the credential service's port, on SQLite, and how a row becomes a value."""
+
+from __future__ import annotations
+
+from keygw.credentials.ports import KeyRecord, ListRecord, VehicleRecord
+from keygw.credentials.values import KeyToken
+from keygw.model.command import Action, Outcome
+from keygw.model.device import Device, DeviceKind
+from keygw.model.digital_key import DigitalKey, KeyState, Role
+from keygw.model.entitlement import Entitlement
+from keygw.model.receipt import Receipt
+from keygw.model.vehicle import Vehicle
+from keygw.store.database import Fetch, Row
+
+_VEHICLE = """
+    SELECT id, name, public_key, advertising_key, epoch, list_sequence, acknowledged_sequence, receipts_through
+    FROM vehicles
+"""
+# Sharing goes two levels deep at most (credentials.values.MAX_DEPTH): parent and grandparent are all there is above.
+_KEY = """
+    SELECT k.id, k.vehicle_id, k.device_id, k.role, k.entitlements, k.key_index, k.not_before, k.expires_at,
+           k.issued_at, k.state, k.parent_id, k.depth, k.max_depth, k.epoch, k.label, k.version,
+           k.list_sequence, p.state, p.list_sequence, g.state, g.list_sequence
+    FROM digital_keys k
+    LEFT JOIN digital_keys p ON p.id = k.parent_id
+    LEFT JOIN digital_keys g ON g.id = p.parent_id
+"""
+_RECEIPT = """
+    SELECT vehicle_id, sequence, number, key_id, action, outcome, lock_before, lock_after, boot_epoch, session,
+           previous, at, signed
+    FROM receipts
+"""
+
+
+class SqliteReads:
+    """``CredentialReads`` over whatever answers a statement: the reader, or an open transaction."""
+
+    def __init__(self, fetch: Fetch) -> None:
+        self._fetch = fetch
+
+    async def last_issued_at(self) -> int:
+        rows = await self._fetch("SELECT value FROM facts WHERE name = 'last_issued_at'")
+        return int(rows[0][0]) if rows else 0
+
+    async def vehicle(self, vehicle_id: str) -> VehicleRecord | None:
+        rows = await self._fetch(f"{_VEHICLE} WHERE id = ?", (vehicle_id,))
+        return _vehicle(rows[0]) if rows else None
+
+    async def vehicles(self) -> list[VehicleRecord]:
+        return [_vehicle(row) for row in await self._fetch(f"{_VEHICLE} ORDER BY id")]
+
+    async def device(self, device_id: str) -> Device | None:
+        rows = await self._fetch("SELECT id, kind, public_key, label, app_id FROM devices WHERE id = ?", (device_id,))
+        return device_of(rows[0]) if rows else None
+
+    async def key(self, key_id: str) -> KeyRecord | None:
+        rows = await self._fetch(f"{_KEY} WHERE k.id = ?", (key_id,))
+        return _key(rows[0]) if rows else None
+
+    async def key_token(self, key_id: str) -> KeyToken | None:
+        rows = await self._fetch("SELECT jwt, cwt FROM digital_keys WHERE id = ?", (key_id,))
+        return KeyToken(*rows[0]) if rows else None
+
+    async def keys(self, vehicle_id: str | None = None, device_id: str | None = None) -> list[KeyRecord]:
+        wanted = {"k.vehicle_id = ?": vehicle_id, "k.device_id = ?": device_id}
+        wheres = [where for where, value in wanted.items() if value is not None]
+        values = [value for value in wanted.values() if value is not None]
+        where = f"WHERE {' AND '.join(wheres)}" if wheres else ""
+        return [_key(row) for row in await self._fetch(f"{_KEY} {where} ORDER BY k.vehicle_id, k.key_index", values)]
+
+    async def unexpired_keys(self, vehicle_id: str, at: int) -> list[KeyRecord]:
+        sql = f"{_KEY} WHERE k.vehicle_id = ? AND k.expires_at > ? ORDER BY k.key_index"
+        return [_key(row) for row in await self._fetch(sql, (vehicle_id, at))]
+
+    async def unexpired_count(self, vehicle_id: str, at: int) -> int:
+        sql = "SELECT count(*) FROM digital_keys WHERE vehicle_id = ? AND expires_at > ?"
+        return int((await self._fetch(sql, (vehicle_id, at)))[0][0])
+
+    async def revoking_keys(self, vehicle_id: str, through: int) -> list[KeyRecord]:
+        sql = f"{_KEY} WHERE k.vehicle_id = ? AND k.state = 'revoking' AND k.list_sequence <= ? ORDER BY k.key_index"
+        return [_key(row) for row in await self._fetch(sql, (vehicle_id, through))]
+
+    async def revocation_list(self, vehicle_id: str, sequence: int) -> ListRecord | None:
+        rows = await self._fetch(
+            "SELECT vehicle_id, sequence, issued_at, signed, ack FROM revocation_lists "
+            "WHERE vehicle_id = ? AND sequence = ?",
+            (vehicle_id, sequence),
+        )
+        return ListRecord(*rows[0]) if rows else None
+
+    async def receipt(self, vehicle_id: str, sequence: int) -> Receipt | None:
+        rows = await self._fetch(f"{_RECEIPT} WHERE vehicle_id = ? AND sequence = ?", (vehicle_id, sequence))
+        return _receipt(rows[0]) if rows else None
+
+    async def receipts(self, vehicle_id: str, after: int, limit: int, key_id: str | None = None) -> list[Receipt]:
+        of_key, values = ("AND key_id = ?", [key_id]) if key_id is not None else ("", [])
+        sql = f"{_RECEIPT} WHERE vehicle_id = ? AND sequence > ? {of_key} ORDER BY sequence LIMIT ?"
+        return [_receipt(row) for row in await self._fetch(sql, (vehicle_id, after, *values, limit))]
+
+    async def receipt_run_end(self, vehicle_id: str, start: int) -> int:
+        rows = await self._fetch(
+            "SELECT min(sequence) FROM receipts here WHERE vehicle_id = ?1 AND sequence >= ?2 AND NOT EXISTS "
+            "(SELECT 1 FROM receipts WHERE vehicle_id = ?1 AND sequence = here.sequence + 1)",
+            (vehicle_id, start),
+        )
+        return int(rows[0][0])
+
+
+def _vehicle(row: Row) -> VehicleRecord:
+    return VehicleRecord(Vehicle(*row[:4]), *row[4:])
+
+
+def device_of(row: Row) -> Device:
+    return Device(row[0], DeviceKind(row[1]), *row[2:])
+
+
+def _key(row: Row) -> KeyRecord:
+    key = DigitalKey(
+        id=row[0],
+        vehicle_id=row[1],
+        device_id=row[2],
+        role=Role(row[3]),
+        entitlements=Entitlement(row[4]),
+        index=row[5],
+        not_before=row[6],
+        expires_at=row[7],
+        issued_at=row[8],
+        state=KeyState(row[9]),
+        parent_id=row[10],
+        depth=row[11],
+        max_depth=row[12],
+        epoch=row[13],
+        label=row[14],
+        version=row[15],
+    )
+    above = tuple(KeyState(state) for state in (row[17], row[19]) if state is not None)
+    return KeyRecord(key, row[16], above, max(row[16], row[18] or 0, row[20] or 0))
+
+
+def _receipt(row: Row) -> Receipt:
+    return Receipt(
+        vehicle_id=row[0],
+        sequence=row[1],
+        number=row[2],
+        key_id=row[3],
+        action=Action(row[4]),
+        outcome=Outcome(row[5]),
+        before=None if row[6] is None else bool(row[6]),
+        after=None if row[7] is None else bool(row[7]),
+        boot_epoch=row[8],
+        session=row[9],
+        previous=row[10],
+        at=row[11],
+        signed=row[12],
+    )

@@ -1,0 +1,162 @@
+"""The credential service's port on SQLite."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from keygw.credentials.ports import INDEX_MAX, CredentialTransaction, ListRecord
+from keygw.credentials.values import KeyToken
+from keygw.model.device import Device
+from keygw.model.digital_key import DigitalKey, KeyState
+from keygw.model.errors import Conflict
+from keygw.model.receipt import Receipt
+from keygw.model.vehicle import Vehicle
+from keygw.store.credential_reads import SqliteReads, device_of
+from keygw.store.database import Database, Transaction
+
+
+class _Transaction(SqliteReads):
+    """``CredentialTransaction``."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        super().__init__(transaction.fetch)
+        self._transaction = transaction
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        self._transaction.after_commit(callback)
+
+    async def raise_last_issued_at(self, at: int) -> None:
+        await self._fetch(
+            "INSERT INTO facts (name, value) VALUES ('last_issued_at', ?) "
+            "ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE excluded.value > value",
+            (at,),
+        )
+
+    async def add_vehicle(self, vehicle: Vehicle) -> None:
+        try:
+            await self._fetch(
+                "INSERT INTO vehicles (id, name, public_key, advertising_key) VALUES (?, ?, ?, ?)",
+                (vehicle.id, vehicle.name, vehicle.public_key, vehicle.advertising_key),
+            )
+        except sqlite3.IntegrityError as error:
+            raise Conflict("a vehicle with this id is registered", code="vehicle_exists") from error
+
+    async def add_device(self, device: Device) -> Device:
+        # The update changes nothing; it is there because only a written row is answered.
+        rows = await self._fetch(
+            "INSERT INTO devices (id, kind, public_key, label, app_id) VALUES (?, ?, ?, ?, ?) "
+            "ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING id, kind, public_key, label, app_id",
+            (device.id, device.kind.value, device.public_key, device.label, device.app_id),
+        )
+        return device_of(rows[0])
+
+    async def take_index(self, vehicle_id: str) -> int | None:
+        rows = await self._fetch(
+            "UPDATE vehicles SET next_index = next_index + 1 WHERE id = ? AND next_index <= ? RETURNING next_index - 1",
+            (vehicle_id, INDEX_MAX),
+        )
+        return int(rows[0][0]) if rows else None
+
+    async def add_key(self, key: DigitalKey, token: KeyToken) -> None:
+        try:
+            await self._fetch(
+                "INSERT INTO digital_keys (id, vehicle_id, device_id, role, entitlements, key_index, not_before, "
+                "expires_at, issued_at, state, parent_id, depth, max_depth, epoch, label, version, jwt, cwt) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    key.id,
+                    key.vehicle_id,
+                    key.device_id,
+                    int(key.role),
+                    int(key.entitlements),
+                    key.index,
+                    key.not_before,
+                    key.expires_at,
+                    key.issued_at,
+                    key.state.value,
+                    key.parent_id,
+                    key.depth,
+                    key.max_depth,
+                    key.epoch,
+                    key.label,
+                    key.version,
+                    token.jwt,
+                    token.cwt,
+                ),
+            )
+        except sqlite3.IntegrityError as error:
+            raise Conflict("the key's id or index is taken", code="key_exists") from error
+
+    async def set_key_state(self, key: DigitalKey, state: KeyState, list_sequence: int | None = None) -> DigitalKey:
+        rows = await self._fetch(
+            "UPDATE digital_keys SET state = ?, list_sequence = coalesce(?, list_sequence), version = version + 1 "
+            "WHERE id = ? AND version = ? RETURNING version",
+            (state.value, list_sequence, key.id, key.version),
+        )
+        if not rows:
+            raise Conflict("somebody else changed the key meanwhile: try again", code="key_changed", retryable=True)
+        return replace(key, state=state, version=rows[0][0])
+
+    async def add_list(self, record: ListRecord) -> None:
+        rows = await self._fetch(
+            "UPDATE vehicles SET list_sequence = ?2 WHERE id = ?1 AND list_sequence = ?2 - 1 RETURNING id",
+            (record.vehicle_id, record.sequence),
+        )
+        if not rows:
+            raise Conflict("this is not the vehicle's next list", code="list_exists", retryable=True)
+        await self._fetch(
+            "INSERT INTO revocation_lists (vehicle_id, sequence, issued_at, signed, ack) VALUES (?, ?, ?, ?, ?)",
+            (record.vehicle_id, record.sequence, record.issued_at, record.signed, record.ack),
+        )
+
+    async def acknowledge_list(self, vehicle_id: str, sequence: int, ack: bytes) -> None:
+        await self._fetch(
+            "UPDATE revocation_lists SET ack = ? WHERE vehicle_id = ? AND sequence = ?", (ack, vehicle_id, sequence)
+        )
+        await self._fetch(
+            "UPDATE vehicles SET acknowledged_sequence = max(acknowledged_sequence, ?) WHERE id = ?",
+            (sequence, vehicle_id),
+        )
+
+    async def add_receipt(self, receipt: Receipt) -> None:
+        try:
+            await self._fetch(
+                "INSERT INTO receipts (vehicle_id, sequence, number, key_id, action, outcome, lock_before, lock_after, "
+                "boot_epoch, session, previous, at, signed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    receipt.vehicle_id,
+                    receipt.sequence,
+                    receipt.number,
+                    receipt.key_id,
+                    int(receipt.action),
+                    int(receipt.outcome),
+                    receipt.before,
+                    receipt.after,
+                    receipt.boot_epoch,
+                    receipt.session,
+                    receipt.previous,
+                    receipt.at,
+                    receipt.signed,
+                ),
+            )
+        except sqlite3.IntegrityError as error:
+            raise Conflict("there is a receipt with this sequence", code="receipt_exists") from error
+
+    async def set_receipts_through(self, vehicle_id: str, sequence: int) -> None:
+        await self._fetch("UPDATE vehicles SET receipts_through = ? WHERE id = ?", (sequence, vehicle_id))
+
+
+class SqliteCredentials(SqliteReads):
+    """``CredentialStore``: reads see what is committed, writes go through ``transaction``."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database.fetch)
+        self._database = database
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[CredentialTransaction]:
+        async with self._database.transaction() as transaction:
+            yield _Transaction(transaction)

@@ -1,0 +1,69 @@
+"""Hosted devices' keys in the database, each sealed with AES-128-GCM under the vault key, bound to its device id."""
+
+from __future__ import annotations
+
+import secrets
+
+from keygw.crypto.aead import NONCE_BYTES, open_, seal
+from keygw.crypto.errors import CryptoError
+from keygw.crypto.kdf import constant_time_equal, hmac256
+from keygw.crypto.signer import LocalSigner, Signer, device_id
+from keygw.model.errors import NotFound, StoreError
+from keygw.store.database import Database
+
+_PURPOSE = b"keygw hosted device key 1 "
+
+
+class SqliteVault:
+    """``credentials.ports.Vault``. A signer lives as long as its caller keeps it; nothing here caches one."""
+
+    def __init__(self, database: Database, key: bytes) -> None:
+        self._database = database
+        self._key = key
+
+    async def create(self) -> bytes:
+        signer = LocalSigner.generate()
+        name = device_id(signer.public_key)
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        sealed = seal(self._key, nonce, signer.to_pem(), _PURPOSE + name.encode())
+        async with self._database.transaction() as tx:
+            await tx.fetch("INSERT INTO hosted_keys (device_id, nonce, sealed) VALUES (?, ?, ?)", (name, nonce, sealed))
+        return signer.public_key
+
+    async def signer(self, device_id: str) -> Signer:
+        rows = await self._database.fetch("SELECT nonce, sealed FROM hosted_keys WHERE device_id = ?", (device_id,))
+        if not rows:
+            raise NotFound("the gateway holds no key of this device", code="unknown_device")
+        nonce, sealed = rows[0]
+        try:
+            return LocalSigner.from_pem(open_(self._key, nonce, sealed, _PURPOSE + device_id.encode()))
+        except (CryptoError, ValueError) as error:
+            raise StoreError(
+                f"the stored key of {device_id} does not open: restore database and vault key from one backup",
+                code="vault_damaged",
+            ) from error
+
+    def __repr__(self) -> str:
+        return f"SqliteVault({self._database.path})"
+
+
+async def check_vault_key(database: Database, key: bytes) -> None:
+    """Remember which vault key this database goes with; ``StoreError`` vault_damaged if keys of another are there."""
+    mark = hmac256(key, b"keygw vault check")[:16]
+    async with database.transaction() as tx:
+        # With no hosted key stored nothing depends on the old vault key, and a new one takes its place.
+        await tx.fetch(
+            "INSERT INTO facts (name, value) VALUES ('vault_check', ?) ON CONFLICT (name) DO UPDATE "
+            "SET value = excluded.value WHERE NOT EXISTS (SELECT 1 FROM hosted_keys)",
+            (mark,),
+        )
+        rows = await tx.fetch("SELECT value FROM facts WHERE name = 'vault_check'")
+    if not constant_time_equal(rows[0][0], mark):
+        raise StoreError(
+            f"the vault key is not the one of {database.path}: restore both from one backup", code="vault_damaged"
+        )
+
+
+async def vault_in_use(database: Database) -> bool:
+    """Whether hosted keys are stored, which would be lost with the vault key."""
+    return bool((await database.fetch("SELECT EXISTS (SELECT 1 FROM hosted_keys)"))[0][0])

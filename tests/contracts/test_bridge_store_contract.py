@@ -1,0 +1,161 @@
+"""What every ``BridgeStore`` must do. SQLite is the one there is; a second one joins the list of ``OPEN``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from keygw.bridge.ports import BridgeStore
+from keygw.bridge.records import App, CommandRecord
+from keygw.bridge.scopes import Scope
+from keygw.model.command import Action, Command, CommandState, Outcome
+from keygw.model.errors import Conflict, KeygwError
+from keygw.model.receipt import Receipt
+from keygw.store.store import open_store
+from keygw.vehicle.values import Measures
+
+Open = Callable[[Path], AbstractAsyncContextManager[BridgeStore]]
+
+
+@asynccontextmanager
+async def sqlite(directory: Path) -> AsyncIterator[BridgeStore]:
+    async with await open_store(directory) as store:
+        yield store.bridge
+
+
+OPEN: dict[str, Open] = {"sqlite": sqlite}
+
+APP = App("app_a", "An app", frozenset({Scope.VEHICLE_READ, Scope.COMMAND_UNLOCK}), 1000.25, bytes(32))
+OTHER = App("app_b", "Another", frozenset({Scope.KEY_READ}), 1001.0, b"\xff" * 32, expires_at=2000.5)
+
+
+def record(number: int, state: CommandState = CommandState.ACCEPTED, app_id: str = "app_a") -> CommandRecord:
+    command = Command(f"cmd_{number}", number, "veh_a", "key_a", Action.UNLOCK, 1000.5, 1004.5)
+    return CommandRecord(
+        command=command,
+        app_id=app_id,
+        idempotency_key=f"once-{number}",
+        fingerprint=bytes(range(32)),
+        state=state,
+        updated_at=1000.5,
+        timeline=((state, 1000.5),),
+    )
+
+
+@pytest.fixture(params=sorted(OPEN))
+def opener(request: pytest.FixtureRequest) -> Open:
+    return OPEN[request.param]
+
+
+@pytest.fixture
+async def store(opener: Open, tmp_path: Path) -> AsyncIterator[BridgeStore]:
+    async with opener(tmp_path) as store:
+        yield store
+
+
+async def test_absent_things_are_none_or_empty(store: BridgeStore) -> None:
+    assert await store.app("app_a") is None
+    assert await store.app_by_token(bytes(32)) is None
+    assert await store.claimant("veh_a") is None
+    assert await store.command("cmd_1") is None
+    assert await store.command_by_idempotency_key("app_a", "once-1") is None
+    assert not await store.claims("app_a")
+    assert not await store.open_commands()
+    await store.revoke_app("app_a")
+
+
+async def test_apps_are_found_by_id_and_by_token(store: BridgeStore) -> None:
+    await store.add_app(APP)
+    await store.add_app(OTHER)
+    assert await store.app("app_a") == APP
+    assert await store.app_by_token(b"\xff" * 32) == OTHER
+    assert await store.app_by_token(b"\xff" * 31) is None
+    await store.revoke_app("app_a")
+    assert await store.app("app_a") == await store.app_by_token(bytes(32)) == replace(APP, revoked=True)
+    assert await store.app("app_b") == OTHER
+
+
+@pytest.mark.parametrize("again", [replace(APP, token_hash=bytes(31) + b"x"), replace(APP, id="app_c")])
+async def test_an_app_is_added_once(store: BridgeStore, again: App) -> None:
+    await store.add_app(APP)
+    with pytest.raises(Conflict):
+        await store.add_app(again)
+    assert await store.app("app_a") == APP
+
+
+async def test_the_first_claim_of_a_vehicle_stands(store: BridgeStore) -> None:
+    assert await store.claim_vehicle("veh_b", "app_a") == "app_a"
+    assert await store.claim_vehicle("veh_a", "app_a") == "app_a"
+    assert await store.claim_vehicle("veh_a", "app_b") == "app_a"
+    assert await store.claimant("veh_a") == "app_a"
+    assert list(await store.claims("app_a")) == ["veh_a", "veh_b"]
+    assert not await store.claims("app_b")
+
+
+async def test_an_idempotency_key_stands_for_one_command_of_its_app(store: BridgeStore) -> None:
+    first = record(1)
+    again = replace(record(2), idempotency_key=first.idempotency_key)
+    assert await store.add_command(first) == first
+    assert await store.add_command(again) == first
+    assert await store.command("cmd_2") is None
+    of_another_app = replace(again, app_id="app_b")
+    assert await store.add_command(of_another_app) == of_another_app
+    assert await store.command_by_idempotency_key("app_b", "once-1") == of_another_app
+
+
+async def test_of_many_at_once_one_wins(store: BridgeStore) -> None:
+    rivals = [replace(record(number), idempotency_key="once") for number in range(12)]
+    answers = await asyncio.gather(*(store.add_command(rival) for rival in rivals))
+    assert len({answer.id for answer in answers}) == 1
+    assert [found.id for found in await store.open_commands()] == [answers[0].id]
+
+
+async def test_a_command_is_saved_whole(opener: Open, tmp_path: Path) -> None:
+    receipt = Receipt(
+        vehicle_id="veh_a",
+        sequence=3,
+        number=1,
+        key_id="key_a",
+        action=Action(99),
+        outcome=Outcome(98),
+        before=True,
+        after=None,
+        boot_epoch=1,
+        session=b"\x00\xff",
+        previous=bytes(32),
+        at=1001,
+        signed=b"\xff\x00",
+    )
+    saved = record(1).moved(
+        CommandState.CONFIRMED,
+        1001.75,
+        receipt=receipt,
+        reason="already_in_state",
+        measures=Measures(12.5, round_trips=2),
+        receipt_floor=2,
+        patient=True,
+    )
+    async with opener(tmp_path) as store:
+        await store.add_command(record(1))
+        await store.save_command(saved)
+    async with opener(tmp_path) as store:
+        assert await store.command("cmd_1") == saved
+        assert await store.add_command(record(1)) == saved
+
+
+async def test_saving_what_was_never_added_is_an_error(store: BridgeStore) -> None:
+    with pytest.raises(KeygwError):
+        await store.save_command(record(1))
+
+
+async def test_open_commands_are_the_unsettled_ones_oldest_first(store: BridgeStore) -> None:
+    for number, state in enumerate(reversed(CommandState)):
+        await store.add_command(record(number))
+        await store.save_command(record(number).moved(state, 1001.0))
+    found = [command.state for command in await store.open_commands()]
+    assert found == [state for state in reversed(CommandState) if not state.settled]

@@ -1,0 +1,69 @@
+"""What every vault of hosted device keys must do, and that ours keeps no key in clear."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from keygw.credentials.ports import Vault
+from keygw.crypto.signer import device_id, verify
+from keygw.model.errors import NotFound, StoreError
+from keygw.store.store import DATABASE_NAME, Store, open_store
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with await open_store(tmp_path) as store:
+        yield store
+
+
+@pytest.fixture(params=["sqlite"])
+def vault(store: Store) -> Vault:
+    return store.vault
+
+
+async def test_it_signs_with_the_key_it_made(vault: Vault) -> None:
+    first, second = await vault.create(), await vault.create()
+    assert first != second
+    for public_key in (first, second):
+        signer = await vault.signer(device_id(public_key))
+        assert signer.public_key == public_key
+        verify(public_key, signer.sign(b"message"), b"message")
+
+
+async def test_it_knows_no_other_device(vault: Vault) -> None:
+    with pytest.raises(NotFound) as caught:
+        await vault.signer("dev_nowhere")
+    assert caught.value.code == "unknown_device"
+
+
+async def test_it_survives_a_restart(store: Store, tmp_path: Path) -> None:
+    public_key = await store.vault.create()
+    await store.close()
+    async with await open_store(tmp_path) as again:
+        assert (await again.vault.signer(device_id(public_key))).public_key == public_key
+
+
+async def test_rows_cannot_be_swapped_or_changed(store: Store) -> None:
+    one, two = device_id(await store.vault.create()), device_id(await store.vault.create())
+    async with store.database.transaction() as tx:
+        rows = await tx.fetch("SELECT nonce, sealed FROM hosted_keys WHERE device_id = ?", (one,))
+        await tx.fetch("UPDATE hosted_keys SET nonce = ?, sealed = ? WHERE device_id = ?", (*rows[0], two))
+    with pytest.raises(StoreError) as caught:
+        await store.vault.signer(two)
+    assert caught.value.code == "vault_damaged"
+    async with store.database.transaction() as tx:
+        await tx.fetch("UPDATE hosted_keys SET nonce = x'00' WHERE device_id = ?", (two,))
+    with pytest.raises(StoreError):
+        await store.vault.signer(two)
+    assert device_id((await store.vault.signer(one)).public_key) == one
+
+
+async def test_nothing_lies_there_in_clear(store: Store, tmp_path: Path) -> None:
+    await store.vault.create()
+    await store.close()
+    content = (tmp_path / DATABASE_NAME).read_bytes()
+    assert b"hosted_keys" in content
+    assert b"PRIVATE KEY" not in content

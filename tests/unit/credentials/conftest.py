@@ -1,0 +1,119 @@
+"""A credential service on a real store, with a clock that the test moves and cars that sign for themselves."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keygw.credentials.service import CredentialService
+from keygw.credentials.values import Issuer, Limits
+from keygw.crypto.kdf import sha256
+from keygw.crypto.signer import LocalSigner
+from keygw.model.command import Action, Outcome
+from keygw.model.digital_key import DigitalKey
+from keygw.model.entitlement import PROFILES, Entitlement
+from keygw.model.ids import Random, new_id
+from keygw.model.revocation import ListAck, RevocationList
+from keygw.model.vehicle import Vehicle
+from keygw.store.store import Store, open_store
+from keygw.token.receipt import FIRST, sign_receipt
+from keygw.token.revocation import sign_ack, verify_list
+from keygw.token.trust import IssuerKey, TrustedIssuers, kid_of
+
+START = 1_800_000_000.0
+HOUR = 3600
+
+
+class World:
+    """``now`` is the clock; ``events`` holds what was told, in order."""
+
+    def __init__(self, store: Store, limits: Limits | None = None) -> None:
+        signer = LocalSigner.generate()
+        self.now = START
+        self.store = store
+        self.events: list[tuple[str, dict[str, Any]]] = []
+        self.random: Random = random.Random(7).randbytes
+        self.issuer = Issuer("keygw-test", kid_of(signer.public_key), signer)
+        self.trusted = TrustedIssuers([IssuerKey("keygw-test", self.issuer.kid, signer.public_key)])
+        self.cars: dict[str, LocalSigner] = {}
+        self.service = self.restarted(limits)
+
+    def restarted(self, limits: Limits | None = None) -> CredentialService:
+        """A service that remembers only what is stored."""
+        return CredentialService(
+            store=self.store.credentials,
+            vault=self.store.vault,
+            issuer=self.issuer,
+            clock=lambda: self.now,
+            random=self.random,
+            notify=lambda name, data: self.events.append((name, data)),
+            limits=limits,
+        )
+
+    async def car(self) -> Vehicle:
+        signer = LocalSigner.generate()
+        vehicle = Vehicle(new_id("veh", self.random), "Car", signer.public_key, self.random(16))
+        self.cars[vehicle.id] = signer
+        await self.service.register_vehicle(vehicle)
+        return vehicle
+
+    async def owner(self, vehicle: Vehicle) -> DigitalKey:
+        device = await self.service.create_hosted_device("app_test", "Owner's phone")
+        return await self.service.issue_owner_key(vehicle.id, device)
+
+    async def friend(
+        self, parent: DigitalKey, rights: Entitlement = PROFILES["access"], lifetime: int = 24 * HOUR
+    ) -> DigitalKey:
+        return await self.service.share(
+            parent.id,
+            device_public_key=LocalSigner.generate().public_key,
+            entitlements=rights,
+            expires_at=int(self.now) + lifetime,
+        )
+
+    async def list_of(self, vehicle_id: str) -> RevocationList:
+        """The current list as the car reads it."""
+        current = await self.service.current_list(vehicle_id)
+        return verify_list(current.signed, self.trusted, vehicle_id)
+
+    async def ack(self, vehicle_id: str, sequence: int | None = None) -> bytes:
+        """What the car signs after it stored the list with that sequence (the current one by default)."""
+        current = await self.service.current_list(vehicle_id)
+        stored = await self.store.credentials.revocation_list(vehicle_id, sequence or current.sequence)
+        assert stored is not None
+        return self.forged_ack(vehicle_id, stored.sequence, sha256(stored.signed))
+
+    def forged_ack(self, vehicle_id: str, sequence: int, digest: bytes, signer: LocalSigner | None = None) -> bytes:
+        return sign_ack(ListAck(vehicle_id, sequence, digest, 1), signer or self.cars[vehicle_id])
+
+    def receipt(
+        self, vehicle_id: str, key_id: str, sequence: int = 1, previous: bytes = FIRST, number: int = 1
+    ) -> bytes:
+        return sign_receipt(
+            vehicle_id=vehicle_id,
+            sequence=sequence,
+            number=number,
+            key_id=key_id,
+            action=Action.UNLOCK,
+            outcome=Outcome.DONE,
+            before=True,
+            after=False,
+            boot_epoch=1,
+            session=bytes(8),
+            previous=previous,
+            at=int(self.now),
+            signer=self.cars[vehicle_id],
+        )
+
+    def told(self) -> list[str]:
+        return [name for name, _ in self.events]
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with await open_store(tmp_path / "data") as store:
+        yield World(store)
