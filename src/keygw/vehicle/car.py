@@ -1,0 +1,157 @@
+"""One vehicle as the fleet sees it: at most one conversation, one operation at a time, and what it costs."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from keygw.model.errors import KeygwError, LinkError
+from keygw.model.ids import Random
+from keygw.model.signal import Signal, SignalId, SignalValue
+from keygw.vehicle.conversation import Conversation
+from keygw.vehicle.ports import Air, Books
+from keygw.vehicle.values import LinkStatus, Measures
+from keygw.wire.messages import LinkKind, Reading
+
+
+@dataclass(slots=True)
+class Meter:
+    """Measures the part of a conversation between its making and ``read``."""
+
+    started: float
+    round_trips: int = 0
+    message_bytes: int = 0
+    air_bytes: int = 0
+    connect_ms: float | None = None
+    handshake_ms: float | None = None
+
+    def read(self, conversation: Conversation | None) -> Measures:
+        ms = (time.monotonic() - self.started) * 1000
+        if conversation is None:
+            return Measures(ms, connect_ms=self.connect_ms)
+        return Measures(
+            ms=ms,
+            handshake_ms=self.handshake_ms,
+            round_trips=conversation.round_trips - self.round_trips,
+            message_bytes=conversation.session.message_bytes - self.message_bytes,
+            air_bytes=conversation.link.count.air_bytes - self.air_bytes,
+            connect_ms=self.connect_ms,
+        )
+
+
+class Car:
+    """Keeps the conversation with one vehicle alive between commands."""
+
+    def __init__(
+        self,
+        vehicle_id: str,
+        air: Air,
+        books: Books,
+        random: Random,
+        clock: Callable[[], float],
+        on_signal: Callable[[str, list[Signal]], None],
+        on_link: Callable[[str, LinkStatus], None],
+    ) -> None:
+        self.vehicle_id = vehicle_id
+        self.lock = asyncio.Lock()
+        self.readings: dict[SignalId, SignalValue] = {}
+        """The signals heard in the present session."""
+        self.status = LinkStatus(vehicle_id, "disconnected")
+        self._conversation: Conversation | None = None
+        self._air = air
+        self._books = books
+        self._random = random
+        self._clock = clock
+        self._on_signal = on_signal
+        self._on_link = on_link
+
+    @property
+    def conversation(self) -> Conversation | None:
+        """The live one, if any."""
+        return self._conversation if self._conversation is not None and self._conversation.alive else None
+
+    async def reach(self, key_id: str, seconds: float, meter: Meter) -> Conversation:
+        """The conversation with that key, opening one if there is none. ``LinkError`` within ``seconds``."""
+        current = self.conversation
+        if current is not None and self.status.key_id == key_id:
+            meter.round_trips = current.round_trips
+            meter.message_bytes = current.session.message_bytes
+            meter.air_bytes = current.link.count.air_bytes
+            return current
+        await self.leave()
+        if seconds <= 0:
+            raise LinkError("there is no time left to reach the vehicle", code="out_of_range")
+        vehicle, held = await self._books.vehicle(self.vehicle_id), await self._books.held_key(key_id)
+        started = time.monotonic()
+        conversation = await Conversation.open(
+            self._air,
+            vehicle,
+            held,
+            self._random,
+            seconds,
+            kind=LinkKind.HOSTED,
+            subscribe=True,
+            on_readings=self._heard,
+            on_end=self._ended,
+        )
+        meter.connect_ms = (time.monotonic() - started) * 1000
+        self._conversation = conversation
+        self.readings = {}
+        self._tell(LinkStatus(self.vehicle_id, "connected", key_id, meter.connect_ms))
+        return conversation
+
+    def authenticated(self, conversation: Conversation) -> None:
+        """Note that the handshake is through."""
+        result = conversation.result
+        self._tell(
+            replace(
+                self.measured(),
+                state="authenticated" if conversation.authenticated else "disconnected",
+                handshake_ms=conversation.handshake_ms,
+                list_sequence=None if result is None else result.list_sequence,
+            )
+        )
+
+    def list_known(self, sequence: int) -> None:
+        """Note which revocation list the vehicle has now."""
+        self._tell(replace(self.measured(), list_sequence=sequence))
+
+    def measured(self) -> LinkStatus:
+        """The status with the present counts."""
+        conversation = self._conversation
+        if conversation is None or not self.status.up:
+            return self.status
+        return replace(
+            self.status,
+            round_trips=conversation.round_trips,
+            message_bytes=conversation.session.message_bytes,
+            air_bytes=conversation.link.count.air_bytes,
+        )
+
+    async def leave(self) -> None:
+        """End the conversation, if there is one."""
+        conversation, self._conversation = self._conversation, None
+        if conversation is not None:
+            await conversation.close()
+            if self.status.up:
+                self._tell(replace(self.status, state="disconnected"))
+
+    def _ended(self, conversation: Conversation) -> None:
+        if conversation is self._conversation and self.status.up:
+            self._tell(replace(self.measured(), state="disconnected"))
+
+    def _heard(self, readings: tuple[Reading, ...]) -> None:
+        now = self._clock()
+        self.readings.update((reading.signal, reading.value) for reading in readings)
+        self._on_signal(self.vehicle_id, [Signal(r.signal, r.value, float(r.at), now) for r in readings])
+
+    def _tell(self, status: LinkStatus) -> None:
+        self.status = status
+        self._on_link(self.vehicle_id, status)
+
+
+def reason_of(error: KeygwError) -> str:
+    """The word of the field for a failure on the way to the car. What the peer broke is its business, not the app's."""
+    return error.code if isinstance(error, LinkError) else "vehicle_not_trusted"

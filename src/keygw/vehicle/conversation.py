@@ -1,0 +1,272 @@
+"""One conversation with one vehicle: a ``DeviceSession`` driven over a ``Link``.
+
+A single reader task feeds the session and resolves whoever waits. When the link or the session ends, everything
+pending fails at once with the same error; nothing hangs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+
+from keygw.crypto.signer import Signer
+from keygw.model.errors import KeygwError, LinkError, ProtocolError
+from keygw.model.ids import Random
+from keygw.model.vehicle import Vehicle
+from keygw.session.device import DeviceSession
+from keygw.session.events import (
+    Answered,
+    Ended,
+    Event,
+    Greeted,
+    ListAcknowledged,
+    Read,
+    ReceiptsGiven,
+    Responded,
+    SignatureNeeded,
+    VehicleProven,
+)
+from keygw.session.identity import recognises
+from keygw.session.states import State
+from keygw.vehicle.ports import Air, HeldKey, Link
+from keygw.wire.messages import Cmd, LinkKind, Reading, Receipts, Res, Result
+
+ANSWER_SECONDS = 4.0
+"""How long the vehicle may take for any one answer: the time-out of wallets for lock and unlock."""
+HELLO_FRESH_SECONDS = 30.0
+"""A HELLO older than this is asked for anew before the handshake."""
+
+
+class Conversation:
+    """``open`` makes one; then ``authenticate``, then the rest; ``close`` always."""
+
+    def __init__(
+        self,
+        link: Link,
+        session: DeviceSession,
+        signer: Signer,
+        on_readings: Callable[[tuple[Reading, ...]], None] | None = None,
+        on_end: Callable[[Conversation], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.link = link
+        self.session = session
+        self.round_trips = 0
+        self.handshake_ms: float | None = None
+        self.result: Result | None = None
+        self.proof_sent = False
+        """Whether message_3, and a first command with it, may have left: from then on it may have happened."""
+        self._signer = signer
+        self._on_readings = on_readings
+        self._on_end = on_end
+        self._clock = clock
+        self._waiting: dict[object, asyncio.Future[Event]] = {}
+        self._sending = asyncio.Lock()
+        self._error: KeygwError | None = None
+        self._greeted_at = 0.0
+        self._reader = asyncio.create_task(self._read(), name="conversation")
+
+    @classmethod
+    async def open(
+        cls,
+        air: Air,
+        vehicle: Vehicle,
+        key: HeldKey,
+        random: Random,
+        timeout: float,
+        *,
+        kind: LinkKind = LinkKind.DIRECT,
+        subscribe: bool = False,
+        on_readings: Callable[[tuple[Reading, ...]], None] | None = None,
+        on_end: Callable[[Conversation], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> Conversation:
+        """Find the vehicle, connect and hear its HELLO, all within ``timeout`` seconds. ``LinkError`` otherwise."""
+        until = clock() + timeout
+        link = await air.open(lambda rotating: recognises(vehicle.advertising_key, rotating), timeout)
+        session = DeviceSession(vehicle, key.hand, link.info, random, clock(), kind, subscribe)
+        conversation = cls(link, session, key.signer, on_readings, on_end, clock)
+        try:
+            await conversation._wait(Greeted, max(0.05, until - clock()))
+        except BaseException:
+            await conversation.close()
+            raise
+        return conversation
+
+    @property
+    def alive(self) -> bool:
+        return self._error is None and self.session.state is not State.CLOSED
+
+    @property
+    def authenticated(self) -> bool:
+        return self.alive and self.session.state is State.OPEN
+
+    async def authenticate(self, first: Cmd | None = None) -> Result:
+        """The handshake, with a first command in message_3. The vehicle may refuse the key in the result."""
+        self._check()
+        if self._clock() - self._greeted_at > HELLO_FRESH_SECONDS:
+            greeted = self._expect(Greeted)
+            self.session.request_hello()
+            await self._flush()
+            await self._take(greeted, ANSWER_SECONDS)
+        started = self._clock()
+        answered = self._expect(Answered)
+        self.session.begin(self._clock(), first)
+        await self._flush()
+        event = await self._take(answered, ANSWER_SECONDS)
+        assert isinstance(event, Answered)  # noqa: S101 - narrows the union; _expect(Answered) yields nothing else
+        self.handshake_ms = (self._clock() - started) * 1000
+        self.result = event.result
+        return event.result
+
+    async def command(self, command: Cmd) -> Res:
+        """Send one command in the open session and wait for its answer."""
+        self._check()
+        waiting = self._expect((Responded, command.number))
+        self.session.command(command)
+        event = await self._exchange(waiting)
+        assert isinstance(event, Responded)  # noqa: S101 - see authenticate
+        return event.response
+
+    async def push_list(self, signed: bytes) -> bytes:
+        """Carry a revocation list; returns the vehicle's signed acknowledgement, not yet verified."""
+        self._check()
+        waiting = self._expect(ListAcknowledged)
+        self.session.push_list(signed)
+        event = await self._exchange(waiting)
+        assert isinstance(event, ListAcknowledged)  # noqa: S101 - see authenticate
+        return event.signed
+
+    async def receipts(self, after: int) -> Receipts:
+        """One batch of signed receipts with a sequence above ``after``, not yet verified."""
+        self._check()
+        waiting = self._expect(ReceiptsGiven)
+        self.session.ask_receipts(after)
+        event = await self._exchange(waiting)
+        assert isinstance(event, ReceiptsGiven)  # noqa: S101 - see authenticate
+        return event.receipts
+
+    async def receipts_stored(self, sequence: int) -> None:
+        """Tell the vehicle that it may forget the receipts up to here."""
+        self._check()
+        self.session.acknowledge_receipts(sequence)
+        await self._flush()
+
+    async def close(self) -> None:
+        """Say goodbye if possible, end the link. Never raises; may be called twice."""
+        if self.alive:
+            self.session.end()
+            with contextlib.suppress(KeygwError):  # the link may be gone already, which is what we want
+                await self._flush()
+        self._fail(LinkError("the conversation was closed", code="link_lost", may_have_happened=self.proof_sent))
+        self._reader.cancel()
+        await asyncio.gather(self._reader, return_exceptions=True)
+        await self.link.close()
+
+    async def _read(self) -> None:
+        try:
+            while self.session.state is not State.CLOSED:
+                try:
+                    async with asyncio.timeout(max(0.0, self.session.deadline - self._clock())):
+                        frame = await self.link.receive()
+                except TimeoutError:
+                    events = self.session.tick(self._clock())
+                else:
+                    events = self.session.receive(frame, self._clock())
+                await self._flush()
+                for event in events:
+                    await self._on_event(event)
+        except KeygwError as error:
+            await self._say_why()
+            self._fail(error)
+        else:
+            self._fail(LinkError("the session is over", code="link_lost"))
+        # Nobody reads any more, so the link is of no more use; freeing it lets the vehicle advertise for others.
+        await self.link.close()
+
+    async def _on_event(self, event: Event) -> None:
+        match event:
+            case SignatureNeeded(message):
+                self.session.sign(self._signer.sign(message))
+                self.proof_sent = True
+                await self._flush()
+            case VehicleProven():
+                self.round_trips += 1
+            case Greeted():
+                self._greeted_at = self._clock()
+                self._resolve(Greeted, event)
+            case Responded(response):
+                self.round_trips += 1
+                self._resolve((Responded, response.number), event)
+            case Answered(result):
+                self.round_trips += 1
+                self.result = result
+                self._resolve(Answered, event)
+            case ListAcknowledged() | ReceiptsGiven():
+                self._resolve(type(event), event)
+            case Read(readings):
+                if self._on_readings is not None:
+                    self._on_readings(readings)
+            case Ended(_, reason):
+                raise LinkError(f"the session ended: {reason}", code="link_lost", may_have_happened=self.proof_sent)
+
+    async def _exchange(self, waiting: tuple[object, asyncio.Future[Event]]) -> Event:
+        await self._flush()
+        return await self._take(waiting, ANSWER_SECONDS)
+
+    def _expect(self, what: object) -> tuple[object, asyncio.Future[Event]]:
+        if what in self._waiting:
+            raise ProtocolError("the same answer is already waited for")
+        future: asyncio.Future[Event] = asyncio.get_running_loop().create_future()
+        self._waiting[what] = future
+        return what, future
+
+    async def _wait(self, what: object, seconds: float) -> Event:
+        return await self._take(self._expect(what), seconds)
+
+    async def _take(self, waiting: tuple[object, asyncio.Future[Event]], seconds: float) -> Event:
+        what, future = waiting
+        try:
+            async with asyncio.timeout(seconds):
+                return await future
+        except TimeoutError:
+            raise LinkError(
+                "the vehicle did not answer in time", code="link_timeout", may_have_happened=self.proof_sent
+            ) from None
+        finally:
+            self._waiting.pop(what, None)
+
+    def _resolve(self, what: object, event: Event) -> None:
+        future = self._waiting.pop(what, None)
+        if future is not None and not future.done():
+            future.set_result(event)
+
+    async def _flush(self) -> None:
+        async with self._sending:
+            for frame in self.session.frames(self.link.max_frame):
+                await self.link.send(frame)
+
+    async def _say_why(self) -> None:
+        """Let the peer have the ERROR that a broken protocol leaves in the outbox, if the link still carries it."""
+        with contextlib.suppress(KeygwError):  # the first error is the one to report
+            await self._flush()
+
+    def _check(self) -> None:
+        if self._error is not None:
+            raise self._error
+        if self.session.state is State.CLOSED:
+            raise LinkError("the session is over", code="link_lost")
+
+    def _fail(self, error: KeygwError) -> None:
+        if self._error is not None:
+            return
+        self._error = error
+        waiting, self._waiting = self._waiting, {}
+        for future in waiting.values():
+            if not future.done():
+                future.set_exception(error)
+                future.exception()  # some may have stopped waiting; their error is not news
+        if self._on_end is not None:
+            self._on_end(self)

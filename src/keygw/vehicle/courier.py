@@ -1,0 +1,56 @@
+"""Carries what must travel on any contact: the revocation list to the car, and the car's receipts home."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from keygw.model.errors import ProtocolError, TokenError
+from keygw.model.receipt import Receipt
+from keygw.vehicle.car import Car
+from keygw.vehicle.conversation import Conversation
+from keygw.vehicle.ports import Books
+
+MAX_BATCHES = 256
+"""More than a car keeps; one that claims still more is not telling the truth."""
+
+
+class Courier:
+    def __init__(self, books: Books, on_receipt: Callable[[str, Receipt], None]) -> None:
+        self._books = books
+        self._on_receipt = on_receipt
+
+    async def collect(self, car: Car, conversation: Conversation, newest: int) -> list[Receipt]:
+        """Fetch, verify and store the receipts up to ``newest`` that are not stored yet; returns them."""
+        after = await self._books.last_receipt_sequence(car.vehicle_id)
+        collected: list[Receipt] = []
+        for _ in range(MAX_BATCHES):
+            if after >= newest:
+                return collected
+            batch = await conversation.receipts(after)
+            for signed in batch.signed:
+                receipt = await self._record(car, signed)
+                collected.append(receipt)
+                after = max(after, receipt.sequence)
+            if batch.signed:
+                await conversation.receipts_stored(after)
+            if not batch.more:
+                return collected
+        raise ProtocolError("the vehicle has more receipts than it can have")
+
+    async def deliver(self, car: Car, conversation: Conversation) -> bool:
+        """Bring the vehicle the current list unless it has acknowledged it; whether one was carried."""
+        current = await self._books.current_list(car.vehicle_id)
+        if current.acknowledged_sequence >= current.sequence:
+            return False
+        ack = await conversation.push_list(current.signed)
+        await self._books.acknowledge_list(car.vehicle_id, ack)
+        car.list_known(current.sequence)
+        return True
+
+    async def _record(self, car: Car, signed: bytes) -> Receipt:
+        try:
+            receipt = await self._books.record_receipt(car.vehicle_id, signed)
+        except TokenError as error:
+            raise ProtocolError("the vehicle gave a receipt that does not verify") from error
+        self._on_receipt(car.vehicle_id, receipt)
+        return receipt

@@ -1,0 +1,106 @@
+"""Carries one authorized command to one car and says truthfully what became of it.
+
+``confirmed`` needs the vehicle's receipt and, where there is one, the signal. What was lost after it may have reached
+the car is ``unknown``, never ``failed``; the car's receipts settle it later. A command is sent at most once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from keygw.model.command import AuthorizedCommand, Command, CommandState, Outcome
+from keygw.model.errors import Conflict, KeygwError, LinkError, ProtocolError
+from keygw.model.receipt import Receipt
+from keygw.vehicle.car import Car, Meter, reason_of
+from keygw.vehicle.conversation import Conversation
+from keygw.vehicle.courier import Courier
+from keygw.vehicle.expectation import contradicts
+from keygw.vehicle.values import CommandResult, Measures
+from keygw.wire.messages import Cmd
+
+OnState = Callable[[CommandState, str | None], Awaitable[None]]
+MARGIN_SECONDS = 0.25
+"""Kept back from a command's life when reaching for the car, so that its end is told within that life."""
+
+
+class Dispatcher:
+    """Runs inside the car's lock: the caller takes it."""
+
+    def __init__(self, courier: Courier, clock: Callable[[], float]) -> None:
+        self._courier = courier
+        self._clock = clock
+
+    async def run(self, car: Car, authorized: AuthorizedCommand, on_state: OnState) -> CommandResult:
+        """Reach the car, send, wait, collect the receipt. Errors of car and link become part of the result."""
+        command = authorized.command
+        meter = Meter(time.monotonic())
+        if self._clock() >= command.expires_at:
+            return CommandResult(CommandState.EXPIRED, "command_expired")
+        try:
+            conversation = await car.reach(command.key_id, command.expires_at - self._clock() - MARGIN_SECONDS, meter)
+        except KeygwError as error:
+            return CommandResult(CommandState.FAILED, reason_of(error), measures=meter.read(None))
+        await on_state(CommandState.SENT, None)
+        sent = False
+        try:
+            if conversation.authenticated:
+                sent = True
+                response = await conversation.command(Cmd(command.number, command.action))
+                outcome, receipt_sequence = response.outcome, response.receipt
+            else:
+                try:
+                    result = await conversation.authenticate(Cmd(command.number, command.action))
+                finally:
+                    sent = conversation.proof_sent
+                    meter.handshake_ms = conversation.handshake_ms
+                    car.authenticated(conversation)
+                outcome, receipt_sequence = result.outcome, result.receipt
+        except KeygwError as error:
+            state = CommandState.UNKNOWN if sent else CommandState.FAILED
+            measures = meter.read(conversation)
+            await car.leave()
+            return CommandResult(state, reason_of(error), measures=measures)
+        except asyncio.CancelledError:
+            await asyncio.shield(car.leave())  # an answer that nobody waits for must not meet the next question
+            raise
+        measures = meter.read(conversation)
+        await on_state(CommandState.ACKNOWLEDGED, None)
+        return await self._conclude(car, conversation, command, outcome, receipt_sequence, measures)
+
+    async def _conclude(
+        self,
+        car: Car,
+        conversation: Conversation,
+        command: Command,
+        outcome: Outcome,
+        receipt_sequence: int,
+        measures: Measures,
+    ) -> CommandResult:
+        receipt = None
+        if conversation.authenticated:
+            try:
+                receipts = await self._courier.collect(car, conversation, receipt_sequence)
+            except (LinkError, ProtocolError, Conflict) as error:
+                # A late answer must not meet the next question, nor a car that tells two stories the next command.
+                await car.leave()
+                if outcome.ok:
+                    return CommandResult(CommandState.UNKNOWN, reason_of(error), outcome, None, measures)
+            else:
+                receipt = _receipt_of(command, receipts)
+        if not outcome.ok:
+            return CommandResult(CommandState.FAILED, outcome.label, outcome, receipt, measures)
+        if receipt is None or receipt.outcome is not outcome:
+            return CommandResult(CommandState.UNKNOWN, "receipt_missing", outcome, receipt, measures)
+        if contradicts(command.action, car.readings):
+            return CommandResult(CommandState.UNKNOWN, "signal_disagrees", outcome, receipt, measures)
+        return CommandResult(CommandState.CONFIRMED, _success(outcome), outcome, receipt, measures)
+
+
+def _success(outcome: Outcome) -> str | None:
+    return outcome.label if outcome is Outcome.ALREADY_IN_STATE else None
+
+
+def _receipt_of(command: Command, receipts: list[Receipt]) -> Receipt | None:
+    return next((r for r in reversed(receipts) if r.number == command.number and r.key_id == command.key_id), None)

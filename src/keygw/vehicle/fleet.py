@@ -1,0 +1,155 @@
+"""The gateway's side of all cars: who is linked, which command goes where, what is carried on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+
+from keygw.model.command import AuthorizedCommand, CommandState
+from keygw.model.errors import Conflict, KeygwError, LinkError
+from keygw.model.ids import Random
+from keygw.model.receipt import Receipt
+from keygw.model.signal import Signal
+from keygw.session.identity import recognises
+from keygw.vehicle.car import Car, Meter
+from keygw.vehicle.conversation import Conversation
+from keygw.vehicle.courier import Courier
+from keygw.vehicle.dispatcher import Dispatcher, OnState
+from keygw.vehicle.ports import Air, Books
+from keygw.vehicle.values import CommandResult, Discovered, LinkStatus
+
+CONTACT_SECONDS = 5.0
+"""How long to look for a car that nobody waits for: when carrying a list or settling an unknown command."""
+
+
+class Fleet:
+    """Use as an async context manager; leaving it ends every link.
+
+    The callbacks must not block: they hand over to the event hub.
+    """
+
+    def __init__(
+        self,
+        air: Air,
+        books: Books,
+        random: Random,
+        clock: Callable[[], float],
+        *,
+        on_signal: Callable[[str, list[Signal]], None],
+        on_link: Callable[[str, LinkStatus], None],
+        on_receipt: Callable[[str, Receipt], None],
+    ) -> None:
+        self._air = air
+        self._books = books
+        self._random = random
+        self._clock = clock
+        self._on_signal = on_signal
+        self._on_link = on_link
+        self._courier = Courier(books, on_receipt)
+        self._dispatcher = Dispatcher(self._courier, clock)
+        self._cars: dict[str, Car] = {}
+
+    async def __aenter__(self) -> Fleet:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for car in self._cars.values():
+            await car.leave()
+        await self._air.close()
+
+    def link(self, vehicle_id: str) -> LinkStatus | None:
+        """How the link to that vehicle is, or ``None`` if there never was one."""
+        car = self._cars.get(vehicle_id)
+        return None if car is None else car.measured()
+
+    async def connect(self, vehicle_id: str, key_id: str, timeout: float) -> LinkStatus:
+        """Reach the vehicle and hear its HELLO; the handshake waits for the first command. ``LinkError`` otherwise."""
+        car = self._car(vehicle_id)
+        async with car.lock:
+            await car.reach(key_id, timeout, Meter(time.monotonic()))
+            return car.measured()
+
+    async def disconnect(self, vehicle_id: str) -> None:
+        """End the link, after the operation under way."""
+        car = self._cars.get(vehicle_id)
+        if car is not None:
+            async with car.lock:
+                await car.leave()
+
+    async def execute(self, authorized: AuthorizedCommand, on_state: OnState) -> CommandResult:
+        """Carry out one command (see ``Dispatcher``). Never raises for what a car or a link does."""
+        command = authorized.command
+        car = self._car(command.vehicle_id)
+        try:
+            async with asyncio.timeout(max(0.0, command.expires_at - self._clock())):
+                await car.lock.acquire()
+        except TimeoutError:
+            return CommandResult(CommandState.EXPIRED, "busy")
+        try:
+            return await self._dispatcher.run(car, authorized, on_state)
+        finally:
+            car.lock.release()
+
+    async def settle(self, vehicle_id: str, key_id: str) -> None:
+        """Fetch the receipts not yet stored; whoever waits hears of them through ``on_receipt``. ``LinkError``."""
+        car = self._car(vehicle_id)
+        async with car.lock:
+            conversation = await self._session(car, key_id)
+            await self._courier.collect(car, conversation, 2**32)
+
+    async def sync_list(self, vehicle_id: str) -> None:
+        """Carry the current revocation list, with any key we hold; returns once the acknowledgement is recorded.
+
+        ``LinkError`` if the car cannot be reached, ``Conflict`` (no_courier) if we hold no key that may carry it.
+        """
+        car = self._car(vehicle_id)
+        async with car.lock:
+            current = await self._books.current_list(vehicle_id)
+            if current.acknowledged_sequence >= current.sequence:
+                return
+            live = car.conversation
+            if live is not None and live.authenticated:
+                await self._courier.deliver(car, live)
+                return
+            error: KeygwError = Conflict(
+                "no hosted key may carry the list to this vehicle; a phone with a key must meet it", code="no_courier"
+            )
+            for key_id in await self._books.courier_keys(vehicle_id):
+                try:
+                    await self._courier.deliver(car, await self._session(car, key_id))
+                except LinkError as failure:
+                    error = failure
+                    if failure.code in ("out_of_range", "radio_unavailable"):
+                        break
+                else:
+                    return
+            raise error
+
+    async def discover(self, seconds: float) -> Sequence[Discovered]:
+        """Every vehicle heard in that time; with its id where we hold the key that resolves it."""
+        sightings = await self._air.scan(seconds)
+        vehicles = await self._books.vehicles()
+        found = []
+        for sighting in sightings:
+            known = next((v for v in vehicles if recognises(v.advertising_key, sighting.rotating_id)), None)
+            found.append(Discovered(known.id if known else None, sighting.rotating_id, sighting.link))
+        return found
+
+    async def _session(self, car: Car, key_id: str) -> Conversation:
+        """An authenticated conversation; ``LinkError`` also if the car refuses the key."""
+        conversation = await car.reach(key_id, CONTACT_SECONDS, Meter(time.monotonic()))
+        if not conversation.authenticated:
+            result = await conversation.authenticate()
+            car.authenticated(conversation)
+            if not conversation.authenticated:
+                await car.leave()
+                raise LinkError(f"the vehicle refused the key: {result.outcome.label}", code=result.outcome.label)
+        return conversation
+
+    def _car(self, vehicle_id: str) -> Car:
+        if vehicle_id not in self._cars:
+            self._cars[vehicle_id] = Car(
+                vehicle_id, self._air, self._books, self._random, self._clock, self._on_signal, self._on_link
+            )
+        return self._cars[vehicle_id]
