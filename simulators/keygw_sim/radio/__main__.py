@@ -1,0 +1,132 @@
+"""``python -m keygw_sim.radio``: the virtual radio as a process.
+
+Prints one JSON line when ready::
+
+    {"ready": true, "transports": ["tcp-client:127.0.0.1:40001", ...]}
+
+and then obeys JSON lines on stdin, answering each with one JSON line on stdout:
+
+* ``{"do": "cut"}`` cuts every active link now, ``{"do": "cut", "port": 0}`` those of the first controller;
+  the answer is ``{"did": "cut", "links": 1}``.
+* ``{"do": "cut", "after_frames": 2, "of": "notifications"}`` lets two more pass, then drops the third and cuts its
+  link; the answers are ``{"did": "arm"}`` now and ``{"did": "cut", "links": 1}`` then.
+
+``of`` is ``notifications`` (vehicle to device), ``writes`` or ``any``. It ends on SIGTERM, SIGINT, and with
+``--follow-stdin`` when stdin ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from keygw_sim.radio.link import Carried
+from keygw_sim.radio.virtual import VirtualRadio
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run until told to stop. Exit 0; 2 when a TCP port is taken or the arguments make no sense."""
+    parser = argparse.ArgumentParser(prog="keygw_sim.radio", description="Virtual Bluetooth radio: HCI over TCP.")
+    parser.add_argument("--controllers", type=int, default=3, help="how many controllers to offer (default 3)")
+    parser.add_argument("--port", type=int, default=0, help="first TCP port; 0: any free ones (default)")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default loopback)")
+    parser.add_argument("--follow-stdin", action="store_true", help="end when stdin ends")
+    parser.add_argument("--verbose", action="store_true", help="Bumble's own log on stderr")
+    args = parser.parse_args(argv)
+    if not 1 <= args.controllers <= 64:
+        parser.error("--controllers takes 1 to 64")
+    logging.basicConfig(stream=sys.stderr, level=logging.DEBUG if args.verbose else logging.CRITICAL)
+    try:
+        asyncio.run(_run(args))
+    except OSError as error:
+        print(f"the virtual radio cannot listen: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+async def _run(args: argparse.Namespace) -> None:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+    async with VirtualRadio(args.host) as radio:
+        for index in range(args.controllers):
+            await radio.add_controller(port=args.port + index if args.port else 0)
+        _say({"ready": True, "transports": [port.transport for port in radio.ports]})
+        lines: asyncio.Queue[str | None] = asyncio.Queue()
+        _read_stdin(loop, lines)
+        control = asyncio.ensure_future(_obey(radio, lines))
+        if args.follow_stdin:
+            control.add_done_callback(lambda _: stop.set())
+        await stop.wait()
+        control.cancel()
+
+
+async def _obey(radio: VirtualRadio, lines: asyncio.Queue[str | None]) -> None:
+    while (line := await lines.get()) is not None:
+        if not line.strip():
+            continue
+        try:
+            _say(_command(radio, json.loads(line)))
+        except (ValueError, TypeError, KeyError, IndexError) as error:
+            _say({"error": f"cannot do that: {error}"})
+
+
+def _command(radio: VirtualRadio, order: dict[str, Any]) -> dict[str, Any]:
+    if order["do"] != "cut":
+        raise ValueError(f"unknown order {order['do']!r}; known: cut")
+    port = radio.ports[order["port"]] if "port" in order else None
+    if "after_frames" not in order:
+        return {"did": "cut", "links": radio.cut(port)}
+    frames = order["after_frames"]
+    if not isinstance(frames, int) or frames < 0:
+        raise ValueError("after_frames is a number from 0 up")
+    radio.cut_after(
+        frames, of=Carried(order.get("of", "any")), port=port, sprung=lambda: _say({"did": "cut", "links": 1})
+    )
+    return {"did": "arm"}
+
+
+def _say(answer: dict[str, Any]) -> None:
+    try:
+        print(json.dumps(answer), flush=True)
+    except BrokenPipeError:
+        # Nobody listens any more. Python would complain once again while flushing at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _read_stdin(loop: asyncio.AbstractEventLoop, lines: asyncio.Queue[str | None]) -> None:
+    """Feed ``lines`` from a thread, ``None`` at the end; asyncio has no portable way to read a pipe or a console.
+
+    ``os.read``, because a daemon thread that sleeps inside ``sys.stdin`` holds a lock the interpreter needs to exit.
+    """
+
+    def read() -> None:
+        rest = b""
+        try:
+            while chunk := os.read(0, 4096):
+                *whole, rest = (rest + chunk).split(b"\n")
+                for line in whole:
+                    loop.call_soon_threadsafe(lines.put_nowait, line.decode("utf-8", "replace"))
+                rest = rest[-4096:]
+        except OSError:
+            pass  # Closed: the same as its end.
+        try:
+            loop.call_soon_threadsafe(lines.put_nowait, None)
+        except RuntimeError:
+            return  # The loop has ended first.
+
+    threading.Thread(target=read, name="stdin", daemon=True).start()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,177 @@
+"""``Air`` over Bluetooth: find a vehicle, connect, subscribe, read INFO, and hand out the link."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from bleak import BleakClient
+from bleak.backends.client import BaseBleakClient
+from bleak.backends.device import BLEDevice
+from bleak.backends.scanner import BaseBleakScanner
+from bleak_retry_connector import clear_cache, establish_connection
+
+from keygw.ble.faults import LINK_TIMEOUT, OUT_OF_RANGE, RADIO_UNAVAILABLE, fault, link_error
+from keygw.ble.link import QUEUE_FRAMES, BleLink
+from keygw.ble.scanner import Found, SharedScanner
+from keygw.model.errors import LinkError
+from keygw.vehicle.ports import Sighting
+from keygw.wire import gatt
+
+if TYPE_CHECKING:
+    from keygw.ble.bumble_host import HciOpener
+
+ATTEMPTS = 3
+"""Connections tried within one ``open``; each after a fresh scan, because BlueZ repeats a stale failure for ever."""
+CONNECT_ATTEMPTS = 2
+"""Of which each may be tried twice by the connector, which knows the backends' passing moods."""
+
+
+class BleAir:
+    """One Bluetooth adapter. Backends are injected; ``system`` and ``bumble`` make the usual two.
+
+    ``release`` is awaited by ``close``, after every link and scan has ended.
+    """
+
+    def __init__(
+        self,
+        scanner_backend: type[BaseBleakScanner] | None = None,
+        client_backend: type[BaseBleakClient] | None = None,
+        *,
+        release: Callable[[], Awaitable[None]] | None = None,
+        queue: int = QUEUE_FRAMES,
+    ) -> None:
+        self._scanner = SharedScanner(scanner_backend)
+        self._client_backend = client_backend
+        self._release = release
+        self._queue = queue
+        self._links: set[BleLink] = set()
+        self._work: set[asyncio.Task[Any]] = set()
+        self._closed = False
+
+    @classmethod
+    def system(cls) -> BleAir:
+        """The operating system's adapter, through bleak's own backend."""
+        return cls()
+
+    @classmethod
+    def bumble(cls, transport: str | HciOpener, *, queue: int = QUEUE_FRAMES) -> BleAir:
+        """An HCI controller of our own: the virtual radio, a dongle, a board. Opened on first use.
+
+        When its transport dies, links end, scans and connections fail with ``radio_unavailable``, and the next use
+        opens it again.
+        """
+        from keygw.ble.bumble_backend import bumble_backends  # noqa: PLC0415 - half a second that `system` need not pay
+        from keygw.ble.bumble_host import BumbleHost  # noqa: PLC0415
+
+        host = BumbleHost(transport)
+        scanner, client = bumble_backends(host)
+        air = cls(scanner, client, release=host.close, queue=queue)
+        host.on_lost(lambda: air.radio_lost("the HCI transport was lost"))
+        return air
+
+    def radio_lost(self, detail: str) -> None:
+        """Tell everybody who scans that the radio has gone."""
+        self._scanner.fail(fault(RADIO_UNAVAILABLE, detail))
+
+    async def scan(self, seconds: float) -> Sequence[Sighting]:
+        self._check_open()
+        heard = await self._scanner.collect(seconds)
+        return [Sighting(found.rotating_id, found.rssi) for found in heard.values()]
+
+    async def open(self, wanted: Callable[[bytes], bool], timeout: float) -> BleLink:
+        self._check_open()
+        attempt = _Attempt()
+        work = asyncio.ensure_future(self._open(wanted, attempt))
+        self._track(work)
+        try:
+            await asyncio.wait({work}, timeout=timeout)
+        finally:
+            if not work.done():
+                # It cleans up behind itself, with the adapter held; the caller's time is up now.
+                work.add_done_callback(self._discard)
+                work.cancel()
+        if work.cancelled():
+            raise fault(RADIO_UNAVAILABLE, "closed here", retryable=False)
+        if work.done():
+            return work.result()
+        if attempt.last is not None:
+            raise attempt.last
+        raise fault(LINK_TIMEOUT if attempt.found else OUT_OF_RANGE)
+
+    async def close(self) -> None:
+        """End every link, scan and attempt, then the radio. Never raises; may be called twice."""
+        self._closed = True
+        self.radio_lost("closed here")
+        for task in list(self._work):
+            task.cancel()
+        for link in list(self._links):
+            await link.close()
+        if self._work:
+            await asyncio.wait(self._work, timeout=2.0)
+        if self._release is not None:
+            with contextlib.suppress(Exception):
+                await self._release()
+
+    async def _open(self, wanted: Callable[[bytes], bool], attempt: _Attempt) -> BleLink:
+        for remaining in reversed(range(ATTEMPTS)):
+            attempt.found = False
+            found = await self._scanner.find(wanted)
+            attempt.found = True
+            try:
+                return await self._connect(found)
+            except LinkError as error:
+                attempt.last = error
+                if not error.retryable or not remaining or error.code == RADIO_UNAVAILABLE:
+                    raise
+            if self._client_backend is None:
+                await clear_cache(found.device.address)
+        raise AssertionError("unreachable")
+
+    async def _connect(self, found: Found) -> BleLink:
+        link = BleLink(queue=self._queue)
+        try:
+            async with self._scanner.quiet():
+                link.adopt(await self._establish(found.device, link))
+            await link.attach()
+        except BaseException as error:
+            await link.close()
+            if isinstance(error, Exception):
+                raise link_error(error) from error
+            raise
+        self._links = {old for old in self._links if not old.closed} | {link}
+        return link
+
+    async def _establish(self, device: BLEDevice, link: BleLink) -> BleakClient:
+        return await establish_connection(
+            BleakClient,
+            device,
+            device.name or device.address,
+            link.on_disconnected,
+            max_attempts=CONNECT_ATTEMPTS,
+            backend=self._client_backend,
+            services=[gatt.SERVICE],
+        )
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise fault(RADIO_UNAVAILABLE, "closed here", retryable=False)
+
+    def _track(self, task: asyncio.Task[Any]) -> None:
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
+
+    def _discard(self, work: asyncio.Task[BleLink]) -> None:
+        """A link that was ready just after its caller had gone."""
+        if not work.cancelled() and work.exception() is None:
+            self._track(asyncio.ensure_future(work.result().close()))
+
+
+class _Attempt:
+    """How far an ``open`` has come, for the error when its time is up."""
+
+    def __init__(self) -> None:
+        self.found = False
+        self.last: LinkError | None = None
