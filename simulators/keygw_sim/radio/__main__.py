@@ -21,15 +21,13 @@ import argparse
 import asyncio
 import json
 import logging
-import os
-import signal
 import sys
-import threading
 from collections.abc import Sequence
 from typing import Any
 
 from keygw_sim.radio.link import Carried
 from keygw_sim.radio.virtual import VirtualRadio
+from keygw_sim.stdio import orders, say, stop_signal
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,18 +51,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 async def _run(args: argparse.Namespace) -> None:
-    loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+    stop = stop_signal()
     async with VirtualRadio(args.host) as radio:
         for index in range(args.controllers):
             await radio.add_controller(port=args.port + index if args.port else 0)
-        _say({"ready": True, "transports": [port.transport for port in radio.ports]})
-        lines: asyncio.Queue[str | None] = asyncio.Queue()
-        _read_stdin(loop, lines)
-        control = asyncio.ensure_future(_obey(radio, lines))
+        say({"ready": True, "transports": [port.transport for port in radio.ports]})
+        control = asyncio.ensure_future(_obey(radio, orders()))
         if args.follow_stdin:
             control.add_done_callback(lambda _: stop.set())
         await stop.wait()
@@ -76,9 +68,9 @@ async def _obey(radio: VirtualRadio, lines: asyncio.Queue[str | None]) -> None:
         if not line.strip():
             continue
         try:
-            _say(_command(radio, json.loads(line)))
+            say(_command(radio, json.loads(line)))
         except (ValueError, TypeError, KeyError, IndexError) as error:
-            _say({"error": f"cannot do that: {error}"})
+            say({"error": f"cannot do that: {error}"})
 
 
 def _command(radio: VirtualRadio, order: dict[str, Any]) -> dict[str, Any]:
@@ -91,41 +83,9 @@ def _command(radio: VirtualRadio, order: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(frames, int) or frames < 0:
         raise ValueError("after_frames is a number from 0 up")
     radio.cut_after(
-        frames, of=Carried(order.get("of", "any")), port=port, sprung=lambda: _say({"did": "cut", "links": 1})
+        frames, of=Carried(order.get("of", "any")), port=port, sprung=lambda: say({"did": "cut", "links": 1})
     )
     return {"did": "arm"}
-
-
-def _say(answer: dict[str, Any]) -> None:
-    try:
-        print(json.dumps(answer), flush=True)
-    except BrokenPipeError:
-        # Nobody listens any more. Python would complain once again while flushing at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _read_stdin(loop: asyncio.AbstractEventLoop, lines: asyncio.Queue[str | None]) -> None:
-    """Feed ``lines`` from a thread, ``None`` at the end; asyncio has no portable way to read a pipe or a console.
-
-    ``os.read``, because a daemon thread that sleeps inside ``sys.stdin`` holds a lock the interpreter needs to exit.
-    """
-
-    def read() -> None:
-        rest = b""
-        try:
-            while chunk := os.read(0, 4096):
-                *whole, rest = (rest + chunk).split(b"\n")
-                for line in whole:
-                    loop.call_soon_threadsafe(lines.put_nowait, line.decode("utf-8", "replace"))
-                rest = rest[-4096:]
-        except OSError:
-            pass  # Closed: the same as its end.
-        try:
-            loop.call_soon_threadsafe(lines.put_nowait, None)
-        except RuntimeError:
-            return  # The loop has ended first.
-
-    threading.Thread(target=read, name="stdin", daemon=True).start()
 
 
 if __name__ == "__main__":
