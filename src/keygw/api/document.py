@@ -1,0 +1,62 @@
+"""How routes describe their errors, and the OpenAPI document that comes of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from keygw.api.problems import MEDIA_TYPE, Problem
+
+MEANINGS: dict[int, str] = {
+    400: "The request cannot be read (malformed_json, idempotency_key_required)",
+    401: "No valid bearer token (token_missing, token_malformed, token_unknown, token_expired, token_revoked)",
+    403: "The caller may not (insufficient_scope, key_suspended, not_entitled, ...)",
+    404: "No such thing for this app (unknown_vehicle, unknown_key, unknown_command)",
+    409: "Not in a state that allows this (key_revoked, already_sent, ...)",
+    413: "The body is larger than 64 KiB (body_too_large)",
+    415: "The body is not application/json (unsupported_media_type)",
+    422: "The request is readable and wrong (validation, unknown_action, idempotency_mismatch, ...)",
+    429: "Too many commands wait for this vehicle (busy)",
+    500: "A bug here; name the trace id to the operator (internal)",
+    502: "The vehicle broke off (link_lost, protocol_violation)",
+    503: "The database or the radio cannot be used now (store_busy, radio_unavailable)",
+    504: "The vehicle is not in reach (out_of_range, link_timeout)",
+}
+
+_REF = {"schema": {"$ref": "#/components/schemas/Problem"}}
+
+Responses = dict[int | str, dict[str, Any]]
+
+
+def problems(*statuses: int, body: bool = False, public: bool = False) -> Responses:
+    """The ``responses`` of a route: the given ones and those that every such route has."""
+    wanted = {422, 500, *statuses}
+    if body:
+        wanted |= {400, 413, 415}
+    if not public:
+        wanted |= {401, 403, 503}
+    return {status: {"description": MEANINGS[status], "content": {MEDIA_TYPE: _REF}} for status in sorted(wanted)}
+
+
+def install(app: FastAPI) -> None:
+    """Give the application its OpenAPI document: made once, with the problem schema in it."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = get_openapi(
+                title=app.title,
+                version=app.version,
+                summary=app.summary,
+                description=app.description,
+                routes=app.routes,
+                tags=app.openapi_tags,
+            )
+            schemas = document.setdefault("components", {}).setdefault("schemas", {})
+            schemas["Problem"] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+            app.openapi_schema = document
+        return app.openapi_schema
+
+    # FastAPI's documented way to extend the document.
+    app.openapi = openapi  # type: ignore[method-assign]

@@ -1,0 +1,41 @@
+"""The application: routes, guard, problems, and the document that describes them."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from keygw.api import document, problems
+from keygw.api.guard import Guard
+from keygw.api.routes import apps, commands, docs, events, keys, meta, status, vehicles
+from keygw.api.services import Services
+
+DESCRIPTION = """
+From a phone app to an unlocked car, and to a key that is provably dead.
+
+Every error is an RFC 9457 problem document that answers two questions: `may_have_happened` (could the vehicle
+have acted all the same?) and `retryable` (may I send this again unchanged?). Commands end as `confirmed` only on the
+vehicle's own signed receipt. Times are RFC 3339 in UTC; binary values are base64url without padding.
+"""
+
+
+def create_api(services: Services) -> FastAPI:
+    """The ASGI application. It starts and stops nothing: the composition root runs the services around it."""
+    app = FastAPI(
+        title="keygw bridge API",
+        version=services.version,
+        summary="Digital keys and vehicle commands for phone apps",
+        description=DESCRIPTION,
+        openapi_url="/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: f"{route.tags[0] if route.tags else 'api'}_{route.name}",
+    )
+    app.state.services = services
+    for each in (meta, apps, vehicles, commands, keys, status, events, docs):
+        app.include_router(each.router)
+    problems.install(app)
+    document.install(app)
+    app.add_middleware(Guard, services=services)
+    return app

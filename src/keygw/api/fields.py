@@ -1,0 +1,56 @@
+"""Field types that several bodies share."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
+class Body(BaseModel):
+    """A request body: exact types, nothing extra."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+def _binary(size: int) -> Any:
+    def decode(text: object) -> bytes:
+        if not isinstance(text, str):
+            raise ValueError("must be a string of base64url")
+        try:
+            data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        except (ValueError, binascii.Error):
+            raise ValueError("is not base64url") from None
+        if len(data) != size or base64.urlsafe_b64encode(data).rstrip(b"=").decode() != text.rstrip("="):
+            raise ValueError(f"must be {size} bytes in canonical base64url")
+        return data
+
+    letters = -(-size * 4 // 3)
+    schema = {"type": "string", "pattern": f"^[A-Za-z0-9_-]{{{letters}}}=?$", "description": f"base64url, {size} bytes"}
+    return Annotated[bytes, BeforeValidator(decode), WithJsonSchema(schema)]
+
+
+def parse_time(text: object) -> float:
+    """RFC 3339 with an offset -> Unix seconds."""
+    if not isinstance(text, str) or not _RFC3339.fullmatch(text):
+        raise ValueError("must be an RFC 3339 time with an offset, such as 2026-01-31T12:00:00Z")
+    try:
+        return datetime.fromisoformat(text.upper()).timestamp()
+    except (ValueError, OverflowError):
+        raise ValueError("is not a time that exists") from None
+
+
+PublicKey = _binary(33)
+"""P-256, SEC1 compressed."""
+AdvertisingKey = _binary(16)
+Time = Annotated[float, BeforeValidator(parse_time), WithJsonSchema({"type": "string", "format": "date-time"})]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
+Label = Annotated[str, StringConstraints(max_length=80, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+Word = Annotated[str, StringConstraints(min_length=1, max_length=40)]
+Id = Annotated[str, StringConstraints(min_length=1, max_length=40), Field(examples=["key_mfrggzdfmztwq2lk"])]

@@ -1,0 +1,233 @@
+"""The JSON that goes out: one model per resource, so that the OpenAPI document tells the whole truth."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from keygw.model.command import CommandState
+from keygw.model.digital_key import KeyState
+from keygw.model.signal import Quality
+
+TimeText = str
+"""RFC 3339, UTC, milliseconds."""
+
+
+class Health(BaseModel):
+    status: Literal["ok"]
+    version: str
+    time: TimeText
+
+
+class IssuerOut(BaseModel):
+    """Who signs key tokens here. ``kid`` and ``public_key`` (P-256, compressed): base64url."""
+
+    issuer: str
+    kid: str
+    public_key: str
+
+
+class Discovery(BaseModel):
+    """What this gateway is and where things are; paths are relative to its address."""
+
+    version: str
+    api_versions: list[str]
+    issuer: IssuerOut
+    endpoints: dict[str, str]
+    scopes: list[str]
+    actions: list[str]
+
+
+class AppOut(BaseModel):
+    id: str
+    name: str
+    scopes: list[str]
+    created_at: TimeText
+    expires_at: TimeText | None
+
+
+class AppCreated(BaseModel):
+    """``token`` is shown this once; only its hash is kept."""
+
+    app: AppOut
+    token: str
+
+
+class VehicleOut(BaseModel):
+    id: str
+    name: str
+    public_key: str
+
+
+class VehicleCreated(VehicleOut):
+    issuer: IssuerOut
+
+
+class Vehicles(BaseModel):
+    vehicles: list[VehicleOut]
+
+
+class DiscoveredOut(BaseModel):
+    """``vehicle_id`` and ``name`` only for vehicles that the app may know of."""
+
+    vehicle_id: str | None
+    name: str | None
+    rotating_id: str
+    link: str
+
+
+class DiscoveredList(BaseModel):
+    vehicles: list[DiscoveredOut]
+
+
+class LinkOut(BaseModel):
+    vehicle_id: str
+    state: Literal["connected", "authenticated", "disconnected"]
+    key_id: str | None
+    scan_connect_ms: float | None
+    handshake_ms: float | None
+    round_trips: int
+    message_bytes: int
+    air_bytes: int
+    list_sequence: int | None
+
+
+class ListState(BaseModel):
+    """Revocation-list sequences: the newest one here, and the newest that the vehicle has acknowledged."""
+
+    current: int
+    acknowledged: int
+
+
+class KeyOut(BaseModel):
+    id: str
+    vehicle_id: str
+    device_id: str
+    role: str
+    label: str
+    entitlements: list[str]
+    state: KeyState
+    index: int
+    parent_id: str | None
+    depth: int
+    not_before: TimeText
+    expires_at: TimeText
+    issued_at: TimeText
+    list: ListState
+
+
+class Provisioning(BaseModel):
+    """What the vehicle must be told once so that it accepts this owner. ``owner_thumbprint``: base64url, 32 bytes."""
+
+    v: Literal[1]
+    vehicle_id: str
+    issuer: IssuerOut
+    owner_thumbprint: str
+
+
+class OwnerKeyOut(KeyOut):
+    provisioning: Provisioning
+
+
+class Keys(BaseModel):
+    keys: list[KeyOut]
+
+
+class TokenVehicle(VehicleOut):
+    advertising_key: str
+
+
+class TokenOut(BaseModel):
+    """``cwt``: base64url. Neither form is of use without the device key."""
+
+    jwt: str
+    cwt: str
+    vehicle: TokenVehicle
+
+
+class ReceiptOut(BaseModel):
+    """``before``/``after``: central lock, if concerned. ``signed``: COSE_Sign1 by the vehicle key, base64url."""
+
+    vehicle_id: str
+    sequence: int
+    number: int
+    key_id: str
+    action: str
+    outcome: str
+    ok: bool
+    before: bool | None
+    after: bool | None
+    boot_epoch: int
+    at: TimeText
+    signed: str
+
+
+class Receipts(BaseModel):
+    receipts: list[ReceiptOut]
+
+
+class MeasuresOut(BaseModel):
+    ms: float
+    handshake_ms: float | None
+    connect_ms: float | None
+    round_trips: int
+    message_bytes: int
+    air_bytes: int
+
+
+class Step(BaseModel):
+    state: CommandState
+    at: TimeText
+
+
+class CommandOut(BaseModel):
+    id: str
+    vehicle_id: str
+    key_id: str
+    action: str
+    number: int
+    state: CommandState
+    reason: str | None = Field(examples=["out_of_range", "key_revoked", "door_open"])
+    settled: bool
+    may_have_happened: bool
+    retryable: bool
+    created_at: TimeText
+    expires_at: TimeText
+    updated_at: TimeText
+    receipt: ReceiptOut | None
+    measures: MeasuresOut | None
+    timeline: list[Step]
+
+
+class SignalValueOut(BaseModel):
+    """``stale``: it was so, and may have changed. Never show that as fact."""
+
+    path: str
+    value: bool | int | float | str
+    unit: str | None
+    ts: TimeText
+    received_at: TimeText
+    source: str
+    quality: Literal[Quality.LIVE, Quality.STALE]
+    max_age: float
+
+
+class SignalUnknown(BaseModel):
+    """The vehicle has it, and we have not heard of it yet."""
+
+    path: str
+    quality: Literal[Quality.UNKNOWN]
+
+
+class SignalRefused(BaseModel):
+    """``unsupported``: there is no such signal here. ``forbidden``: the app may not read it."""
+
+    path: str
+    error: Literal["unsupported", "forbidden"]
+    required_scope: str | None = None
+
+
+class Signals(BaseModel):
+    vehicle_id: str
+    signals: list[SignalValueOut | SignalUnknown | SignalRefused]

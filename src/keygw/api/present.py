@@ -1,0 +1,56 @@
+"""Domain values -> the JSON of ``api.models``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from keygw.bridge.keys import KeyView
+from keygw.bridge.ports import IssuerInfo
+from keygw.bridge.present import b64
+from keygw.bridge.records import App
+from keygw.events.event import rfc3339
+from keygw.model.vehicle import Vehicle
+from keygw.vehicle.values import LinkStatus
+
+
+def issuer_json(issuer: IssuerInfo) -> dict[str, Any]:
+    return {"issuer": issuer.issuer, "kid": b64(issuer.kid), "public_key": b64(issuer.public_key)}
+
+
+def app_json(app: App) -> dict[str, Any]:
+    return {
+        "id": app.id,
+        "name": app.name,
+        "scopes": sorted(app.scopes),
+        "created_at": rfc3339(app.created_at),
+        "expires_at": None if app.expires_at is None else rfc3339(app.expires_at),
+    }
+
+
+def vehicle_json(vehicle: Vehicle) -> dict[str, Any]:
+    return {"id": vehicle.id, "name": vehicle.name, "public_key": b64(vehicle.public_key)}
+
+
+def link_json(status: LinkStatus) -> dict[str, Any]:
+    return asdict(status)
+
+
+def key_json(view: KeyView) -> dict[str, Any]:
+    key = view.key
+    return {
+        "id": key.id,
+        "vehicle_id": key.vehicle_id,
+        "device_id": key.device_id,
+        "role": key.role.label,
+        "label": key.label,
+        "entitlements": list(key.entitlements.names),
+        "state": key.state.value,
+        "index": key.index,
+        "parent_id": key.parent_id,
+        "depth": key.depth,
+        "not_before": rfc3339(key.not_before),
+        "expires_at": rfc3339(key.expires_at),
+        "issued_at": rfc3339(key.issued_at),
+        "list": {"current": view.current, "acknowledged": view.acknowledged},
+    }

@@ -1,0 +1,72 @@
+"""The event stream: CloudEvents over server-sent events (HTML Living Standard, section 9.2)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query
+from fastapi.responses import StreamingResponse
+
+from keygw.api.auth import Caller, Wired
+from keygw.api.document import Responses, problems
+from keygw.bridge.apps import Apps, Unauthenticated
+from keygw.bridge.gate import EventGate
+from keygw.bridge.records import App
+from keygw.events.event import GAP, Event
+from keygw.events.subscription import Subscription
+
+router = APIRouter(prefix="/v1", tags=["events"])
+
+_DESCRIPTION: Responses = {
+    200: {
+        "description": "`id`, `event` (the type) and `data` (a CloudEvents 1.0 JSON object) for each event",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    }
+}
+
+
+@router.get(
+    "/events",
+    response_class=StreamingResponse,
+    responses={**_DESCRIPTION, **problems(404)},
+    summary="Everything that happens, as it happens",
+)
+async def events(
+    caller: Caller,
+    wired: Wired,
+    vehicle: Annotated[str | None, Query(max_length=40, description="Only this vehicle")] = None,
+    after: Annotated[str | None, Query(max_length=80, description="As Last-Event-ID, for clients without it")] = None,
+    last_event_id: Annotated[str | None, Header(max_length=80)] = None,
+) -> StreamingResponse:
+    """A client that comes back with ``Last-Event-ID`` gets what it missed, or a ``keygw.gap`` if that is not known."""
+    if vehicle is not None:
+        await wired.bridge.access.view(caller, vehicle)
+    bridge = wired.bridge
+    gate = EventGate(caller, bridge.access, bridge.feed, wired.clock, vehicle)
+    subscription = wired.hub.subscribe(gate.wanted, last_event_id or after or None)
+    stream = _stream(subscription, gate, bridge.apps, caller, wired.heartbeat)
+    return StreamingResponse(stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+
+async def _stream(
+    subscription: Subscription, gate: EventGate, apps: Apps, app: App, heartbeat: float
+) -> AsyncIterator[bytes]:
+    with subscription:
+        yield b"retry: 2000\n\n"
+        while True:
+            try:
+                event = await subscription.next(heartbeat)
+                apps.check(app)
+            except (StopAsyncIteration, Unauthenticated):
+                return
+            if event is None:
+                yield b": still here\n\n"
+            elif await gate.allows(event):
+                yield encode(event)
+
+
+def encode(event: Event) -> bytes:
+    """One event on the wire. A gap has no id, so that the client's last id stays what it really saw."""
+    head = "" if event.type == GAP else f"id: {event.id}\n"
+    return f"{head}event: {event.type}\ndata: {event.json}\n\n".encode()

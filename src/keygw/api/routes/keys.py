@@ -1,0 +1,163 @@
+"""Digital keys: issue, share, suspend, resume, revoke, read."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from fastapi import APIRouter, Query
+from pydantic import ConfigDict, Field, model_validator
+
+from keygw.api.auth import Caller, Wired
+from keygw.api.document import problems
+from keygw.api.fields import Body, Id, Label, PublicKey, Time, Word
+from keygw.api.models import KeyOut, Keys, OwnerKeyOut, Receipts, TokenOut
+from keygw.api.present import issuer_json, key_json, vehicle_json
+from keygw.api.strict import StrictRoute
+from keygw.bridge.present import b64, receipt_json
+from keygw.crypto.signer import thumbprint
+from keygw.model.entitlement import PROFILES, Entitlement
+from keygw.model.errors import BadInput
+
+router = APIRouter(prefix="/v1/keys", tags=["keys"], route_class=StrictRoute)
+
+YEAR = 366 * 86400
+_CHANGE = problems(404, 409)
+
+
+class NewKey(Body):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"vehicle_id": "veh_mfrggzdfmztwq2lk", "role": "owner", "label": "My phone"}]}
+    )
+    vehicle_id: Id
+    role: Literal["owner"]
+    label: Label = ""
+
+
+class Share(Body):
+    """Exactly one of ``profile`` and ``entitlements``, exactly one of ``expires_at`` and ``lifetime_seconds``."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "public_key": "Ao2RVdM-mJz3gV-h4y1Xb2yJ3jJ8zB1o2C8yTgq0xq5v",
+                    "profile": "access",
+                    "lifetime_seconds": 86400,
+                    "label": "Friend",
+                }
+            ]
+        }
+    )
+    public_key: PublicKey
+    profile: Word | None = None
+    entitlements: Annotated[list[Word], Field(min_length=1, max_length=32)] | None = None
+    expires_at: Time | None = None
+    lifetime_seconds: Annotated[int, Field(ge=1, le=YEAR)] | None = None
+    label: Label = ""
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> Self:
+        if (self.profile is None) == (self.entitlements is None):
+            raise ValueError("give either profile or entitlements")
+        if (self.expires_at is None) == (self.lifetime_seconds is None):
+            raise ValueError("give either expires_at or lifetime_seconds")
+        return self
+
+    def rights(self) -> Entitlement:
+        """``BadInput`` unknown_profile or unknown_entitlement."""
+        if self.profile is None:
+            return Entitlement.from_names(self.entitlements or ())
+        if self.profile not in PROFILES:
+            raise BadInput(f"there is no such profile; known: {', '.join(PROFILES)}", code="unknown_profile")
+        return PROFILES[self.profile]
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=OwnerKeyOut,
+    responses=problems(404, 409, body=True),
+    summary="Issue an owner key to a hosted device of this app",
+)
+async def issue(body: NewKey, caller: Caller, wired: Wired) -> dict[str, Any]:
+    """``provisioning`` is for the vehicle: whoever installs it there makes this key's device its owner."""
+    view, public_key = await wired.bridge.keys.issue_owner(caller, body.vehicle_id, body.label)
+    provisioning = {
+        "v": 1,
+        "vehicle_id": body.vehicle_id,
+        "issuer": issuer_json(wired.issuer),
+        "owner_thumbprint": b64(thumbprint(public_key)),
+    }
+    return {**key_json(view), "provisioning": provisioning}
+
+
+@router.get("", response_model=Keys, responses=problems(404), summary="The keys that the app may know of")
+async def list_all(
+    caller: Caller, wired: Wired, vehicle_id: Annotated[str | None, Query(max_length=40)] = None
+) -> dict[str, Any]:
+    return {"keys": [key_json(view) for view in await wired.bridge.keys.list(caller, vehicle_id)]}
+
+
+@router.get("/{key_id}", response_model=KeyOut, responses=problems(404), summary="One key")
+async def get(key_id: str, caller: Caller, wired: Wired) -> dict[str, Any]:
+    return key_json(await wired.bridge.keys.get(caller, key_id))
+
+
+@router.post(
+    "/{key_id}:share",
+    status_code=201,
+    response_model=KeyOut,
+    responses=problems(404, 409, body=True),
+    summary="Share a key with the device of a friend",
+)
+async def share(key_id: str, body: Share, caller: Caller, wired: Wired) -> dict[str, Any]:
+    """Never wider, never longer, never deeper than its parent."""
+    lifetime = body.lifetime_seconds
+    ends = body.expires_at if lifetime is None else wired.clock() + lifetime
+    view = await wired.bridge.keys.share(
+        caller,
+        key_id,
+        device_public_key=body.public_key,
+        entitlements=body.rights(),
+        expires_at=int(ends or 0),
+        label=body.label,
+    )
+    return key_json(view)
+
+
+@router.post("/{key_id}:suspend", response_model=KeyOut, responses=_CHANGE, summary="Suspend a key")
+async def suspend(key_id: str, caller: Caller, wired: Wired) -> dict[str, Any]:
+    """The vehicle refuses it once ``list.acknowledged`` has reached the ``list.current`` of this answer."""
+    return key_json(await wired.bridge.keys.suspend(caller, key_id))
+
+
+@router.post("/{key_id}:resume", response_model=KeyOut, responses=_CHANGE, summary="Lift a suspension")
+async def resume(key_id: str, caller: Caller, wired: Wired) -> dict[str, Any]:
+    return key_json(await wired.bridge.keys.resume(caller, key_id))
+
+
+@router.post("/{key_id}:revoke", response_model=KeyOut, responses=_CHANGE, summary="Revoke a key, for good")
+async def revoke(key_id: str, caller: Caller, wired: Wired) -> dict[str, Any]:
+    """``revoking`` until the vehicle itself has acknowledged, then ``revoked``; an event tells."""
+    return key_json(await wired.bridge.keys.revoke(caller, key_id))
+
+
+@router.get("/{key_id}/token", response_model=TokenOut, responses=problems(404), summary="The key token")
+async def token(key_id: str, caller: Caller, wired: Wired) -> dict[str, Any]:
+    """Both forms, and what the device needs to find and know the vehicle. For the holder of the device key."""
+    key_token, vehicle = await wired.bridge.keys.token(caller, key_id)
+    known = {**vehicle_json(vehicle), "advertising_key": b64(vehicle.advertising_key)}
+    return {"jwt": key_token.jwt, "cwt": b64(key_token.cwt), "vehicle": known}
+
+
+@router.get("/{key_id}/receipts", response_model=Receipts, responses=problems(404), summary="What the key has done")
+async def receipts(
+    key_id: str,
+    caller: Caller,
+    wired: Wired,
+    after: Annotated[int, Query(ge=0, le=2**32)] = 0,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> dict[str, Any]:
+    """Vehicle-signed, ascending. ``after``: the last sequence already seen."""
+    found = await wired.bridge.keys.key_receipts(caller, key_id, after, limit)
+    return {"receipts": [receipt_json(receipt) for receipt in found]}

@@ -1,0 +1,40 @@
+"""What needs no token: is it alive, and what is it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from keygw.api.auth import Wired
+from keygw.api.document import problems
+from keygw.api.models import Discovery, Health
+from keygw.api.present import issuer_json
+from keygw.bridge.scopes import COMMAND_SCOPES, GRANTABLE
+from keygw.events.event import rfc3339
+
+router = APIRouter(tags=["gateway"], responses=problems(public=True))
+
+
+@router.get("/health", response_model=Health, summary="Is the gateway alive?")
+async def health(wired: Wired) -> dict[str, Any]:
+    return {"status": "ok", "version": wired.version, "time": rfc3339(wired.clock())}
+
+
+@router.get("/.well-known/keygw", response_model=Discovery, summary="What this gateway is and where things are")
+async def well_known(wired: Wired) -> dict[str, Any]:
+    return {
+        "version": wired.version,
+        "api_versions": ["v1"],
+        "issuer": issuer_json(wired.issuer),
+        "endpoints": {
+            "apps": "/v1/apps",
+            "vehicles": "/v1/vehicles",
+            "keys": "/v1/keys",
+            "events": "/v1/events",
+            "openapi": "/openapi.json",
+            "docs": "/docs",
+        },
+        "scopes": sorted(GRANTABLE),
+        "actions": [action.label for action in COMMAND_SCOPES],
+    }

@@ -1,0 +1,124 @@
+"""Vehicles and the links to them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic import ConfigDict, Field
+
+from keygw.api.auth import Caller, Wired
+from keygw.api.document import problems
+from keygw.api.fields import AdvertisingKey, Body, Id, Name, PublicKey
+from keygw.api.models import DiscoveredList, LinkOut, VehicleCreated, VehicleOut, Vehicles
+from keygw.api.present import issuer_json, link_json, vehicle_json
+from keygw.api.strict import StrictRoute
+from keygw.bridge.present import b64
+from keygw.model.vehicle import Vehicle
+
+router = APIRouter(prefix="/v1", tags=["vehicles"], route_class=StrictRoute)
+
+
+class NewVehicle(Body):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": "veh_mfrggzdfmztwq2lk",
+                    "name": "Blue van",
+                    "public_key": "Ao2RVdM-mJz3gV-h4y1Xb2yJ3jJ8zB1o2C8yTgq0xq5v",
+                    "advertising_key": "AAECAwQFBgcICQoLDA0ODw",
+                }
+            ]
+        }
+    )
+    id: Id
+    name: Name
+    public_key: PublicKey
+    advertising_key: AdvertisingKey
+
+
+class Connect(Body):
+    key_id: Id | None = None
+    timeout_seconds: Annotated[float, Field(ge=0.5, le=30)] = 4.0
+
+
+@router.get("/discovery", response_model=DiscoveredList, responses=problems(), summary="Vehicles near the gateway")
+async def discover(
+    caller: Caller, wired: Wired, seconds: Annotated[float, Query(ge=0.1, le=10)] = 2.0
+) -> dict[str, Any]:
+    """Listens for that long. A vehicle that the app has nothing to do with shows no more than it shows everybody."""
+    heard = await wired.bridge.vehicles.discover(caller, seconds)
+    names = {view.vehicle.id: view.vehicle.name for view in await wired.bridge.vehicles.list(caller)}
+    return {
+        "vehicles": [
+            {
+                "vehicle_id": each.vehicle_id,
+                "name": names.get(each.vehicle_id or ""),
+                "rotating_id": b64(each.rotating_id),
+                "link": each.link,
+            }
+            for each in heard
+        ]
+    }
+
+
+@router.post(
+    "/vehicles",
+    status_code=201,
+    response_model=VehicleCreated,
+    responses=problems(409, body=True),
+    summary="Make a vehicle known",
+)
+async def register(body: NewVehicle, caller: Caller, wired: Wired) -> dict[str, Any]:
+    """Whoever registers a vehicle may issue its first owner key. The same request again is a success."""
+    vehicle = Vehicle(body.id, body.name, body.public_key, body.advertising_key)
+    await wired.bridge.vehicles.register(caller, vehicle)
+    return {**vehicle_json(vehicle), "issuer": issuer_json(wired.issuer)}
+
+
+@router.get("/vehicles", response_model=Vehicles, responses=problems(), summary="The app's vehicles")
+async def list_all(caller: Caller, wired: Wired) -> dict[str, Any]:
+    return {"vehicles": [vehicle_json(view.vehicle) for view in await wired.bridge.vehicles.list(caller)]}
+
+
+@router.get("/vehicles/{vehicle_id}", response_model=VehicleOut, responses=problems(404), summary="One vehicle")
+async def get(vehicle_id: str, caller: Caller, wired: Wired) -> dict[str, Any]:
+    return vehicle_json((await wired.bridge.vehicles.get(caller, vehicle_id)).vehicle)
+
+
+@router.get("/vehicles/{vehicle_id}/link", response_model=LinkOut, responses=problems(404), summary="How the link is")
+async def link(vehicle_id: str, caller: Caller, wired: Wired) -> dict[str, Any]:
+    return link_json(await wired.bridge.vehicles.link(caller, vehicle_id))
+
+
+@router.post(
+    "/vehicles/{vehicle_id}/link:connect",
+    response_model=LinkOut,
+    responses=problems(404, 409, 502, 504, body=True),
+    summary="Connect to the vehicle",
+)
+async def connect(vehicle_id: str, caller: Caller, wired: Wired, body: Connect | None = None) -> dict[str, Any]:
+    """With one of the app's own keys. Commands connect by themselves; this saves them the time."""
+    wish = body or Connect()
+    status = await wired.bridge.vehicles.connect(caller, vehicle_id, wish.key_id, wish.timeout_seconds)
+    return link_json(status)
+
+
+@router.delete(
+    "/vehicles/{vehicle_id}/link", status_code=204, responses=problems(404), summary="End the link (not the key)"
+)
+async def disconnect(vehicle_id: str, caller: Caller, wired: Wired) -> None:
+    await wired.bridge.vehicles.disconnect(caller, vehicle_id)
+
+
+@router.post(
+    "/vehicles/{vehicle_id}/link:sync",
+    response_model=LinkOut,
+    responses=problems(404, 409, 502, 504),
+    summary="Carry the revocation list to the vehicle now",
+)
+async def sync(vehicle_id: str, caller: Caller, wired: Wired) -> dict[str, Any]:
+    """It goes by itself as well; this waits until the vehicle has acknowledged it."""
+    await wired.bridge.vehicles.sync(caller, vehicle_id)
+    return link_json(await wired.bridge.vehicles.link(caller, vehicle_id))

@@ -1,0 +1,25 @@
+"""What the routes need; made by the composition root."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from keygw.bridge.bridge import Bridge
+from keygw.bridge.ports import IssuerInfo
+from keygw.events.hub import Hub
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """``clock``: Unix seconds. ``heartbeat``: seconds of silence after which an event stream says that it lives."""
+
+    bridge: Bridge
+    hub: Hub
+    issuer: IssuerInfo
+    clock: Callable[[], float]
+    version: str
+    heartbeat: float = 15.0
+    max_body: int = 64 * 1024
+    trace_id: Callable[[], str] = field(default=lambda: secrets.token_hex(8))

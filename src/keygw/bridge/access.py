@@ -1,0 +1,189 @@
+"""Who may see and manage what: an app sees the keys of its own hosted devices and what descends from them.
+
+Whoever holds a live owner key also sees every key of that vehicle. The operator sees everything. Anything else is, to
+the app, not there: ``NotFound``, never ``Forbidden``, so that ids cannot be probed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keygw.bridge.ports import AppStore, Clock, Credentials
+from keygw.bridge.records import App
+from keygw.bridge.scopes import SIGNAL_SCOPES, Scope
+from keygw.model.digital_key import DigitalKey, KeyState, Role
+from keygw.model.entitlement import Entitlement
+from keygw.model.errors import BadInput, Forbidden, NotFound
+from keygw.model.ids import id_bytes
+from keygw.model.signal import SignalId
+from keygw.model.vehicle import Vehicle
+
+
+class ScopeRequired(Forbidden):
+    """The app's token does not have the scope that this needs."""
+
+    code = "insufficient_scope"
+
+    def __init__(self, scope: Scope) -> None:
+        super().__init__(f"this needs the scope {scope}; register the app with it")
+        self.scope = scope
+
+
+def require(app: App, *scopes: Scope) -> None:
+    """Any one of the scopes will do; ``ScopeRequired`` names the first."""
+    if app.scopes.isdisjoint(scopes):
+        raise ScopeRequired(scopes[0])
+
+
+def begun(key: DigitalKey, now: float) -> float:
+    """The time to judge a key by: a clock that shows less than when we issued it has gone backwards."""
+    return max(now, float(key.issued_at))
+
+
+def usable(key: DigitalKey, now: float) -> bool:
+    """Active and within its time."""
+    return key.state is KeyState.ACTIVE and key.not_before <= begun(key, now) < key.expires_at
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A vehicle as one app sees it. ``own``: keys of the app's hosted devices; ``keys``: all it may know of."""
+
+    app: App
+    vehicle: Vehicle
+    own: tuple[DigitalKey, ...]
+    keys: tuple[DigitalKey, ...]
+    claimed: bool
+    owner: bool
+    """Holds a live owner key (or is the operator)."""
+
+    def usable_keys(self, now: float) -> list[DigitalKey]:
+        return [key for key in self.own if usable(key, now)]
+
+    def may_read(self, signal: SignalId, now: float) -> bool:
+        """By scope, and by a live key that allows reading the status."""
+        if self.app.scopes.isdisjoint(SIGNAL_SCOPES.get(signal, ())):
+            return False
+        return self.app.operator or any(Entitlement.STATUS_READ in key.entitlements for key in self.usable_keys(now))
+
+
+class Access:
+    def __init__(self, credentials: Credentials, store: AppStore, clock: Clock) -> None:
+        self._credentials = credentials
+        self._store = store
+        self._clock = clock
+        self._app_of_device: dict[str, str | None] = {}  # never changes, so it is remembered
+
+    async def view(self, app: App, vehicle_id: str) -> View:
+        """``NotFound`` unknown_vehicle if there is none, or the app has nothing to do with it."""
+        try:
+            id_bytes(vehicle_id, "veh")
+            vehicle = await self._credentials.vehicle(vehicle_id)
+        except (BadInput, NotFound):
+            raise _no_vehicle() from None
+        keys = tuple(await self._credentials.keys(vehicle_id=vehicle_id))
+        own = tuple([key for key in keys if await self._app_of(key.device_id) == app.id])
+        claimed = await self._store.claimant(vehicle_id) == app.id
+        owner = app.operator or any(key.role is Role.OWNER and _held(key, self._clock()) for key in own)
+        visible = keys if owner else _with_descendants(own, keys)
+        if not (visible or claimed or app.operator):
+            raise _no_vehicle()
+        return View(app, vehicle, own, visible, claimed, owner)
+
+    async def views(self, app: App) -> list[View]:
+        """Every vehicle the app may know of."""
+        found: list[View] = []
+        for vehicle in await self._credentials.vehicles():
+            try:
+                found.append(await self.view(app, vehicle.id))
+            except NotFound:
+                continue
+        return found
+
+    async def key(self, app: App, key_id: str) -> tuple[DigitalKey, View]:
+        """A key the app may know of; ``NotFound`` unknown_key."""
+        try:
+            id_bytes(key_id, "key")
+            key = await self._credentials.key(key_id)
+            view = await self.view(app, key.vehicle_id)
+        except (BadInput, NotFound):
+            raise _no_key() from None
+        if all(seen.id != key_id for seen in view.keys):
+            raise _no_key()
+        return key, view
+
+    def check_manage(self, view: View, key: DigitalKey, *, resuming: bool = False) -> None:
+        """May the app suspend, resume or revoke this key? ``ScopeRequired``, or ``Forbidden`` not_key_manager.
+
+        Holders of a live ancestor may, with ``key.share`` or ``key.manage``. With ``key.manage`` a live owner key that
+        entitles to it reaches every key of the vehicle, and anybody may give up a key of its own. A holder never lifts
+        a suspension of its own key: whoever suspended it had a reason.
+        """
+        if view.app.operator:
+            return None
+        now = self._clock()
+        live = {mine.id: mine for mine in view.usable_keys(now)}
+        if _ancestors(key, view.keys) & live.keys():
+            return require(view.app, Scope.KEY_SHARE, Scope.KEY_MANAGE)
+        require(view.app, Scope.KEY_MANAGE)
+        if any(mine.role is Role.OWNER and Entitlement.KEY_MANAGE in mine.entitlements for mine in live.values()):
+            return None
+        if not resuming and any(mine.id == key.id for mine in view.own):
+            return None
+        raise Forbidden("none of this app's keys may manage that key", code="not_key_manager")
+
+    def usable_keys(self, view: View) -> list[DigitalKey]:
+        """The app's own keys that open something right now."""
+        return view.usable_keys(self._clock())
+
+    def own_key(self, view: View, key_id: str | None, wanted: Entitlement | None = None) -> DigitalKey:
+        """The hosted key the app acts with: the one it names, else the best it has.
+
+        ``NotFound`` unknown_key if the name is not one of its own here; ``Forbidden`` no_key if it has none. A key that
+        is no longer usable is returned all the same, so that the policy can say why it refuses.
+        """
+        if key_id is not None:
+            for key in view.own:
+                if key.id == key_id:
+                    return key
+            raise _no_key()
+        if not view.own:
+            raise Forbidden("this app has no digital key for that vehicle; issue or share one first", code="no_key")
+        now = self._clock()
+        return max(
+            view.own,
+            key=lambda key: (usable(key, now), wanted is None or wanted in key.entitlements, key.issued_at, key.index),
+        )
+
+    async def _app_of(self, device_id: str) -> str | None:
+        if device_id not in self._app_of_device:
+            self._app_of_device[device_id] = (await self._credentials.device(device_id)).app_id
+        return self._app_of_device[device_id]
+
+
+def _held(key: DigitalKey, now: float) -> bool:
+    return key.state in (KeyState.ACTIVE, KeyState.SUSPENDED) and not key.expired(now)
+
+
+def _with_descendants(own: tuple[DigitalKey, ...], keys: tuple[DigitalKey, ...]) -> tuple[DigitalKey, ...]:
+    mine = {key.id for key in own}
+    return tuple(key for key in keys if key.id in mine or _ancestors(key, keys) & mine)
+
+
+def _ancestors(key: DigitalKey, keys: tuple[DigitalKey, ...]) -> set[str]:
+    """Ids of all parents of a key. ``keys``: every key of the vehicle (or all that are visible)."""
+    parents = {each.id: each.parent_id for each in keys}
+    found: set[str] = set()
+    parent = key.parent_id
+    while parent is not None and parent not in found:
+        found.add(parent)
+        parent = parents.get(parent)
+    return found
+
+
+def _no_vehicle() -> NotFound:
+    return NotFound("there is no such vehicle for this app", code="unknown_vehicle")
+
+
+def _no_key() -> NotFound:
+    return NotFound("there is no such key for this app", code="unknown_key")

@@ -1,0 +1,86 @@
+"""The bridge, put together: everything an app can do, with no HTTP in sight."""
+
+from __future__ import annotations
+
+from keygw.bridge.access import Access
+from keygw.bridge.apps import Apps
+from keygw.bridge.commands import Commands
+from keygw.bridge.errands import BACKOFF, Errands
+from keygw.bridge.executor import Executor, Timing
+from keygw.bridge.feed import Feed
+from keygw.bridge.keys import Keys
+from keygw.bridge.lanes import ROOM, Lanes
+from keygw.bridge.ledger import Ledger
+from keygw.bridge.ports import Authorize, BridgeStore, Clock, Credentials, Fleet
+from keygw.bridge.settlement import Settlement
+from keygw.bridge.vehicles import Vehicles
+from keygw.model.ids import Random
+
+
+class Bridge:
+    """Call ``start`` before the first request and ``stop`` after the last one.
+
+    ``feed`` is made first, because the fleet and the credential service report to it. ``operator_hash``:
+    ``apps.token_hash`` of the operator's token.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: BridgeStore,
+        credentials: Credentials,
+        fleet: Fleet,
+        feed: Feed,
+        authorize: Authorize,
+        clock: Clock,
+        random: Random,
+        operator_hash: bytes,
+        timing: Timing | None = None,
+        backoff: tuple[float, ...] = BACKOFF,
+        room: int = ROOM,
+    ) -> None:
+        timing = timing or Timing()
+        self.feed = feed
+        self.signals = feed.signals
+        self.clock = clock
+        self.apps = Apps(store, clock, random, operator_hash)
+        self.access = Access(credentials, store, clock)
+        ledger = Ledger(store, feed.hub, clock)
+        self._settlement = Settlement(ledger, credentials, feed.signals.live)
+        self._errands = Errands(fleet, credentials, self._settlement, clock, backoff)
+        executor = Executor(ledger, credentials, authorize, fleet, clock, timing)
+        self._lanes = Lanes(executor, self._errands.in_doubt, timing.again, room)
+        self.commands = Commands(
+            store,
+            ledger,
+            self._lanes,
+            self._errands.in_doubt,
+            self.access,
+            credentials,
+            authorize,
+            clock,
+            random,
+            timing,
+        )
+        self.keys = Keys(credentials, self.access, self._errands)
+        self.vehicles = Vehicles(credentials, store, self.access, fleet, clock)
+        self._credentials = credentials
+        feed.on_contact.append(self.contact)
+        feed.receipt_listeners.append(self._settlement.on_receipt)
+
+    async def start(self) -> None:
+        """Tidy up after the last run, and try once more what it still owed to the vehicles."""
+        await self.commands.recover()
+        for vehicle_id in await self._credentials.vehicles_behind():
+            self._errands.request(vehicle_id)
+
+    async def stop(self) -> None:
+        """End all background work. Commands that are under way stay as they are on disk; ``start`` settles them."""
+        await self._lanes.stop()
+        await self._errands.stop()
+        await self._settlement.stop()
+
+    def contact(self, vehicle_id: str) -> None:
+        """A session with this vehicle stands: whatever waited for it goes now."""
+        self._lanes.contact(vehicle_id)
+        self._errands.contact(vehicle_id)

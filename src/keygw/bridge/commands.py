@@ -1,0 +1,219 @@
+"""Command resources: made durable before they are answered, run at most once, and always brought to an end."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from keygw.bridge.access import Access, begun, require
+from keygw.bridge.executor import Job, Timing
+from keygw.bridge.lanes import Lanes
+from keygw.bridge.ledger import Ledger
+from keygw.bridge.ports import Authorize, Clock, CommandStore, Credentials
+from keygw.bridge.records import App, CommandRecord
+from keygw.bridge.scopes import COMMAND_SCOPES
+from keygw.model.command import Action, Command, CommandState
+from keygw.model.errors import BadInput, Conflict, NotFound, StoreError
+from keygw.model.ids import Random, new_id
+
+log = structlog.get_logger(__name__)
+
+_DOORS = (Action.LOCK, Action.UNLOCK)
+
+
+class Commands:
+    """``in_doubt``: awaited with a command that may have happened and has no outcome."""
+
+    def __init__(
+        self,
+        store: CommandStore,
+        ledger: Ledger,
+        lanes: Lanes,
+        in_doubt: Callable[[CommandRecord], Awaitable[None]],
+        access: Access,
+        credentials: Credentials,
+        authorize: Authorize,
+        clock: Clock,
+        random: Random,
+        timing: Timing,
+    ) -> None:
+        self._store = store
+        self._ledger = ledger
+        self._lanes = lanes
+        self._in_doubt = in_doubt
+        self._access = access
+        self._credentials = credentials
+        self._authorize = authorize
+        self._clock = clock
+        self._random = random
+        self._timing = timing
+        self._launches: set[asyncio.Task[tuple[CommandRecord, bool]]] = set()
+
+    async def create(
+        self,
+        app: App,
+        vehicle_id: str,
+        *,
+        action: str,
+        idempotency_key: str,
+        key_id: str | None = None,
+        expires_at: float | None = None,
+    ) -> tuple[CommandRecord, bool]:
+        """The command resource, and whether it is new. It is on disk in state ``accepted`` when this returns.
+
+        The same idempotency key with the same request gives the same resource, however it stands; with another request
+        ``Conflict`` idempotency_mismatch. Else: NotFound unknown_vehicle / unknown_key, BadInput unknown_action /
+        expires_in_past / expires_too_late, Forbidden with the policy's reason, Conflict busy.
+        """
+        view = await self._access.view(app, vehicle_id)
+        wanted = _action(action)
+        require(app, COMMAND_SCOPES[wanted])
+        fingerprint = _fingerprint(vehicle_id, action, key_id, expires_at)
+        earlier = await self._store.command_by_idempotency_key(app.id, idempotency_key)
+        if earlier is not None:
+            return _same(earlier, fingerprint), False
+
+        now = self._clock()
+        key = self._access.own_key(view, key_id, wanted.required)
+        ends, patient = self._expiry(wanted, now, expires_at)
+        number = int.from_bytes(self._random(4), "big")
+        command = Command(new_id("cmd", self._random), number, vehicle_id, key.id, wanted, now, ends)
+        self._authorize(
+            key, command, begun(key, now)
+        )  # asked again just before sending; here it saves a doomed resource
+        record = CommandRecord(
+            command=command,
+            app_id=app.id,
+            idempotency_key=idempotency_key,
+            fingerprint=fingerprint,
+            state=CommandState.ACCEPTED,
+            updated_at=now,
+            timeline=((CommandState.ACCEPTED, now),),
+            receipt_floor=await self._credentials.last_receipt_sequence(vehicle_id),
+            patient=patient,
+        )
+        deadline = asyncio.get_running_loop().time() + (ends - now)
+        # Shielded: a caller that hangs up must not leave a stored command that nobody runs.
+        launch = asyncio.create_task(self._launch(record, deadline))
+        self._launches.add(launch)
+        launch.add_done_callback(self._launches.discard)
+        return await asyncio.shield(launch)
+
+    async def _launch(self, record: CommandRecord, deadline: float) -> tuple[CommandRecord, bool]:
+        vehicle_id = record.command.vehicle_id
+        self._lanes.reserve(vehicle_id)
+        try:
+            stored = await self._ledger.add(record)
+            if stored.id != record.id:  # a twin of this request was quicker
+                self._lanes.release(vehicle_id)
+                return _same(stored, record.fingerprint), False
+        except StoreError:
+            self._lanes.release(vehicle_id)
+            raise
+        if self._lanes.busy(vehicle_id):
+            try:
+                stored = await self._ledger.move(stored, CommandState.QUEUED)
+            except StoreError as error:  # accepted is on disk, and it runs all the same
+                log.warning("queued_not_recorded", command_id=stored.id, code=error.code)
+        self._lanes.put(Job(stored, deadline))
+        return stored, True
+
+    def _expiry(self, action: Action, now: float, asked: float | None) -> tuple[float, bool]:
+        """When it ends, and whether it waits for an absent vehicle until then. An unlock never lives long."""
+        if asked is None:
+            return now + (self._timing.doors if action in _DOORS else self._timing.other), False
+        if asked <= now:
+            raise BadInput("expires_at is in the past; is the app's clock right?", code="expires_in_past")
+        if asked > now + self._timing.longest:
+            raise BadInput(f"expires_at is more than {self._timing.longest:.0f} s ahead", code="expires_too_late")
+        if action is Action.UNLOCK:
+            return min(asked, now + self._timing.doors), False
+        return asked, True
+
+    async def get(self, app: App, vehicle_id: str, command_id: str) -> CommandRecord:
+        """``NotFound`` unknown_command unless it is this app's own (the operator reads all)."""
+        record = await self._ledger.get(command_id)
+        if record is None or record.command.vehicle_id != vehicle_id or not (app.operator or record.app_id == app.id):
+            raise NotFound("there is no such command for this app", code="unknown_command")
+        return record
+
+    async def wait(self, record: CommandRecord, seconds: float) -> CommandRecord:
+        """The record once settled, or as it stands after ``seconds``."""
+        return await self._ledger.wait(record, seconds)
+
+    async def cancel(self, app: App, vehicle_id: str, command_id: str) -> CommandRecord:
+        """Take it back while nothing has left. ``Conflict`` already_sent or already_settled when it is too late."""
+        record = await self.get(app, vehicle_id, command_id)
+        job = self._lanes.job(command_id)
+        if job is None:
+            return _cancelled(await self.get(app, vehicle_id, command_id))
+        if job.sent:
+            raise _already_sent()
+        job.cancelled = True
+        if self._lanes.drop(job):
+            try:
+                job.record = await self._ledger.move(job.record, CommandState.CANCELLED)
+            except BaseException:
+                job.cancelled = False
+                self._lanes.put(job)
+                raise
+            self._lanes.finish(job)
+            return job.record
+        if job.in_fleet and job.task is not None:
+            job.task.cancel()
+        await job.done.wait()
+        return _cancelled(await self.get(app, record.command.vehicle_id, command_id))
+
+    async def recover(self) -> None:
+        """At start: nothing is acted upon after a restart. What may have left is unknown; the rest has expired."""
+        now = self._clock()
+        for record in await self._store.open_commands():
+            if record.state in (CommandState.ACCEPTED, CommandState.QUEUED):
+                reason = "command_expired" if now >= record.command.expires_at else "gateway_restarted"
+                await self._ledger.move(record, CommandState.EXPIRED, reason=reason)
+                continue
+            doubtful = record
+            if record.state is not CommandState.UNKNOWN:
+                doubtful = await self._ledger.move(record, CommandState.UNKNOWN, reason="gateway_restarted")
+            log.info("command_in_doubt", command_id=record.id)
+            await self._in_doubt(doubtful)
+
+
+def _action(name: str) -> Action:
+    try:
+        action = Action.from_label(name)
+    except ValueError:
+        known = ", ".join(each.label for each in COMMAND_SCOPES)
+        raise BadInput(f"{name[:40]!r} is not an action; known: {known}", code="unknown_action") from None
+    return action
+
+
+def _fingerprint(vehicle_id: str, action: str, key_id: str | None, expires_at: float | None) -> bytes:
+    return hashlib.sha256(json.dumps([vehicle_id, action, key_id, expires_at]).encode()).digest()
+
+
+def _same(earlier: CommandRecord, fingerprint: bytes) -> CommandRecord:
+    if earlier.fingerprint != fingerprint:
+        raise Conflict(
+            "this Idempotency-Key was used for another request; use a fresh one for each wish",
+            code="idempotency_mismatch",
+        )
+    return earlier
+
+
+def _cancelled(record: CommandRecord) -> CommandRecord:
+    if record.state is CommandState.CANCELLED:
+        return record
+    if record.state.settled:
+        raise Conflict(f"the command has already ended: {record.state}", code="already_settled")
+    raise _already_sent()
+
+
+def _already_sent() -> Conflict:
+    return Conflict(
+        "the command has been sent; read it until it is settled", code="already_sent", may_have_happened=True
+    )

@@ -1,0 +1,60 @@
+"""Events go up through here: what vehicles and the credential service report becomes signals, events and errands.
+
+Made before the fleet and the credential service, whose callbacks are its methods; the bridge adds its listeners later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from keygw.bridge.present import receipt_json, signal_json
+from keygw.bridge.signals import SignalCache
+from keygw.events.hub import Hub
+from keygw.model.receipt import Receipt
+from keygw.model.signal import Quality, Signal
+from keygw.vehicle.values import LinkStatus
+
+
+class Feed:
+    """All methods are synchronous and quick; call them on the event loop."""
+
+    def __init__(self, hub: Hub, signals: SignalCache) -> None:
+        self.hub = hub
+        self.signals = signals
+        self.on_contact: list[Callable[[str], None]] = []
+        self.receipt_listeners: list[Callable[[str, Receipt], None]] = []
+        self._versions: dict[str, int] = {}
+
+    def on_signal(self, vehicle_id: str, signals: Sequence[Signal]) -> None:
+        for signal in self.signals.update(vehicle_id, signals):
+            data = {"vehicle_id": vehicle_id, **signal_json(signal, Quality.LIVE, self.signals.max_age)}
+            self.hub.publish("keygw.signal.changed", vehicle_id, data, coalesce=f"{vehicle_id}/{signal.path}")
+
+    def on_link(self, vehicle_id: str, status: LinkStatus) -> None:
+        """A session that stands is a contact: what waits for this vehicle may now be carried to it."""
+        up = status.state != "disconnected"
+        if self.signals.set_link(vehicle_id, up):
+            kind = "keygw.vehicle.reachable" if up else "keygw.vehicle.unreachable"
+            self.hub.publish(kind, vehicle_id, {"vehicle_id": vehicle_id}, coalesce=f"{vehicle_id}/link")
+        if status.state == "authenticated":
+            for listener in self.on_contact:
+                listener(vehicle_id)
+
+    def on_receipt(self, vehicle_id: str, receipt: Receipt) -> None:
+        """A verified, stored receipt of any key of the vehicle, from whichever road."""
+        kind = "keygw.key.used" if receipt.outcome.ok else "keygw.key.refused"
+        self.hub.publish(kind, vehicle_id, receipt_json(receipt))
+        for listener in self.receipt_listeners:
+            listener(vehicle_id, receipt)
+
+    def on_key_event(self, kind: str, data: Mapping[str, Any]) -> None:
+        """``kind``: ``key.issued`` and so on, told by the credential service after its commit."""
+        vehicle_id = data.get("vehicle_id")
+        if isinstance(vehicle_id, str):
+            self._versions[vehicle_id] = self.version(vehicle_id) + 1
+        self.hub.publish(f"keygw.{kind}", vehicle_id if isinstance(vehicle_id, str) else None, data)
+
+    def version(self, vehicle_id: str) -> int:
+        """Grows with every change to the vehicle's keys: whoever remembers a view of them sees when to look again."""
+        return self._versions.get(vehicle_id, 0)

@@ -1,0 +1,68 @@
+"""Which events an app may see: the same rules as for reading, applied to what happens."""
+
+from __future__ import annotations
+
+import math
+
+from keygw.bridge.access import Access, View
+from keygw.bridge.feed import Feed
+from keygw.bridge.ledger import UPDATED
+from keygw.bridge.ports import Clock
+from keygw.bridge.records import App
+from keygw.bridge.scopes import Scope
+from keygw.bridge.signals import SIGNAL_IDS
+from keygw.events.event import GAP, Event
+from keygw.model.errors import NotFound
+
+
+class EventGate:
+    """For one stream. ``wanted`` is the cheap first look, ``allows`` the whole truth.
+
+    It remembers how the app sees each vehicle, until the keys of that vehicle change or one of the app's own ends.
+    """
+
+    def __init__(self, app: App, access: Access, feed: Feed, clock: Clock, vehicle_id: str | None = None) -> None:
+        self._app = app
+        self._access = access
+        self._feed = feed
+        self._clock = clock
+        self._vehicle_id = vehicle_id
+        self._views: dict[str, tuple[int, float, View | None]] = {}
+
+    def wanted(self, event: Event) -> bool:
+        if self._vehicle_id is not None and event.subject != self._vehicle_id:
+            return False
+        return event.audience in (None, self._app.id) or self._app.operator
+
+    async def allows(self, event: Event) -> bool:
+        """Nothing gets through that is not named here; the operator sees everything."""
+        if event.type == GAP or self._app.operator:
+            return True
+        if event.type == UPDATED:
+            return event.audience == self._app.id
+        view = None if event.subject is None else await self._view(event.subject)
+        if view is None:
+            return False
+        if event.type == "keygw.signal.changed":
+            signal = SIGNAL_IDS.get(event.data["path"])
+            return signal is not None and view.may_read(signal, self._clock())
+        if event.type in ("keygw.vehicle.reachable", "keygw.vehicle.unreachable"):
+            return Scope.VEHICLE_READ in self._app.scopes
+        if event.type.startswith("keygw.key."):
+            return Scope.KEY_READ in self._app.scopes and any(key.id == event.data["key_id"] for key in view.keys)
+        if event.type == "keygw.security.alert":
+            return view.owner and Scope.STATUS_SECURITY_READ in self._app.scopes
+        return False
+
+    async def _view(self, vehicle_id: str) -> View | None:
+        version, now = self._feed.version(vehicle_id), self._clock()
+        known = self._views.get(vehicle_id)
+        if known is not None and known[0] == version and now < known[1]:
+            return known[2]
+        try:
+            view = await self._access.view(self._app, vehicle_id)
+        except NotFound:
+            view = None
+        ends = (key.expires_at for key in view.own if key.expires_at > now) if view is not None else ()
+        self._views[vehicle_id] = (version, min(ends, default=math.inf), view)
+        return view

@@ -1,0 +1,132 @@
+"""Digital keys as an app handles them: issue, share, suspend, resume, revoke, always within what it may."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from keygw.bridge.access import Access, require
+from keygw.bridge.errands import Errands
+from keygw.bridge.ports import Credentials, KeyToken
+from keygw.bridge.records import App
+from keygw.bridge.scopes import Scope
+from keygw.model.digital_key import DigitalKey, Role
+from keygw.model.entitlement import Entitlement
+from keygw.model.errors import Forbidden
+from keygw.model.receipt import Receipt
+from keygw.model.vehicle import Vehicle
+
+
+@dataclass(frozen=True, slots=True)
+class KeyView:
+    """A key and how far its vehicle has heard: list sequence ``current`` here, ``acknowledged`` by the vehicle."""
+
+    key: DigitalKey
+    current: int
+    acknowledged: int
+
+
+class Keys:
+    def __init__(self, credentials: Credentials, access: Access, errands: Errands) -> None:
+        self._credentials = credentials
+        self._access = access
+        self._errands = errands
+
+    async def issue_owner(self, app: App, vehicle_id: str, label: str) -> tuple[KeyView, bytes]:
+        """An owner key for a new hosted device of the app, and that device's public key (33 bytes).
+
+        For whoever registered the vehicle, an app that holds a usable owner key of it, or the operator; any other that
+        can see the vehicle gets ``Forbidden`` not_vehicle_owner.
+        """
+        require(app, Scope.KEY_MANAGE)
+        view = await self._access.view(app, vehicle_id)
+        owner = any(key.role is Role.OWNER for key in self._access.usable_keys(view))
+        if not (view.claimed or owner or app.operator):
+            raise Forbidden("only who registered or owns the vehicle may issue an owner key", code="not_vehicle_owner")
+        device = await self._credentials.create_hosted_device(app.id, label)
+        key = await self._credentials.issue_owner_key(vehicle_id, device, label=label)
+        return await self._seen(key), device.public_key
+
+    async def share(
+        self,
+        app: App,
+        parent_id: str,
+        *,
+        device_public_key: bytes,
+        entitlements: Entitlement,
+        expires_at: int,
+        label: str,
+    ) -> KeyView:
+        """A child of one of the app's own keys. ``Forbidden`` not_key_holder for a key that it merely sees."""
+        require(app, Scope.KEY_SHARE)
+        parent, view = await self._access.key(app, parent_id)
+        if not app.operator and all(mine.id != parent.id for mine in view.own):
+            raise Forbidden("only the holder of a key can share it", code="not_key_holder")
+        child = await self._credentials.share(
+            parent.id,
+            device_public_key=device_public_key,
+            entitlements=entitlements,
+            expires_at=expires_at,
+            label=label,
+        )
+        return await self._seen(child)
+
+    async def suspend(self, app: App, key_id: str) -> KeyView:
+        key, view = await self._access.key(app, key_id)
+        self._access.check_manage(view, key)
+        return await self._changed(await self._credentials.suspend(key.id))
+
+    async def resume(self, app: App, key_id: str) -> KeyView:
+        key, view = await self._access.key(app, key_id)
+        self._access.check_manage(view, key, resuming=True)
+        return await self._changed(await self._credentials.resume(key.id))
+
+    async def revoke(self, app: App, key_id: str) -> KeyView:
+        """``revoking`` until the vehicle has acknowledged; the list is on its way when this returns."""
+        key, view = await self._access.key(app, key_id)
+        self._access.check_manage(view, key)
+        return await self._changed(await self._credentials.revoke(key.id))
+
+    async def get(self, app: App, key_id: str) -> KeyView:
+        require(app, Scope.KEY_READ)
+        key, _ = await self._access.key(app, key_id)
+        return await self._seen(key)
+
+    async def list(self, app: App, vehicle_id: str | None = None) -> list[KeyView]:
+        require(app, Scope.KEY_READ)
+        views = [await self._access.view(app, vehicle_id)] if vehicle_id else await self._access.views(app)
+        return [await self._seen(key) for view in views for key in view.keys]
+
+    async def token(self, app: App, key_id: str) -> tuple[KeyToken, Vehicle]:
+        """The key token in both forms, and what a device needs to find and know the vehicle."""
+        require(app, Scope.KEY_READ, Scope.KEY_SHARE)
+        key, view = await self._access.key(app, key_id)
+        return await self._credentials.key_token(key.id), view.vehicle
+
+    async def receipts(
+        self, app: App, vehicle_id: str, after: int, limit: int, key_id: str | None = None
+    ) -> Sequence[Receipt]:
+        """The vehicle's receipts of the keys that the app may know of, ascending."""
+        require(app, Scope.KEY_READ)
+        view = await self._access.view(app, vehicle_id)
+        wanted = {key.id for key in view.keys if key_id in (None, key.id)}
+        found: list[Receipt] = []
+        while len(found) < limit:
+            page = await self._credentials.receipts(vehicle_id, after=after, limit=100)
+            if not page:
+                break
+            found.extend(receipt for receipt in page if receipt.key_id in wanted)
+            after = page[-1].sequence
+        return found[:limit]
+
+    async def key_receipts(self, app: App, key_id: str, after: int, limit: int) -> Sequence[Receipt]:
+        key, _ = await self._access.key(app, key_id)
+        return await self.receipts(app, key.vehicle_id, after, limit, key.id)
+
+    async def _changed(self, key: DigitalKey) -> KeyView:
+        self._errands.request(key.vehicle_id)
+        return await self._seen(key)
+
+    async def _seen(self, key: DigitalKey) -> KeyView:
+        newest = await self._credentials.current_list(key.vehicle_id)
+        return KeyView(key, newest.sequence, newest.acknowledged_sequence)

@@ -1,0 +1,83 @@
+"""The one place where a command changes state: durable first, then told to everybody who waits or listens."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from keygw.bridge.ports import Clock, CommandStore
+from keygw.bridge.present import command_json
+from keygw.bridge.records import CommandRecord
+from keygw.events.hub import Hub
+from keygw.model.command import CommandState as S
+from keygw.model.errors import Conflict
+
+UPDATED = "keygw.command.updated"
+
+TRANSITIONS: dict[S, frozenset[S]] = {
+    S.ACCEPTED: frozenset({S.QUEUED, S.SENT, S.FAILED, S.EXPIRED, S.CANCELLED}),
+    S.QUEUED: frozenset({S.SENT, S.FAILED, S.EXPIRED, S.CANCELLED}),
+    S.SENT: frozenset({S.ACKNOWLEDGED, S.CONFIRMED, S.FAILED, S.EXPIRED, S.UNKNOWN}),
+    S.ACKNOWLEDGED: frozenset({S.CONFIRMED, S.FAILED, S.EXPIRED, S.UNKNOWN}),
+    S.UNKNOWN: frozenset({S.CONFIRMED, S.FAILED}),
+    S.CONFIRMED: frozenset(),
+    S.FAILED: frozenset(),
+    S.EXPIRED: frozenset(),
+    S.CANCELLED: frozenset(),
+}
+"""Every legal step of a command. A vehicle may refuse what was sent as too late, hence SENT to EXPIRED."""
+
+
+class Ledger:
+    def __init__(self, store: CommandStore, hub: Hub, clock: Clock) -> None:
+        self._store = store
+        self._hub = hub
+        self._clock = clock
+        self._waiting: dict[str, set[asyncio.Future[CommandRecord]]] = {}
+
+    async def add(self, record: CommandRecord) -> CommandRecord:
+        """Durable when it returns. Gives back an earlier record if the idempotency key was used before."""
+        stored = await self._store.add_command(record)
+        if stored.id == record.id:
+            self._tell(stored)
+        return stored
+
+    async def move(self, record: CommandRecord, state: S, **changes: Any) -> CommandRecord:
+        """Write the step, then publish it. ``Conflict`` illegal_step if the table has no such step."""
+        if state not in TRANSITIONS[record.state]:
+            raise Conflict(f"a command cannot go from {record.state} to {state}", code="illegal_step")
+        moved = record.moved(state, self._clock(), **changes)
+        await self._store.save_command(moved)
+        self._tell(moved)
+        return moved
+
+    async def get(self, command_id: str) -> CommandRecord | None:
+        return await self._store.command(command_id)
+
+    async def wait(self, record: CommandRecord, seconds: float) -> CommandRecord:
+        """The record as soon as it is settled, or as it stands after ``seconds``."""
+        if record.state.settled:
+            return record
+        future: asyncio.Future[CommandRecord] = asyncio.get_running_loop().create_future()
+        waiting = self._waiting.setdefault(record.id, set())
+        waiting.add(future)
+        try:
+            # It may have moved between the caller's read and now.
+            latest = await self._store.command(record.id) or record
+            if latest.state.settled:
+                return latest
+            async with asyncio.timeout(seconds):
+                return await future
+        except TimeoutError:
+            return await self._store.command(record.id) or record
+        finally:
+            waiting.discard(future)
+            if not waiting:
+                self._waiting.pop(record.id, None)
+
+    def _tell(self, record: CommandRecord) -> None:
+        self._hub.publish(UPDATED, record.command.vehicle_id, command_json(record), audience=record.app_id)
+        if record.state.settled:
+            for future in self._waiting.get(record.id, ()):
+                if not future.done():
+                    future.set_result(record)

@@ -1,0 +1,156 @@
+"""What the bridge needs from the outside world (law 5): its own memory, the credential service, the fleet, a policy."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from keygw.bridge.records import App, CommandRecord
+from keygw.model.command import AuthorizedCommand, Command, CommandState
+from keygw.model.device import Device
+from keygw.model.digital_key import DigitalKey
+from keygw.model.entitlement import Entitlement
+from keygw.model.receipt import Receipt
+from keygw.model.vehicle import Vehicle
+from keygw.vehicle.values import CommandResult, Discovered, LinkStatus
+
+Clock = Callable[[], float]
+"""Wall clock, Unix seconds."""
+
+Authorize = Callable[[DigitalKey, Command, float], AuthorizedCommand]
+"""``credentials.policy.authorize``: raises ``Forbidden`` with the reason as its code."""
+
+OnState = Callable[[CommandState, str | None], Awaitable[None]]
+
+
+class AppStore(Protocol):
+    """Every write is durable when it returns. ``StoreError`` if the database cannot be used."""
+
+    async def add_app(self, app: App) -> None:
+        """Insert; ``Conflict`` if the id or the token hash is taken."""
+
+    async def app_by_token(self, token_hash: bytes) -> App | None:
+        """The app with exactly that 32-byte hash, revoked or not."""
+
+    async def app(self, app_id: str) -> App | None: ...
+
+    async def revoke_app(self, app_id: str) -> None:
+        """Set ``revoked``; no error if there is no such app."""
+
+    async def claim_vehicle(self, vehicle_id: str, app_id: str) -> str:
+        """Note that this app registered the vehicle, unless one did before. Returns the app id that holds it now."""
+
+    async def claimant(self, vehicle_id: str) -> str | None:
+        """The app that registered the vehicle."""
+
+    async def claims(self, app_id: str) -> Sequence[str]:
+        """The vehicle ids that app registered."""
+
+
+class CommandStore(Protocol):
+    """Command resources. Every write is durable when it returns. ``StoreError`` if the database cannot be used.
+
+    Keep ``records.command_to_text(record)`` beside the columns needed here: id, vehicle_id, app_id,
+    idempotency_key (unique with app_id), state.
+    """
+
+    async def add_command(self, record: CommandRecord) -> CommandRecord:
+        """Insert, and return it. If (app_id, idempotency_key) is taken: write nothing, return the earlier record."""
+
+    async def save_command(self, record: CommandRecord) -> None:
+        """Replace the record with this id."""
+
+    async def command(self, command_id: str) -> CommandRecord | None: ...
+
+    async def command_by_idempotency_key(self, app_id: str, idempotency_key: str) -> CommandRecord | None: ...
+
+    async def open_commands(self) -> Sequence[CommandRecord]:
+        """All in state accepted, queued, sent, acknowledged or unknown, oldest first."""
+
+
+class BridgeStore(AppStore, CommandStore, Protocol):
+    """Both; one object usually serves."""
+
+
+class KeyToken(Protocol):
+    """``jwt``: for HTTP; ``cwt``: for the air. Neither is secret: it takes the device key to use them."""
+
+    @property
+    def jwt(self) -> str: ...
+    @property
+    def cwt(self) -> bytes: ...
+
+
+class SignedList(Protocol):
+    """The current revocation list of a vehicle, and how far the vehicle has acknowledged."""
+
+    @property
+    def sequence(self) -> int: ...
+    @property
+    def acknowledged_sequence(self) -> int: ...
+
+
+class IssuerInfo(Protocol):
+    """The public half of the issuer. ``kid``: 8 bytes; ``public_key``: P-256 compressed, 33 bytes."""
+
+    @property
+    def issuer(self) -> str: ...
+    @property
+    def kid(self) -> bytes: ...
+    @property
+    def public_key(self) -> bytes: ...
+
+
+class Credentials(Protocol):
+    """The credential service, as far as the bridge uses it. Raises NotFound, Conflict, Forbidden, BadInput."""
+
+    async def register_vehicle(self, vehicle: Vehicle) -> object: ...
+    async def vehicle(self, vehicle_id: str) -> Vehicle: ...
+    async def vehicles(self) -> Sequence[Vehicle]: ...
+    async def create_hosted_device(self, app_id: str, label: str) -> Device: ...
+    async def device(self, device_id: str) -> Device: ...
+    async def issue_owner_key(self, vehicle_id: str, device: Device, label: str = "") -> DigitalKey: ...
+    async def share(
+        self,
+        parent_id: str,
+        *,
+        device_public_key: bytes,
+        entitlements: Entitlement,
+        expires_at: int,
+        label: str = "",
+    ) -> DigitalKey: ...
+    async def suspend(self, key_id: str) -> DigitalKey: ...
+    async def resume(self, key_id: str) -> DigitalKey: ...
+    async def revoke(self, key_id: str) -> DigitalKey: ...
+    async def key(self, key_id: str) -> DigitalKey: ...
+    async def keys(self, vehicle_id: str | None = None, device_id: str | None = None) -> Sequence[DigitalKey]: ...
+    async def key_token(self, key_id: str) -> KeyToken: ...
+    async def current_list(self, vehicle_id: str) -> SignedList: ...
+    async def vehicles_behind(self) -> Sequence[str]: ...
+    async def receipts(self, vehicle_id: str, after: int = 0, limit: int = 100) -> Sequence[Receipt]: ...
+    async def last_receipt_sequence(self, vehicle_id: str) -> int: ...
+
+
+class Fleet(Protocol):
+    """The gateway's side of the cars (``keygw.vehicle.fleet``)."""
+
+    async def connect(self, vehicle_id: str, key_id: str, timeout: float) -> LinkStatus:
+        """Link and session within ``timeout`` seconds; ``LinkError`` otherwise."""
+
+    def link(self, vehicle_id: str) -> LinkStatus | None: ...
+
+    async def disconnect(self, vehicle_id: str) -> None: ...
+
+    async def execute(self, authorized: AuthorizedCommand, on_state: OnState) -> CommandResult:
+        """Connect if needed, send, wait for the answer. Awaits ``on_state(SENT, ...)`` before the first byte leaves.
+
+        Never raises for what a car or a link does: it says so in the result. Cancelling it is allowed at any time.
+        """
+
+    async def settle(self, vehicle_id: str, key_id: str) -> None:
+        """Fetch the receipts that this key may read; they arrive recorded. ``LinkError`` if the car is not there."""
+
+    async def sync_list(self, vehicle_id: str) -> None:
+        """Carry the current revocation list; returns when the acknowledgement is recorded."""
+
+    async def discover(self, seconds: float) -> Sequence[Discovered]: ...

@@ -1,0 +1,87 @@
+"""The JSON form of what the bridge tells apps: the same in an HTTP answer and in an event."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import asdict
+from typing import Any
+
+from keygw.bridge.records import CommandRecord
+from keygw.events.event import rfc3339
+from keygw.model.command import CommandState
+from keygw.model.receipt import Receipt
+from keygw.model.signal import Quality, Signal
+
+RETRYABLE_REASONS = frozenset(
+    {
+        "out_of_range", "radio_unavailable", "link_timeout", "link_lost", "busy", "vehicle_asleep", "door_open",
+        "in_motion", "command_expired", "gateway_restarted", "not_executed", "internal",
+    }
+)  # fmt: skip
+
+
+def b64(data: bytes) -> str:
+    """Base64url without padding."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def receipt_json(receipt: Receipt) -> dict[str, Any]:
+    """``signed`` is the vehicle-signed original, so that an app can check it against the vehicle key."""
+    return {
+        "vehicle_id": receipt.vehicle_id,
+        "sequence": receipt.sequence,
+        "number": receipt.number,
+        "key_id": receipt.key_id,
+        "action": receipt.action.label,
+        "outcome": receipt.outcome.label,
+        "ok": receipt.outcome.ok,
+        "before": receipt.before,
+        "after": receipt.after,
+        "boot_epoch": receipt.boot_epoch,
+        "at": rfc3339(receipt.at),
+        "signed": b64(receipt.signed),
+    }
+
+
+def command_json(record: CommandRecord) -> dict[str, Any]:
+    """The command resource. ``retryable``: the same wish may be sent again under a new Idempotency-Key."""
+    command = record.command
+    return {
+        "id": command.id,
+        "vehicle_id": command.vehicle_id,
+        "key_id": command.key_id,
+        "action": command.action.label,
+        "number": command.number,
+        "state": record.state.value,
+        "reason": record.reason,
+        "settled": record.state.settled,
+        "may_have_happened": record.may_have_happened,
+        "retryable": command_retryable(record),
+        "created_at": rfc3339(command.created_at),
+        "expires_at": rfc3339(command.expires_at),
+        "updated_at": rfc3339(record.updated_at),
+        "receipt": None if record.receipt is None else receipt_json(record.receipt),
+        "measures": None if record.measures is None else asdict(record.measures),
+        "timeline": [{"state": state.value, "at": rfc3339(at)} for state, at in record.timeline],
+    }
+
+
+def command_retryable(record: CommandRecord) -> bool:
+    """Never while the first one may still happen; later if the reason is one that passes."""
+    if record.state is CommandState.EXPIRED:
+        return True
+    return record.state is CommandState.FAILED and record.reason in RETRYABLE_REASONS
+
+
+def signal_json(signal: Signal, quality: Quality, max_age: float) -> dict[str, Any]:
+    """``ts``: when the vehicle measured it; ``max_age``: seconds for which a value counts as live."""
+    return {
+        "path": signal.path,
+        "value": signal.value,
+        "unit": signal.unit,
+        "ts": rfc3339(signal.at),
+        "received_at": rfc3339(signal.received_at),
+        "source": signal.source,
+        "quality": quality.value,
+        "max_age": max_age,
+    }

@@ -1,0 +1,130 @@
+"""What the bridge keeps: apps and command resources, and the text form in which a command is stored."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from keygw.bridge.scopes import Scope
+from keygw.model.command import Action, Command, CommandState, Outcome
+from keygw.model.receipt import Receipt
+from keygw.vehicle.values import Measures
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """A registered phone app. ``token_hash``: SHA-256 (32 bytes) of its bearer token; the token itself is not kept.
+
+    ``expires_at``: when the token ends, Unix seconds; ``None``: never (the operator's).
+    """
+
+    id: str
+    name: str
+    scopes: frozenset[Scope]
+    created_at: float
+    token_hash: bytes = field(repr=False)
+    revoked: bool = False
+    expires_at: float | None = None
+
+    @property
+    def operator(self) -> bool:
+        return Scope.APP_MANAGE in self.scopes
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRecord:
+    """One command resource.
+
+    ``idempotency_key`` is unique per app; ``fingerprint`` (SHA-256, 32 bytes) tells the same request from another
+    under that key. ``receipt_floor``: the last receipt sequence known when the command was made; its own is later.
+    ``patient``: waits for an absent vehicle until it expires (the app set the expiry itself). ``timeline`` holds
+    every state with its Unix time, oldest first.
+    """
+
+    command: Command
+    app_id: str
+    idempotency_key: str
+    fingerprint: bytes
+    state: CommandState
+    updated_at: float
+    timeline: tuple[tuple[CommandState, float], ...]
+    receipt_floor: int = 0
+    patient: bool = False
+    reason: str | None = None
+    receipt: Receipt | None = None
+    measures: Measures | None = None
+
+    @property
+    def id(self) -> str:
+        return self.command.id
+
+    @property
+    def may_have_happened(self) -> bool:
+        """Could the vehicle have acted? True from the moment bytes may have left until the vehicle says otherwise."""
+        return self.state in _MAY_HAVE_HAPPENED
+
+    def moved(self, state: CommandState, at: float, **changes: Any) -> CommandRecord:
+        """The record after a step; ``changes`` are further fields."""
+        return replace(self, state=state, updated_at=at, timeline=(*self.timeline, (state, at)), **changes)
+
+
+_MAY_HAVE_HAPPENED = frozenset(
+    {CommandState.SENT, CommandState.ACKNOWLEDGED, CommandState.CONFIRMED, CommandState.UNKNOWN}
+)
+
+
+def command_to_text(record: CommandRecord) -> str:
+    """The whole record as JSON text, for a store that keeps it in one column beside those it looks things up by."""
+    command, receipt, measures = record.command, record.receipt, record.measures
+    return json.dumps(
+        {
+            "command": asdict(command),
+            "app_id": record.app_id,
+            "idempotency_key": record.idempotency_key,
+            "fingerprint": _text(record.fingerprint),
+            "state": record.state,
+            "updated_at": record.updated_at,
+            "timeline": record.timeline,
+            "receipt_floor": record.receipt_floor,
+            "patient": record.patient,
+            "reason": record.reason,
+            "receipt": None if receipt is None else {k: _jsonable(v) for k, v in asdict(receipt).items()},
+            "measures": None if measures is None else asdict(measures),
+        },
+        separators=(",", ":"),
+    )
+
+
+def command_from_text(text: str) -> CommandRecord:
+    """The reverse of ``command_to_text``."""
+    data = json.loads(text)
+    command = data.pop("command")
+    receipt, measures = data.pop("receipt"), data.pop("measures")
+    return CommandRecord(
+        command=Command(**{**command, "action": Action(command["action"])}),
+        fingerprint=_bytes(data.pop("fingerprint")),
+        state=CommandState(data.pop("state")),
+        timeline=tuple((CommandState(state), at) for state, at in data.pop("timeline")),
+        receipt=None if receipt is None else _receipt(receipt),
+        measures=None if measures is None else Measures(**measures),
+        **data,
+    )
+
+
+def _receipt(data: dict[str, Any]) -> Receipt:
+    binary = {name: _bytes(data[name]) for name in ("session", "previous", "signed")}
+    return Receipt(**{**data, **binary, "action": Action(data["action"]), "outcome": Outcome(data["outcome"])})
+
+
+def _jsonable(value: Any) -> Any:
+    return _text(value) if isinstance(value, bytes) else value
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def _bytes(text: str) -> bytes:
+    return base64.b64decode(text)

@@ -1,0 +1,71 @@
+"""Scopes: what an app's bearer token may be used for. (What a *key* allows is an entitlement.)"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from keygw.model.command import Action
+from keygw.model.errors import BadInput
+from keygw.model.signal import SignalId
+
+
+class Scope(StrEnum):
+    VEHICLE_READ = "vehicle.read"
+    VEHICLE_MANAGE = "vehicle.manage"
+    STATUS_SECURITY_READ = "status.security.read"
+    STATUS_ENERGY_READ = "status.energy.read"
+    COMMAND_LOCK = "command.lock"
+    COMMAND_UNLOCK = "command.unlock"
+    COMMAND_TRUNK = "command.trunk"
+    COMMAND_LIGHTS = "command.lights"
+    COMMAND_START = "command.start"
+    KEY_READ = "key.read"
+    KEY_MANAGE = "key.manage"
+    KEY_SHARE = "key.share"
+    APP_MANAGE = "app.manage"
+    """The operator's alone; it cannot be granted to a registered app."""
+
+
+GRANTABLE = frozenset(Scope) - {Scope.APP_MANAGE}
+
+COMMAND_SCOPES: dict[Action, Scope] = {
+    Action.LOCK: Scope.COMMAND_LOCK,
+    Action.UNLOCK: Scope.COMMAND_UNLOCK,
+    Action.OPEN_TRUNK: Scope.COMMAND_TRUNK,
+    Action.FLASH_LIGHTS: Scope.COMMAND_LIGHTS,
+    Action.START_ENGINE: Scope.COMMAND_START,
+}
+
+_SECURITY = frozenset({Scope.STATUS_SECURITY_READ})
+_DOORS = _SECURITY | {Scope.COMMAND_LOCK, Scope.COMMAND_UNLOCK}
+_ENERGY = frozenset({Scope.STATUS_ENERGY_READ})
+
+SIGNAL_SCOPES: dict[SignalId, frozenset[Scope]] = {
+    SignalId.CENTRAL_LOCK: _DOORS,
+    SignalId.DOOR_ROW1_DRIVER_OPEN: _DOORS,
+    SignalId.DOOR_ROW1_PASSENGER_OPEN: _DOORS,
+    SignalId.TRUNK_OPEN: _SECURITY | {Scope.COMMAND_TRUNK},
+    SignalId.TRUNK_LOCKED: _SECURITY | {Scope.COMMAND_TRUNK},
+    SignalId.SPEED: _ENERGY,
+    SignalId.BATTERY_SOC: _ENERGY,
+    SignalId.LIGHTS_HAZARD: _SECURITY | {Scope.COMMAND_LIGHTS},
+    SignalId.ENGINE_RUNNING: _SECURITY | {Scope.COMMAND_START},
+}
+"""Any one of these scopes lets an app read the signal: who may move a thing may see how it stands."""
+
+
+def parse_scopes(names: Iterable[str]) -> frozenset[Scope]:
+    """Grantable scopes by name. ``BadInput``: unknown_scope, scope_not_grantable, or bad_input when there is none."""
+    wanted: set[Scope] = set()
+    for name in names:
+        try:
+            wanted.add(Scope(name))
+        except ValueError:
+            known = ", ".join(sorted(GRANTABLE))
+            raise BadInput(f"{name[:40]!r} is not a scope; known: {known}", code="unknown_scope") from None
+    if not wanted:
+        raise BadInput("an app needs at least one scope")
+    if not wanted <= GRANTABLE:
+        raise BadInput("app.manage belongs to the operator and cannot be granted", code="scope_not_grantable")
+    return frozenset(wanted)

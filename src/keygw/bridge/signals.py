@@ -1,0 +1,89 @@
+"""The latest signals of each vehicle, and how far each may be trusted.
+
+Absent, unsupported and forbidden are three different answers: an app must never take "I may not know" for "unlocked".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from keygw.bridge.access import View
+from keygw.bridge.ports import Clock
+from keygw.bridge.present import signal_json
+from keygw.bridge.scopes import SIGNAL_SCOPES
+from keygw.model.signal import PATHS, Quality, Signal, SignalId, SignalValue
+
+MAX_AGE = 300.0
+SIGNAL_IDS: dict[str, SignalId] = {path: signal for signal, path in PATHS.items()}
+
+
+class SignalCache:
+    """A value is ``live`` while the link it came over is still up and it is less than ``max_age`` seconds old.
+
+    Else it is ``stale``: a new link makes nothing live that was heard over the one before.
+    """
+
+    def __init__(self, clock: Clock, max_age: float = MAX_AGE) -> None:
+        self._clock = clock
+        self.max_age = max_age
+        self._latest: dict[str, dict[SignalId, Signal]] = {}
+        self._heard: dict[str, set[SignalId]] = {}  # linked vehicles, and what came over the present link
+
+    def update(self, vehicle_id: str, signals: Iterable[Signal]) -> list[Signal]:
+        """Take in what a vehicle reported; returns what is news: another value, or one that was not live before.
+
+        A report measured earlier than the one we have (links may overtake each other) changes nothing.
+        """
+        known = self._latest.setdefault(vehicle_id, {})
+        news: list[Signal] = []
+        for signal in signals:
+            before = known.get(signal.id)
+            live = before is not None and self.quality(vehicle_id, before) is Quality.LIVE
+            if before is not None and live and signal.at < before.at:
+                continue
+            known[signal.id] = signal
+            if vehicle_id in self._heard:
+                self._heard[vehicle_id].add(signal.id)
+            if before is None or not live or before.value != signal.value:
+                news.append(signal)
+        return news
+
+    def set_link(self, vehicle_id: str, up: bool) -> bool:
+        """Note whether the vehicle can be heard; returns whether that changed."""
+        changed = up != (vehicle_id in self._heard)
+        if up:
+            self._heard.setdefault(vehicle_id, set())
+        else:
+            self._heard.pop(vehicle_id, None)
+        return changed
+
+    def quality(self, vehicle_id: str, signal: Signal | None) -> Quality:
+        if signal is None:
+            return Quality.UNKNOWN
+        age = self._clock() - signal.received_at
+        # A clock that went backwards makes the age negative: then we do not know, and do not claim.
+        present = signal.id in self._heard.get(vehicle_id, ())
+        return Quality.LIVE if present and 0 <= age < self.max_age else Quality.STALE
+
+    def live(self, vehicle_id: str) -> dict[SignalId, SignalValue]:
+        """The values that may be taken as true right now."""
+        known = self._latest.get(vehicle_id, {})
+        return {wanted: each.value for wanted, each in known.items() if self.quality(vehicle_id, each) is Quality.LIVE}
+
+    def answers(self, view: View, paths: Sequence[str] | None, now: float) -> list[dict[str, Any]]:
+        """One answer per path, in order; without ``paths`` everything that this app may read."""
+        if paths is None:
+            paths = [signal.path for signal in SIGNAL_SCOPES if view.may_read(signal, now)]
+        return [self._answer(view, path, now) for path in paths]
+
+    def _answer(self, view: View, path: str, now: float) -> dict[str, Any]:
+        wanted = SIGNAL_IDS.get(path)
+        if wanted is None:
+            return {"path": path, "error": "unsupported"}
+        if not view.may_read(wanted, now):
+            return {"path": path, "error": "forbidden", "required_scope": sorted(SIGNAL_SCOPES[wanted])[-1].value}
+        signal = self._latest.get(view.vehicle.id, {}).get(wanted)
+        if signal is None:
+            return {"path": path, "quality": Quality.UNKNOWN.value}
+        return signal_json(signal, self.quality(view.vehicle.id, signal), self.max_age)

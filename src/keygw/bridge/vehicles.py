@@ -1,0 +1,79 @@
+"""Vehicles and links as an app handles them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from keygw.bridge.access import Access, View, require, usable
+from keygw.bridge.ports import AppStore, Clock, Credentials, Fleet
+from keygw.bridge.records import App
+from keygw.bridge.scopes import Scope
+from keygw.model.digital_key import DigitalKey
+from keygw.model.errors import Conflict, Forbidden
+from keygw.model.ids import id_bytes
+from keygw.model.vehicle import Vehicle
+from keygw.vehicle.values import Discovered, LinkStatus
+
+
+class Vehicles:
+    def __init__(self, credentials: Credentials, store: AppStore, access: Access, fleet: Fleet, clock: Clock) -> None:
+        self._credentials = credentials
+        self._store = store
+        self._access = access
+        self._fleet = fleet
+        self._clock = clock
+
+    async def register(self, app: App, vehicle: Vehicle) -> None:
+        """Make a vehicle known here. ``Conflict`` vehicle_taken if another app registered it before."""
+        require(app, Scope.VEHICLE_MANAGE)
+        id_bytes(vehicle.id, "veh")
+        # The claim comes first: after a crash in between, the same app may simply try again.
+        if await self._store.claim_vehicle(vehicle.id, app.id) != app.id:
+            raise Conflict("that vehicle is registered already", code="vehicle_taken")
+        await self._credentials.register_vehicle(vehicle)
+
+    async def list(self, app: App) -> list[View]:
+        require(app, Scope.VEHICLE_READ)
+        return await self._access.views(app)
+
+    async def get(self, app: App, vehicle_id: str) -> View:
+        require(app, Scope.VEHICLE_READ)
+        return await self._access.view(app, vehicle_id)
+
+    async def discover(self, app: App, seconds: float) -> Sequence[Discovered]:
+        """Vehicles heard near the gateway; the id only of those that the app may know of."""
+        require(app, Scope.VEHICLE_READ)
+        heard = await self._fleet.discover(seconds)
+        mine = {view.vehicle.id for view in await self._access.views(app)}
+        return [each if each.vehicle_id in mine else Discovered(None, each.rotating_id, each.link) for each in heard]
+
+    async def link(self, app: App, vehicle_id: str) -> LinkStatus:
+        """How the link is; ``disconnected`` if there is none."""
+        await self.get(app, vehicle_id)
+        return self._fleet.link(vehicle_id) or LinkStatus(vehicle_id, "disconnected")
+
+    async def connect(self, app: App, vehicle_id: str, key_id: str | None, seconds: float) -> LinkStatus:
+        """A session with one of the app's own keys. ``LinkError`` out_of_range and so on within ``seconds``."""
+        key = await self._usable_own_key(app, vehicle_id, key_id)
+        return await self._fleet.connect(vehicle_id, key.id, seconds)
+
+    async def disconnect(self, app: App, vehicle_id: str) -> None:
+        """``Forbidden`` link_of_another if the link runs on a key that is not the app's own."""
+        view = await self.get(app, vehicle_id)
+        status = self._fleet.link(vehicle_id)
+        if status is None or status.state == "disconnected":
+            return
+        if not app.operator and all(key.id != status.key_id for key in view.own):
+            raise Forbidden("another app is using this link", code="link_of_another")
+        await self._fleet.disconnect(vehicle_id)
+
+    async def sync(self, app: App, vehicle_id: str) -> None:
+        """Carry the revocation list now, and return when the vehicle has acknowledged it."""
+        await self._usable_own_key(app, vehicle_id, None)
+        await self._fleet.sync_list(vehicle_id)
+
+    async def _usable_own_key(self, app: App, vehicle_id: str, key_id: str | None) -> DigitalKey:
+        key = self._access.own_key(await self.get(app, vehicle_id), key_id)
+        if not usable(key, self._clock()):
+            raise Forbidden("the app's key for that vehicle cannot be used now", code="key_not_usable")
+        return key

@@ -1,0 +1,1 @@
+"""In-process events: bounded, coalescing fan-out."""

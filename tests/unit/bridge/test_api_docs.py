@@ -1,0 +1,103 @@
+"""The API page works offline, and the document beside it tells the truth."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+FOREIGN = re.compile(
+    r"""(?:src|href|action)\s*=\s*["']?\s*(?:https?:)?//|url\(\s*["']?https?:|@import|\bfetch\(["']http"""
+)
+
+
+async def test_the_page_and_all_it_loads_come_from_here(client: httpx.AsyncClient) -> None:
+    page = await client.get("/docs")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "http://" not in page.text
+    assert "https://" not in page.text
+    assets = re.findall(r'(?:src|href)="(/[^"]+)"', page.text)
+    assert len(assets) == 3
+    for asset in assets:
+        response = await client.get(asset)
+        assert response.status_code == 200
+        if asset != "/docs/swagger-ui-bundle.js":  # that one names XML namespaces; the policy below binds it
+            assert not FOREIGN.search(response.text), asset
+    assert (await client.get("/openapi.json")).headers["content-type"] == "application/json"
+
+
+async def test_the_policy_lets_nothing_in_from_elsewhere(client: httpx.AsyncClient) -> None:
+    page = await client.get("/docs")
+    policy = dict(part.strip().split(" ", 1) for part in page.headers["content-security-policy"].split(";"))
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == "'self'"
+    assert policy["connect-src"] == "'self'"
+    assert "http" not in page.headers["content-security-policy"]
+    assert not re.search(r"<script(?![^>]*\bsrc=)", page.text)
+    assert not re.search(r"\son\w+=|javascript:|<style", page.text)
+
+
+def test_vendored_files_are_what_they_say(repository: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(repository / "tools/vendor.py"), "--check"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_published_document_is_current(repository: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(repository / "tools/make_openapi.py"), "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+async def test_the_served_document_is_the_published_one(client: httpx.AsyncClient, repository: Path) -> None:
+    served = (await client.get("/openapi.json")).json()
+    published = json.loads((repository / "protocols/bridge_api/openapi.json").read_text("utf-8"))
+    served["info"]["version"] = published["info"]["version"]
+    assert served == published
+
+
+async def test_every_operation_is_described(client: httpx.AsyncClient) -> None:
+    document: dict[str, Any] = (await client.get("/openapi.json")).json()
+    schemas = document["components"]["schemas"]
+    assert "HTTPValidationError" not in schemas
+    names = set()
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            names.add(operation["operationId"])
+            assert operation["summary"], (method, path)
+            assert path in ("/health", "/.well-known/keygw") or operation["security"] == [{"app": []}]
+            for status, response in operation["responses"].items():
+                if int(status) >= 400:
+                    content = response["content"]
+                    assert content == {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    assert len(names) == sum(len(operations) for operations in document["paths"].values())
+
+
+async def test_every_route_but_the_public_ones_asks_for_a_token(client: httpx.AsyncClient) -> None:
+    document: dict[str, Any] = (await client.get("/openapi.json")).json()
+    asked = 0
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            if "security" not in operation:
+                continue
+            headers = {"Idempotency-Key": "k", "Content-Type": "application/json"} if method == "post" else {}
+            content = b"{}" if method == "post" else None
+            response = await client.request(method, path.format_map(_Any()), headers=headers, content=content)
+            assert response.status_code == 401, (method, path, response.text)
+            asked += 1
+    assert asked > 20
+
+
+class _Any(dict[str, str]):
+    def __missing__(self, name: str) -> str:
+        return "x"

@@ -1,0 +1,159 @@
+"""The event stream over real HTTP: resumable, filtered, and it ends when it should."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from keygw.model.signal import SignalId
+
+if TYPE_CHECKING:
+    from tests.unit.bridge.conftest import World
+
+Auth = Callable[[str], dict[str, str]]
+
+
+@dataclass
+class Sse:
+    """What an EventSource sees."""
+
+    lines: AsyncIterator[str]
+
+    async def next(self) -> dict[str, Any]:
+        """Fields of the next event; comments come as ``{"comment": ...}``; ``{}`` at the end."""
+        fields: dict[str, Any] = {}
+        async with asyncio.timeout(5):
+            async for line in self.lines:
+                if not line and fields:
+                    break
+                name, _, value = line.partition(":")
+                fields[name or "comment"] = value.strip()
+        if "data" in fields:
+            fields["data"] = json.loads(fields["data"])
+        return fields
+
+    async def event(self) -> dict[str, Any]:
+        """The next one that is an event."""
+        while (found := await self.next()) and "event" not in found:
+            pass
+        return found
+
+
+@asynccontextmanager
+async def listening(client: httpx.AsyncClient, headers: dict[str, str], path: str = "/v1/events") -> AsyncIterator[Sse]:
+    async with client.stream("GET", path, headers=headers) as response:
+        assert response.status_code == 200
+        assert response.headers["content-type"].startswith("text/event-stream")
+        assert response.headers["cache-control"] == "no-store"
+        sse = Sse(response.aiter_lines())
+        assert await sse.next() == {"retry": "2000"}
+        yield sse
+
+
+async def test_events_are_cloudevents(client: httpx.AsyncClient, world: World, auth: Auth) -> None:
+    _, token, key = await world.owner()
+    async with listening(client, auth(token)) as sse:
+        world.car.up(key.id)
+        world.car.report(SignalId.CENTRAL_LOCK, False)
+        first, second = await sse.event(), await sse.event()
+    assert first["event"] == "keygw.vehicle.reachable"
+    data = second["data"]
+    assert (data["specversion"], data["type"], data["subject"]) == ("1.0", "keygw.signal.changed", world.vehicle.id)
+    assert second["id"] == data["id"]
+    assert (data["data"]["value"], data["data"]["quality"]) == (False, "live")
+
+
+async def test_a_stream_goes_on_where_it_was_cut(client: httpx.AsyncClient, world: World, auth: Auth) -> None:
+    app, token, _ = await world.owner()
+    async with listening(client, auth(token)) as sse:
+        record, _ = await world.bridge.commands.create(app, world.vehicle.id, action="unlock", idempotency_key="k")
+        event = await sse.event()
+    assert event["data"]["data"]["state"] == "accepted"
+    await world.settled(record)
+    states: list[str] = []
+    async with listening(client, {**auth(token), "Last-Event-ID": event["id"]}) as sse:
+        while states[-1:] != ["confirmed"]:
+            found = await sse.event()
+            assert found["event"] != "keygw.gap"
+            if found["event"] == "keygw.command.updated":
+                states.append(found["data"]["data"]["state"])
+    assert states == ["sent", "acknowledged", "confirmed"]
+
+
+async def test_an_unknown_last_id_is_a_gap_first(client: httpx.AsyncClient, world: World, auth: Auth) -> None:
+    _, token, key = await world.owner()
+    world.car.up(key.id)
+    for headers, path in (({"Last-Event-ID": "other-77"}, "/v1/events"), ({}, "/v1/events?after=other-77")):
+        async with listening(client, {**auth(token), **headers}, path) as sse:
+            gap, *following = [await sse.event() for _ in range(3)]
+        assert (gap["event"], gap["data"]["data"]["reason"]) == ("keygw.gap", "unknown_id")
+        assert "id" not in gap  # so that the client's last id stays what it was
+        assert [each["event"] for each in following] == ["keygw.key.issued", "keygw.vehicle.reachable"]
+
+
+async def test_silence_is_broken_by_a_heartbeat(client: httpx.AsyncClient, world: World, auth: Auth) -> None:
+    _, token = await world.app()
+    async with listening(client, auth(token)) as sse:
+        assert await sse.next() == {"comment": "still here"}
+
+
+async def test_one_vehicle_only(client: httpx.AsyncClient, world: World, auth: Auth) -> None:
+    _, token, key = await world.owner()
+    async with listening(client, auth(token), f"/v1/events?vehicle={world.vehicle.id}") as sse:
+        world.hub.publish("keygw.vehicle.reachable", "veh_mfrggzdfmztwq2lk", {})
+        world.car.up(key.id)
+        assert (await sse.event())["data"]["subject"] == world.vehicle.id
+
+
+async def test_a_stranger_hears_nothing(client: httpx.AsyncClient, world: World, auth: Auth) -> None:
+    _, _, key = await world.owner()
+    _, token = await world.app()
+    async with listening(client, auth(token)) as sse:
+        world.car.up(key.id)
+        world.car.report(SignalId.CENTRAL_LOCK, False)
+        assert "comment" in await sse.next()
+
+
+async def test_a_stream_ends_with_its_token(client: httpx.AsyncClient, world: World, auth: Auth) -> None:
+    app, token = await world.app()
+    async with listening(client, auth(token)) as sse:
+        await world.bridge.apps.revoke(app.id)
+        while found := await sse.next():
+            assert "comment" in found
+
+
+async def test_a_client_that_leaves_is_forgotten(client: httpx.AsyncClient, world: World, auth: Auth) -> None:
+    _, token = await world.app()
+    async with listening(client, auth(token)):
+        assert world.hub.consumers == 1
+    async with asyncio.timeout(5):
+        while world.hub.consumers:
+            await client.get("/health")
+
+
+async def test_streams_end_before_the_server_does(world: World, auth: Auth, serve: Any) -> None:
+    _, token = await world.app()
+    async with serve(replace(world.services, heartbeat=60)) as client, listening(client, auth(token)) as sse:
+        world.hub.close()
+        assert await sse.next() == {}
+
+
+async def test_a_reader_that_sleeps_does_not_hold_up_the_others(
+    client: httpx.AsyncClient, world: World, auth: Auth
+) -> None:
+    _, token, key = await world.owner()
+    async with listening(client, auth(token)), listening(client, auth(token)) as quick:
+        world.car.up(key.id)
+        for number in range(2000):
+            world.car.report(SignalId.SPEED, float(number))
+        last: Any = None
+        while last != 1999.0:
+            found = await quick.event()
+            last = found["data"]["data"].get("value")
+        assert world.hub.consumers == 2
