@@ -175,7 +175,7 @@ ODD: list[tuple[Callable[[bytes], object], object]] = [
 ]
 
 
-@pytest.mark.parametrize(("decode", "value"), ODD, ids=repr)
+@pytest.mark.parametrize(("decode", "value"), ODD, ids=lambda each: getattr(each, "__qualname__", None) or repr(each)[:40])
 def test_a_wrong_type_range_or_number_of_fields_is_refused(decode: Callable[[bytes], object], value: object) -> None:
     with pytest.raises(ProtocolError):
         decode(cbor.encode(value))

@@ -1,0 +1,78 @@
+"""``python -m keygw_sim.phone``: a simulated phone as a process, with its own device key and BLE link.
+
+Prints ``{"ready": true, "device": {"public_key": ..., "device_id": ...}}`` and obeys JSON lines on stdin:
+
+* ``{"do": "accept", "key": {"key_id": ..., "cwt": ..., "vehicle": {...}}}`` takes in a digital key.
+* ``{"do": "command", "action": "unlock"}`` -> ``{"did": "command", "outcome": "done", "ms": ..., ...}``.
+
+It ends on SIGTERM, SIGINT, and with ``--follow-stdin`` when stdin ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from keygw.ble.air import BleAir
+from keygw.model.command import Action
+from keygw.model.errors import KeygwError
+from keygw_sim.chance import chance
+from keygw_sim.phone.phone import Invitation, Phone, describe, load_signer
+from keygw_sim.stdio import orders, say, stop_signal
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run until told to stop. Exit 0; 2 for wrong arguments."""
+    parser = argparse.ArgumentParser(prog="keygw sim phone", description="A simulated phone that holds a friend's key.")
+    parser.add_argument("--transport", required=True, help="Bumble transport, e.g. tcp-client:127.0.0.1:7463")
+    parser.add_argument("--state", type=Path, default=Path("keygw-phone"), help="folder that keeps its device key")
+    parser.add_argument("--seed", help="repeat the device key of a fresh phone")
+    parser.add_argument("--follow-stdin", action="store_true", help="end when stdin ends")
+    args = parser.parse_args(argv)
+    logging.basicConfig(stream=sys.stderr, level=logging.CRITICAL)  # a lost link is told by us, not by Bumble's log
+    return asyncio.run(_run(args))
+
+
+async def _run(args: argparse.Namespace) -> int:
+    stop = stop_signal()
+    air = BleAir.bumble(args.transport)
+    phone = Phone(air, load_signer(args.state, chance(args.seed, "phone")), os.urandom)
+    say({"ready": True, "device": describe(phone)})
+
+    async def obey() -> None:
+        lines = orders()
+        while (line := await lines.get()) is not None:
+            try:
+                say(await _obey(phone, json.loads(line)))
+            except (ValueError, TypeError, KeyError, KeygwError) as error:
+                say({"error": f"cannot do that: {error}"})
+        if args.follow_stdin:
+            stop.set()
+
+    task = asyncio.create_task(obey())
+    await stop.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await air.close()
+    return 0
+
+
+async def _obey(phone: Phone, order: dict[str, Any]) -> dict[str, Any]:
+    match order["do"]:
+        case "accept":
+            phone.accept(Invitation.from_json(order["key"]))
+            return {"did": "accept"}
+        case "command":
+            return {"did": "command", **(await phone.command(Action.from_label(order["action"]))).to_json()}
+    raise ValueError(f"unknown order {order['do']!r}; known: accept, command")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

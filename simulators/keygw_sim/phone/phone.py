@@ -1,0 +1,172 @@
+"""A phone with its own device key and its own BLE link: no gateway between it and the car."""
+
+from __future__ import annotations
+
+import base64
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from keygw.crypto.signer import LocalSigner, device_id, thumbprint
+from keygw.model.command import Action
+from keygw.model.errors import BadInput, LinkError, TokenError
+from keygw.model.ids import Random
+from keygw.model.receipt import Receipt
+from keygw.model.vehicle import Vehicle
+from keygw.session.device import KeyInHand
+from keygw.token.receipt import verify_receipt
+from keygw.vehicle.conversation import Conversation
+from keygw.vehicle.ports import Air, HeldKey
+from keygw.wire.messages import Cmd
+from keygw_sim.chance import new_signer
+
+REACH_SECONDS = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """What ``GET /v1/keys/{id}/token`` gives: the key token for the air, and the vehicle it is for."""
+
+    key_id: str
+    cwt: bytes = field(repr=False)
+    vehicle: Vehicle
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Invitation:
+        """``BadInput`` if it is not of that shape."""
+        try:
+            car = data["vehicle"]
+            vehicle = Vehicle(car["id"], car["name"], _raw(car["public_key"]), _raw(car["advertising_key"]))
+            return cls(data["key_id"], _raw(data["cwt"]), vehicle)
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadInput("not a key that a phone can take in", code="bad_invitation") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What became of one command, and what it cost. ``receipt``: verified with the vehicle key, if one was given."""
+
+    action: Action
+    outcome: str
+    ok: bool
+    receipt: Receipt | None
+    ms: float
+    connect_ms: float | None = None
+    handshake_ms: float | None = None
+    round_trips: int = 0
+    message_bytes: int = 0
+    air_bytes: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "action": self.action.label,
+            "outcome": self.outcome,
+            "ok": self.ok,
+            "receipt": None if self.receipt is None else self.receipt.sequence,
+            "ms": round(self.ms, 1),
+            "connect_ms": None if self.connect_ms is None else round(self.connect_ms, 1),
+            "handshake_ms": None if self.handshake_ms is None else round(self.handshake_ms, 1),
+            "round_trips": self.round_trips,
+            "message_bytes": self.message_bytes,
+            "air_bytes": self.air_bytes,
+        }
+
+
+class Phone:
+    """Takes one digital key and uses it."""
+
+    def __init__(self, air: Air, signer: LocalSigner, random: Random) -> None:
+        self.public_key = signer.public_key
+        self._air = air
+        self._signer = signer
+        self._random = random
+        self._invitation: Invitation | None = None
+
+    @property
+    def device_id(self) -> str:
+        return device_id(self.public_key)
+
+    def accept(self, invitation: Invitation) -> None:
+        """Keep the key. The car checks the token; the phone has no issuer to trust."""
+        self._invitation = invitation
+
+    async def command(self, action: Action) -> Tried:
+        """Meet the car, prove the key, send one command in the same breath, read the receipt, leave.
+
+        ``BadInput`` without a key. What car or link do is in the result.
+        """
+        if self._invitation is None:
+            raise BadInput("the phone has no digital key yet", code="no_key")
+        invitation, started = self._invitation, time.monotonic()
+        held = HeldKey(KeyInHand(invitation.key_id, invitation.cwt, self.public_key), self._signer)
+        number = int.from_bytes(self._random(4), "big")
+        try:
+            talk = await Conversation.open(self._air, invitation.vehicle, held, self._random, REACH_SECONDS)
+        except LinkError as error:
+            return Tried(action, error.code, False, None, _ms(started))
+        connect_ms = _ms(started)
+        try:
+            result = await talk.authenticate(Cmd(number, action))
+            tried = Tried(
+                action,
+                result.outcome.label,
+                result.outcome.ok,
+                None,
+                _ms(started),
+                connect_ms,
+                talk.handshake_ms,
+                talk.round_trips,
+                talk.session.message_bytes,
+                talk.link.count.air_bytes,
+            )
+            receipt = await self._receipt(talk, number, result.receipt) if talk.authenticated else None
+        except LinkError as error:
+            return Tried(action, error.code, False, None, _ms(started), connect_ms)
+        finally:
+            await talk.close()
+        return Tried(**{**{name: getattr(tried, name) for name in Tried.__slots__}, "receipt": receipt})
+
+    async def _receipt(self, talk: Conversation, number: int, newest: int) -> Receipt | None:
+        """The receipt of that command, verified; ``None`` if the car gave none that holds."""
+        if not newest or self._invitation is None:
+            return None
+        vehicle = self._invitation.vehicle
+        try:
+            for signed in (await talk.receipts(newest - 1)).signed:
+                receipt = verify_receipt(signed, vehicle.public_key)
+                if receipt.number == number and receipt.vehicle_id == vehicle.id:
+                    return receipt
+        except TokenError:
+            return None
+        return None
+
+
+def load_signer(folder: Path, random: Random) -> LocalSigner:
+    """The phone's device key, made at the first start and kept in a file that only this user reads."""
+    path = folder / "device-key.pem"
+    if path.exists():
+        return LocalSigner.from_pem(path.read_bytes())
+    folder.mkdir(parents=True, exist_ok=True)
+    signer = new_signer(random)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(signer.to_pem())
+    return signer
+
+
+def describe(phone: Phone) -> dict[str, str]:
+    """The public half, as ``:share`` wants it."""
+    return {
+        "public_key": base64.urlsafe_b64encode(phone.public_key).rstrip(b"=").decode(),
+        "device_id": phone.device_id,
+        "thumbprint": thumbprint(phone.public_key).hex(),
+    }
+
+
+def _ms(started: float) -> float:
+    return (time.monotonic() - started) * 1000
+
+
+def _raw(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -1,0 +1,264 @@
+"""A conversation without a radio: both roles side by side in one process, every frame in the hands of whoever looks on.
+
+``Office`` issues key tokens and revocation lists; ``Stage`` holds a device session and a vehicle session; ``Visit``
+meets a whole simulated car. Used by tests, benchmarks and the frozen vectors of ``protocols/key_session``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from keygw.crypto.kdf import sha256
+from keygw.crypto.signer import Signer, thumbprint
+from keygw.model.command import Action, Outcome
+from keygw.model.digital_key import Role
+from keygw.model.entitlement import PROFILES
+from keygw.model.ids import Random, format_id, new_id
+from keygw.model.revocation import RevocationList
+from keygw.model.vehicle import Vehicle
+from keygw.session.device import DeviceSession, KeyInHand
+from keygw.session.events import Answered, Event, Presented, SignatureNeeded
+from keygw.session.states import State
+from keygw.session.vehicle import VehicleSession
+from keygw.token.claims import THUMBPRINT_BYTES, KeyClaims
+from keygw.token.cwt import decode_cwt, encode_cwt
+from keygw.token.revocation import sign_list
+from keygw.token.trust import IssuerKey, TrustedIssuers, kid_of
+from keygw.wire.frame import MAX_FRAME
+from keygw.wire.messages import TIME_NONCE_BYTES, Cmd, LinkKind, Result, encode_info
+from keygw_sim.chance import chance, new_signer
+from keygw_sim.vehicle.brain import Brain
+
+ISSUED_AT = 1_800_000_000
+"""When every token of the ``Office`` was issued, Unix seconds."""
+LIFETIME = 3600
+E = TypeVar("E")
+
+
+class Office:
+    """A credential service of one key: signs whatever it is told to."""
+
+    def __init__(self, random: Random, issuer: str = "https://issuer.example") -> None:
+        self.signer = new_signer(random)
+        self.kid = kid_of(self.signer.public_key)
+        self.key = IssuerKey(issuer, self.kid, self.signer.public_key)
+        self.trust = TrustedIssuers([self.key])
+
+    def claims(self, vehicle: Vehicle, device_key: bytes, **changes: Any) -> KeyClaims:
+        """An owner's claims for that car and device, valid from ``ISSUED_AT`` for ``LIFETIME``, then the changes."""
+        owner = KeyClaims(
+            issuer=self.key.issuer,
+            key_id=format_id("key", sha256(device_key)[:10]),
+            device_key=device_key,
+            vehicle_id=vehicle.id,
+            vehicle_thumbprint=thumbprint(vehicle.public_key)[:THUMBPRINT_BYTES],
+            role=Role.OWNER,
+            entitlements=PROFILES["owner"],
+            index=1,
+            issued_at=ISSUED_AT,
+            not_before=ISSUED_AT,
+            expires_at=ISSUED_AT + LIFETIME,
+            max_depth=2,
+        )
+        return replace(owner, **changes)
+
+    def hand(self, claims: KeyClaims) -> KeyInHand:
+        return KeyInHand(claims.key_id, encode_cwt(claims, self.signer, self.kid), claims.device_key)
+
+    def sign_list(self, vehicle: Vehicle, sequence: int, **changes: Any) -> bytes:
+        plain = RevocationList(vehicle.id, sequence, ISSUED_AT + sequence, ISSUED_AT + sequence + 7 * 86_400)
+        return sign_list(replace(plain, **changes), self.signer, self.kid)
+
+
+class Stage:
+    """One device and one vehicle, and the air between them; ``to_device`` and ``to_car`` take any frame."""
+
+    def __init__(
+        self,
+        seed: str = "rehearsal",
+        *,
+        max_frame: int = MAX_FRAME,
+        link: LinkKind = LinkKind.DIRECT,
+        subscribe: bool = False,
+        **changes: Any,
+    ) -> None:
+        random = chance(seed, "cast")
+        self.office = Office(random)
+        self.vehicle_signer: Signer = new_signer(random)
+        self.device_signer: Signer = new_signer(random)
+        self.vehicle = Vehicle(new_id("veh", random), "Car", self.vehicle_signer.public_key, random(16))
+        self.claims = self.office.claims(self.vehicle, self.device_signer.public_key, **changes)
+        self.hand = self.office.hand(self.claims)
+        self.info = encode_info(b"\x01\x02\x03\x04\x05\x06")
+        self.now = 1000.0
+        self.max_frame = max_frame
+        self.device = DeviceSession(
+            self.vehicle, self.hand, self.info, chance(seed, "device"), self.now, link, subscribe
+        )
+        self.car = VehicleSession(
+            self.vehicle.id, self.vehicle_signer.public_key, self.verify, self.info, chance(seed, "car"), self.now
+        )
+        self.heard_by_device: list[Event] = []
+        self.heard_by_car: list[Event] = []
+        self.messages: list[tuple[str, int]] = []
+        """Who sent how many bytes of message, in order."""
+
+    def verify(self, token: bytes) -> KeyClaims:
+        return decode_cwt(token, self.office.trust, vehicle_id=self.vehicle.id)
+
+    def carry(self, outcome: Outcome | None = Outcome.DONE) -> None:
+        """Carry frames both ways until nobody has more to say; sign what is to be signed.
+
+        ``outcome`` is what the vehicle answers to a presented key; with ``None`` it does not answer yet.
+        """
+        while True:
+            frames = list(self.device.frames(self.max_frame))
+            answers = list(self.car.frames(self.max_frame))
+            if not frames and not answers:
+                return
+            for frame in answers:
+                self._note("vehicle", frame)
+                self.to_device(frame)
+            for frame in frames:
+                self._note("device", frame)
+                self.to_car(frame, outcome)
+
+    def to_device(self, frame: bytes) -> None:
+        """One frame reaches the device."""
+        for event in self.device.receive(frame, self.now):
+            self.heard_by_device.append(event)
+            if isinstance(event, SignatureNeeded):
+                self.device.sign(self.device_signer.sign(event.message))
+
+    def to_car(self, frame: bytes, outcome: Outcome | None = Outcome.DONE) -> None:
+        """One frame reaches the vehicle."""
+        for event in self.car.receive(frame, self.now):
+            self.heard_by_car.append(event)
+            if isinstance(event, SignatureNeeded):
+                self.car.sign(self.vehicle_signer.sign(event.message))
+            if isinstance(event, Presented) and outcome is not None:
+                self.answer(event, outcome)
+
+    def answer(self, presented: Presented, outcome: Outcome = Outcome.DONE) -> None:
+        number = None if presented.command is None else presented.command.number
+        self.car.answer(Result(outcome, number, 1, 0, bytes(TIME_NONCE_BYTES)), keep_open=outcome.ok)
+
+    def greet(self) -> Stage:
+        """HELLO: both are GREETED afterwards."""
+        self.car.greet(7)
+        self.carry()
+        return self
+
+    def open(self, first: Cmd | None = None) -> Stage:
+        """HELLO to RESULT."""
+        self.greet()
+        self.device.begin(self.now, first)
+        self.carry()
+        return self
+
+    def reach(self, state: State) -> Stage:
+        """Walk the straight road up to a state; all frames are delivered."""
+        if state is State.SILENT:
+            return self
+        if state is State.CLOSED:
+            self.greet()
+            self.device.end()
+            self.car.end()
+            for side in (self.device, self.car):
+                list(side.frames(self.max_frame))
+            return self
+        self.greet()
+        if state is State.GREETED:
+            return self
+        self.device.begin(self.now)
+        if state is State.OPEN:
+            self.carry()
+            return self
+        sent = list(self.device.frames(self.max_frame))
+        needed = first_of([e for frame in sent for e in self.car.receive(frame, self.now)], SignatureNeeded)
+        if state is State.ASKED:
+            return self
+        self.car.sign(self.vehicle_signer.sign(needed.message))
+        sent = list(self.car.frames(self.max_frame))
+        needed = first_of([e for frame in sent for e in self.device.receive(frame, self.now)], SignatureNeeded)
+        if state is State.PROVEN:
+            return self
+        self.device.sign(self.device_signer.sign(needed.message))
+        self.carry(outcome=None)
+        return self
+
+    def _note(self, sender: str, frame: bytes) -> None:
+        if frame[0] & 0x80:
+            self.messages.append((sender, 0))
+        who, size = self.messages[-1]
+        self.messages[-1] = (who, size + len(frame) - 1)
+
+
+class Visit:
+    """A device that meets a ``Brain`` over no link at all: what it sends arrives, what it hears is in ``heard``."""
+
+    def __init__(
+        self,
+        brain: Brain,
+        hand: KeyInHand,
+        signer: Signer,
+        random: Random,
+        clock: Callable[[], float],
+        *,
+        conn: int = 1,
+        subscribe: bool = False,
+        max_frame: int = MAX_FRAME,
+    ) -> None:
+        memory = brain.memory
+        vehicle = Vehicle(memory.vehicle_id, memory.name, memory.signer.public_key, memory.advertising_key)
+        self.brain = brain
+        self.conn = conn
+        self.heard: list[Event] = []
+        self._signer = signer
+        self._clock = clock
+        self._max_frame = max_frame
+        brain.connected(conn)
+        self.session = DeviceSession(vehicle, hand, brain.info(conn), random, clock(), subscribe=subscribe)
+        brain.subscribed(conn)
+        self.carry()
+
+    def prove(self, action: Action | None = None, number: int = 1) -> Result:
+        """The handshake, with a first command if there is one."""
+        self.session.begin(self._clock(), None if action is None else Cmd(number, action))
+        self.carry()
+        return self.last(Answered).result
+
+    def command(self, action: Action, number: int) -> None:
+        self.session.command(Cmd(number, action))
+        self.carry()
+
+    def carry(self) -> None:
+        while True:
+            frames = list(self.session.frames(self._max_frame))
+            answers = list(self.brain.outgoing(self.conn, self._max_frame))
+            if not frames and not answers:
+                return
+            for frame in frames:
+                self.brain.frame(self.conn, frame)
+            for frame in answers:
+                for event in self.session.receive(frame, self._clock()):
+                    self.heard.append(event)
+                    if isinstance(event, SignatureNeeded):
+                        self.session.sign(self._signer.sign(event.message))
+
+    def last(self, kind: type[E]) -> E:
+        """The newest event of that kind."""
+        return first_of(reversed(self.heard), kind)
+
+    def leave(self) -> None:
+        self.brain.disconnected(self.conn)
+
+
+def first_of(events: Iterable[Event], kind: type[E]) -> E:
+    """The first event of that kind; ``LookupError`` if there is none."""
+    for event in events:
+        if isinstance(event, kind):
+            return event
+    raise LookupError(f"no {kind.__name__} among the events")

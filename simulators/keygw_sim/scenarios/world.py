@@ -1,0 +1,145 @@
+"""A small world in processes: radio, gateway, car, phone. The demo tells a story in it, the scenario tests too."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from keygw.session.identity import recognises
+from keygw_sim.processes import Child
+from keygw_sim.scenarios.app import App
+
+APP_SCOPES = (
+    "vehicle.read", "vehicle.manage", "status.security.read", "status.energy.read", "command.lock", "command.unlock",
+    "command.trunk", "key.read", "key.manage", "key.share",
+)  # fmt: skip
+CAR, GATEWAY, PHONE, FREE = range(4)
+"""Which controller of the radio is whose."""
+
+
+class World:
+    """``async with World(folder) as world``; then bring up what the story needs. Leaving it ends every process."""
+
+    def __init__(self, folder: Path, *, name: str = "Aurora", seed: str | None = None) -> None:
+        self.folder = folder
+        self.name = name
+        self.vehicle: dict[str, str] = {}
+        self.vehicle_id = ""
+        self.owner_key = ""
+        self.token = ""
+        self.transports: list[str] = []
+        self.radio = Child("keygw_sim.radio", "--controllers", "4", "--follow-stdin")
+        self.gateway: Child
+        self.car: Child
+        self.phone: Child
+        self.operator: App
+        self.app: App
+        self._seed = () if seed is None else ("--seed", seed)
+        self._stack = contextlib.AsyncExitStack()
+
+    async def __aenter__(self) -> World:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    @property
+    def url(self) -> str:
+        return str(self.gateway.ready["url"])
+
+    async def start_radio(self) -> None:
+        await self._stack.enter_async_context(self.radio)
+        self.transports = self.radio.ready["transports"]
+
+    async def start_gateway(self) -> None:
+        """A gateway of its own, with an operator who may read the token file."""
+        data = str(self.folder / "gateway")
+        self.gateway = Child(
+            "keygw", "serve", "--data", data, "--port", "0", "--radio", self.transports[GATEWAY], "--json",
+            "--follow-stdin",
+        )  # fmt: skip
+        await self._stack.enter_async_context(self.gateway)
+        token = await asyncio.to_thread(Path(self.gateway.ready["operator_token_file"]).read_text)
+        self.operator = App(self.url, token.strip())
+        self._stack.push_async_callback(self.operator.close)
+
+    async def restart_gateway(self) -> None:
+        """SIGKILL, and the same again on the same data; the apps follow to its new address."""
+        await self.gateway.kill()
+        await self.gateway.end()
+        await self.gateway.start()
+        self.operator.move(self.url)
+        self.app.move(self.url)
+
+    async def start_car(self) -> None:
+        self.car = Child(
+            "keygw_sim.vehicle", "--transport", self.transports[CAR], "--state", str(self.folder / "car"),
+            "--name", self.name, *self._seed, "--follow-stdin",
+        )  # fmt: skip
+        await self._stack.enter_async_context(self.car)
+        self.vehicle = self.car.ready["vehicle"]
+        self.vehicle_id = self.vehicle["id"]
+
+    async def start_phone(self) -> None:
+        self.phone = Child(
+            "keygw_sim.phone", "--transport", self.transports[PHONE], "--state", str(self.folder / "phone"),
+            *self._seed, "--follow-stdin",
+        )  # fmt: skip
+        await self._stack.enter_async_context(self.phone)
+
+    async def register_app(self) -> dict[str, Any]:
+        """An app with its own bearer token. Returns the answer of ``POST /v1/apps``."""
+        made = await self.operator.post("/v1/apps", {"name": "Demo app", "scopes": list(APP_SCOPES)})
+        self.token = made["token"]
+        self.app = App(self.url, self.token)
+        self._stack.push_async_callback(self.app.close)
+        return made
+
+    async def issue_owner_key(self) -> dict[str, Any]:
+        """The app claims the car and gets its owner key; the car is provisioned with issuer and owner."""
+        await self.app.post("/v1/vehicles", dict(self.vehicle))
+        key = await self.app.post("/v1/keys", {"vehicle_id": self.vehicle_id, "role": "owner", "label": "Owner"})
+        self.owner_key = key["id"]
+        # The factory line's part: the file that names issuer and owner goes into the car (pairing comes later).
+        (self.folder / "car" / "provisioning.json").write_text(json.dumps(key["provisioning"]))
+        return key
+
+    async def share_with_phone(self, profile: str = "access") -> dict[str, Any]:
+        """A friend key for a day, bound to the phone's own device key and taken in by it."""
+        public_key = self.phone.ready["device"]["public_key"]
+        wish = {"public_key": public_key, "profile": profile, "lifetime_seconds": 86_400, "label": "Friend"}
+        key = await self.app.post(f"/v1/keys/{self.owner_key}:share", wish)
+        token = await self.app.get(f"/v1/keys/{key['id']}/token")
+        await self.phone.ask(do="accept", key={"key_id": key["id"], **token})
+        return key
+
+    async def heard(self, tries: int = 20) -> str | None:
+        """The rotating id under which the gateway's radio hears the car now."""
+        advertising_key = _raw(self.vehicle["advertising_key"])
+        for _ in range(tries):
+            for item in (await self.operator.get("/v1/discovery", seconds=0.3))["vehicles"]:
+                if recognises(advertising_key, _raw(item["rotating_id"])):
+                    return str(item["rotating_id"])
+        return None
+
+    async def acknowledged(self, key_id: str, seconds: float = 10.0) -> dict[str, Any]:
+        """The key once the car has acknowledged the newest list, or as it is after that time."""
+        until = time.monotonic() + seconds
+        while True:
+            key = await self.app.get(f"/v1/keys/{key_id}")
+            if key["list"]["acknowledged"] >= key["list"]["current"] or time.monotonic() > until:
+                return key
+            await asyncio.sleep(0.02)
+
+    async def command(self, action: str) -> dict[str, Any]:
+        """The app asks the car, through the gateway, and waits for the end."""
+        return await self.app.command(self.vehicle_id, action)
+
+
+def _raw(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

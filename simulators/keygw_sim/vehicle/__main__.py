@@ -1,0 +1,122 @@
+"""``python -m keygw_sim.vehicle``: a simulated car as a process.
+
+Prints one JSON line when it advertises::
+
+    {"ready": true, "vehicle": {"id": "veh_...", "name": ..., "public_key": ..., "advertising_key": ...}, ...}
+
+then one line for each thing that happens (``{"event": "command", ...}``), and obeys JSON lines on stdin:
+
+* ``{"do": "status"}`` -> the body, the revocation list's sequence, the newest receipt.
+* ``{"do": "set", "body": {"driver_door_open": true}}`` changes the body (``keygw_sim.vehicle.body``).
+* ``{"do": "clock", "offset": -3600}`` makes its clock wrong by that many seconds.
+
+Trust comes from ``DIR/provisioning.json``, taken at the next connection. It ends on SIGTERM, SIGINT, and with
+``--follow-stdin`` when stdin ends. Without ``--transport`` it starts a virtual radio of its own and names what is free
+on it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import logging
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from keygw.model.errors import KeygwError
+from keygw_sim.processes import Child
+from keygw_sim.stdio import orders, say, stop_signal
+from keygw_sim.vehicle.body import Body
+from keygw_sim.vehicle.runner import VehicleOnAir, identity, load_vehicle
+
+EXIT_NO_RADIO = 3
+FIRST_PORT = 7461
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run until told to stop. Exit 0; 2 for wrong arguments; 3 when there is no radio or the state cannot be used."""
+    parser = argparse.ArgumentParser(prog="keygw sim vehicle", description="A car on a virtual radio or HCI board.")
+    parser.add_argument("--transport", help="Bumble transport, e.g. usb:0 (default: a virtual radio of its own)")
+    parser.add_argument("--state", type=Path, default=Path("keygw-vehicle"), help="folder that is its flash memory")
+    parser.add_argument("--name", default="Simulated car", help="what owners call it")
+    parser.add_argument("--port", type=int, default=FIRST_PORT, help="first port of its own radio (default 7461)")
+    parser.add_argument("--seed", help="repeat the identity of a fresh car")
+    parser.add_argument("--follow-stdin", action="store_true", help="end when stdin ends")
+    args = parser.parse_args(argv)
+    logging.basicConfig(stream=sys.stderr, level=logging.CRITICAL)  # a lost link is told by us, not by Bumble's log
+    try:
+        return asyncio.run(_run(args))
+    except (KeygwError, OSError) as error:
+        print(f"the vehicle cannot start: {error}", file=sys.stderr)
+        return EXIT_NO_RADIO
+
+
+async def _run(args: argparse.Namespace) -> int:
+    async with contextlib.AsyncExitStack() as stack:
+        stop, transport, others = stop_signal(), args.transport, []
+        if transport is None:
+            radio = await stack.enter_async_context(
+                Child("keygw_sim.radio", "--controllers", "3", "--port", str(args.port), "--follow-stdin")
+            )
+            transport, *others = radio.ready["transports"]
+        offset = 0.0
+        brain = load_vehicle(
+            args.state,
+            args.name,
+            seed=args.seed,
+            clock=lambda: time.time() + offset,
+            log=lambda what, data: say({"event": what, **data}),
+        )
+        vehicle = VehicleOnAir(brain, transport)
+        await vehicle.start()
+        stack.push_async_callback(vehicle.stop)
+        say({"ready": True, "vehicle": identity(brain.memory), "state": str(args.state), "free_transports": others})
+
+        async def obey() -> None:
+            nonlocal offset
+            lines = orders()
+            while (line := await lines.get()) is not None:
+                try:
+                    order = json.loads(line)
+                    if order["do"] == "clock":
+                        offset = float(order["offset"])
+                    say({"did": order["do"], **_obey(vehicle, order)})
+                    await vehicle.flush()
+                except (ValueError, TypeError, KeyError) as error:
+                    say({"error": f"cannot do that: {error!r}"})
+            if args.follow_stdin:
+                stop.set()
+
+        tasks = [asyncio.create_task(work) for work in (obey(), vehicle.wait_lost(), stop.wait())]
+        await asyncio.wait(tasks[1:], return_when=asyncio.FIRST_COMPLETED)
+        lost = tasks[1].done()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if lost:
+            print("the radio has gone; start it again, then the vehicle", file=sys.stderr)
+        return EXIT_NO_RADIO if lost else 0
+
+
+def _obey(vehicle: VehicleOnAir, order: dict[str, Any]) -> dict[str, Any]:
+    brain = vehicle.brain
+    match order["do"]:
+        case "status" | "clock":
+            return {
+                "body": {name: getattr(brain.body, name) for name in Body.__slots__},
+                "list_sequence": brain.memory.list_sequence,
+                "receipt_sequence": brain.memory.receipt_sequence,
+                "now": brain.now,
+            }
+        case "set":
+            return {"body": brain.set_body(order["body"])}
+    raise ValueError(f"unknown order {order['do']!r}; known: status, set, clock")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

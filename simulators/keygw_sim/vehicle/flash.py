@@ -1,0 +1,172 @@
+"""The car's flash memory: one JSON document, replaced atomically and synced before anything is acknowledged."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+from dataclasses import astuple, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from keygw.crypto.signer import LocalSigner
+
+RECEIPTS_KEPT = 1024
+ANSWERS_KEPT = 32
+"""Commands remembered per digital key, so that a retry is answered and not repeated."""
+
+
+@dataclass(slots=True)
+class Issuer:
+    """A key whose tokens and lists this car accepts. ``kid`` 8 bytes, ``public_key`` 33 bytes."""
+
+    issuer: str
+    kid: bytes
+    public_key: bytes
+
+
+@dataclass(slots=True)
+class EnrolledKey:
+    """A digital key that has opened a session here: what a later friend key's parent is checked against."""
+
+    index: int
+    entitlements: int
+    expires_at: int
+    parent_id: str | None
+    epoch: int
+    issued_at: int
+
+
+@dataclass(slots=True)
+class StoredReceipt:
+    sequence: int
+    key_id: str
+    signed: bytes
+
+
+@dataclass(slots=True)
+class Answer:
+    """What became of a command number, for its retry."""
+
+    number: int
+    outcome: int
+    receipt: int
+
+
+@dataclass(slots=True)
+class Memory:
+    """Everything that survives a power cut."""
+
+    vehicle_id: str
+    name: str
+    signer: LocalSigner
+    advertising_key: bytes = field(repr=False)
+    boot_epoch: int = 0
+    issuers: list[Issuer] = field(default_factory=list)
+    owners: list[bytes] = field(default_factory=list)
+    """Thumbprints (32 bytes) of the device keys that may hold an owner key."""
+    keys: dict[str, EnrolledKey] = field(default_factory=dict)
+    list_sequence: int = 0
+    list_signed: bytes = b""
+    time_floor: int = 0
+    receipt_sequence: int = 0
+    receipt_hash: bytes = bytes(32)
+    receipts: list[StoredReceipt] = field(default_factory=list)
+    answers: dict[str, list[Answer]] = field(default_factory=dict)
+    body: dict[str, Any] = field(default_factory=dict)
+
+    def answer_to(self, key_id: str, number: int) -> Answer | None:
+        return next((a for a in self.answers.get(key_id, ()) if a.number == number), None)
+
+    def remember(self, key_id: str, answer: Answer) -> None:
+        kept = self.answers.setdefault(key_id, [])
+        kept.append(answer)
+        del kept[:-ANSWERS_KEPT]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "v": 1,
+            "vehicle_id": self.vehicle_id,
+            "name": self.name,
+            "vehicle_key": self.signer.to_pem().decode(),
+            "advertising_key": _text(self.advertising_key),
+            "boot_epoch": self.boot_epoch,
+            "issuers": [[i.issuer, _text(i.kid), _text(i.public_key)] for i in self.issuers],
+            "owners": [_text(owner) for owner in self.owners],
+            "keys": {k: list(astuple(e)) for k, e in self.keys.items()},
+            "list_sequence": self.list_sequence,
+            "list_signed": _text(self.list_signed),
+            "time_floor": self.time_floor,
+            "receipt_sequence": self.receipt_sequence,
+            "receipt_hash": _text(self.receipt_hash),
+            "receipts": [[r.sequence, r.key_id, _text(r.signed)] for r in self.receipts],
+            "answers": {k: [[a.number, a.outcome, a.receipt] for a in kept] for k, kept in self.answers.items()},
+            "body": self.body,
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Memory:
+        return cls(
+            vehicle_id=data["vehicle_id"],
+            name=data["name"],
+            signer=LocalSigner.from_pem(data["vehicle_key"].encode()),
+            advertising_key=_raw(data["advertising_key"]),
+            boot_epoch=data["boot_epoch"],
+            issuers=[Issuer(i, _raw(kid), _raw(key)) for i, kid, key in data["issuers"]],
+            owners=[_raw(owner) for owner in data["owners"]],
+            keys={k: EnrolledKey(*entry) for k, entry in data["keys"].items()},
+            list_sequence=data["list_sequence"],
+            list_signed=_raw(data["list_signed"]),
+            time_floor=data["time_floor"],
+            receipt_sequence=data["receipt_sequence"],
+            receipt_hash=_raw(data["receipt_hash"]),
+            receipts=[StoredReceipt(n, key_id, _raw(signed)) for n, key_id, signed in data["receipts"]],
+            answers={k: [Answer(*a) for a in kept] for k, kept in data["answers"].items()},
+            body=data["body"],
+        )
+
+
+class Flash:
+    """``load`` and ``save`` one ``Memory`` under a folder. ``save`` returns once the bytes are on disk."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._file = folder / "vehicle.json"
+
+    def load(self) -> Memory | None:
+        """What was saved last, or ``None`` for a car fresh from the line."""
+        if not self._file.exists():
+            return None
+        return Memory.from_json(json.loads(self._file.read_text()))
+
+    def save(self, memory: Memory) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        temporary = self._file.with_suffix(".tmp")
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(memory.to_json(), file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self._file)
+        _sync_folder(self.folder)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename durable, where the system can open a folder at all."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _text(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode()
+
+
+def _raw(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text)

@@ -1,0 +1,51 @@
+"""The provisioning file: how the factory line tells a car whom to trust, until pairing does it (``owner_pairing``).
+
+Drop ``provisioning.json`` into the car's folder; it is taken at the next connection and renamed to
+``provisioning.taken.json``. Who can write there owns the car anyway.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+
+from keygw.model.errors import BadInput
+from keygw.token.trust import IssuerKey, TrustedIssuers
+from keygw_sim.vehicle.flash import Issuer, Memory
+
+FILE = "provisioning.json"
+
+
+def take(folder: Path, memory: Memory) -> bool:
+    """Apply a waiting file to ``memory``; whether there was one. ``BadInput`` if malformed or for another car."""
+    path = folder / FILE
+    if not path.exists():
+        return False
+    try:
+        data = json.loads(path.read_text())
+        issuer = Issuer(data["issuer"]["issuer"], _raw(data["issuer"]["kid"]), _raw(data["issuer"]["public_key"]))
+        vehicle_id, owner = data["vehicle_id"], _raw(data["owner_thumbprint"])
+        version = data["v"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadInput(f"{path.name} is not a provisioning file", code="bad_provisioning") from error
+    if version != 1 or vehicle_id != memory.vehicle_id or len(owner) != 32:
+        raise BadInput(f"{path.name} is for another vehicle or release", code="bad_provisioning")
+    if all(known.kid != issuer.kid for known in memory.issuers):
+        try:
+            TrustedIssuers(IssuerKey(i.issuer, i.kid, i.public_key) for i in (*memory.issuers, issuer))
+        except ValueError as error:
+            raise BadInput(f"{path.name}: {error}", code="bad_provisioning") from error
+        memory.issuers.append(issuer)
+    if owner not in memory.owners:
+        memory.owners.append(owner)
+    return True
+
+
+def taken(folder: Path) -> None:
+    """Put the file aside, once what it said is safely in flash."""
+    (folder / FILE).replace(folder / "provisioning.taken.json")
+
+
+def _raw(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -1,0 +1,68 @@
+"""What the car itself lets a key do. Every command is held against these, whatever the gateway thought of it."""
+
+from __future__ import annotations
+
+from keygw.crypto.signer import thumbprint
+from keygw.model.command import Action, Outcome
+from keygw.model.digital_key import Role
+from keygw.model.entitlement import Entitlement
+from keygw.model.revocation import RevocationList
+from keygw.token.claims import KeyClaims
+from keygw_sim.vehicle.flash import EnrolledKey, Memory
+
+
+def judge_key(claims: KeyClaims, memory: Memory, listed: RevocationList | None, now: float) -> Outcome:
+    """``DONE`` if the key is good here and now, else why not. Asked at authentication and before every command."""
+    if now >= claims.expires_at:
+        return Outcome.KEY_EXPIRED
+    if now < claims.not_before:
+        return Outcome.KEY_NOT_YET_VALID
+    if listed is not None:
+        if claims.index in listed.revoked or claims.epoch < listed.min_epoch or claims.issued_at < listed.issued_before:
+            return Outcome.KEY_REVOKED
+        if claims.index in listed.suspended:
+            return Outcome.KEY_SUSPENDED
+    if claims.role is Role.OWNER:
+        return Outcome.DONE if thumbprint(claims.device_key) in memory.owners else Outcome.NOT_ENROLLED
+    return _judge_parent(claims, memory, listed, now)
+
+
+def _judge_parent(claims: KeyClaims, memory: Memory, listed: RevocationList | None, now: float) -> Outcome:
+    """Every ancestor must be enrolled and in force: a key shared by a friend ends with the owner's key as well."""
+    parent_id = claims.parent_id
+    for _ in range(max(1, claims.depth)):
+        parent = None if parent_id is None else memory.keys.get(parent_id)
+        if parent is None:
+            return Outcome.NOT_ENROLLED
+        if now >= parent.expires_at or (listed is not None and _barred(parent, listed)):
+            return Outcome.PARENT_ENDED
+        parent_id = parent.parent_id
+    return Outcome.DONE
+
+
+def _barred(parent: EnrolledKey, listed: RevocationList) -> bool:
+    return (
+        parent.index in listed.revoked
+        or parent.index in listed.suspended
+        or parent.epoch < listed.min_epoch
+        or parent.issued_at < listed.issued_before
+    )
+
+
+def rights(claims: KeyClaims, memory: Memory) -> Entitlement:
+    """What the token says, intersected with what every parent may: a child is never wider."""
+    allowed, parent_id = claims.entitlements, claims.parent_id
+    for _ in range(claims.depth):
+        parent = None if parent_id is None else memory.keys.get(parent_id)
+        if parent is None:
+            return Entitlement(0)
+        allowed &= Entitlement(parent.entitlements)
+        parent_id = parent.parent_id
+    return allowed
+
+
+def judge_action(action: Action, allowed: Entitlement) -> Outcome:
+    """``DONE`` if these rights cover the action."""
+    if action.required is None:
+        return Outcome.UNKNOWN_ACTION
+    return Outcome.DONE if action.required & allowed else Outcome.NOT_ENTITLED

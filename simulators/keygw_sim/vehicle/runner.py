@@ -1,0 +1,109 @@
+"""Puts the brain on the air: the brain decides, the GATT peripheral carries, this file hands over between them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from keygw.crypto.signer import encode_public
+from keygw.model.errors import LinkError
+from keygw.model.ids import Random, new_id
+from keygw_sim.chance import chance, new_signer
+from keygw_sim.vehicle.brain import Brain
+from keygw_sim.vehicle.flash import Flash, Memory
+from keygw_sim.vehicle.gatt import GattPeripheral
+
+TICK_SECONDS = 0.5
+
+
+class VehicleOnAir:
+    """A vehicle that advertises and answers; ``PeripheralHandler`` of its ``GattPeripheral``."""
+
+    def __init__(self, brain: Brain, transport: str) -> None:
+        self.brain = brain
+        self._peripheral = GattPeripheral(transport, self)
+        self._ticker: asyncio.Task[None] | None = None
+        self._sending = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Open the radio and advertise. ``LinkError`` radio_unavailable."""
+        await self._peripheral.start()
+        await self._peripheral.advertise(self.brain.rotating_id)
+        self._ticker = asyncio.create_task(self._tick(), name="vehicle ticker")
+
+    async def stop(self) -> None:
+        if self._ticker is not None:
+            self._ticker.cancel()
+            await asyncio.gather(self._ticker, return_exceptions=True)
+        await self._peripheral.stop()
+
+    async def wait_lost(self) -> None:
+        """Return when the radio has died."""
+        await self._peripheral.wait_lost()
+
+    async def connected(self, conn_id: int) -> None:
+        self.brain.connected(conn_id)
+        await self._peripheral.advertise(self.brain.rotating_id)
+
+    async def subscribed(self, conn_id: int) -> None:
+        self.brain.subscribed(conn_id)
+        await self.flush()
+
+    async def frame(self, conn_id: int, data: bytes) -> None:
+        self.brain.frame(conn_id, data)
+        await self.flush()
+
+    def disconnected(self, conn_id: int) -> None:
+        self.brain.disconnected(conn_id)
+
+    def info(self, conn_id: int) -> bytes:
+        return self.brain.info(conn_id)
+
+    async def flush(self) -> None:
+        """Send what waits, then drop the connections whose session is over."""
+        async with self._sending:
+            for conn_id in sorted(self.brain.dirty):
+                with contextlib.suppress(LinkError):  # the connection's own end follows and cleans up
+                    for frame in self.brain.outgoing(conn_id, self._peripheral.max_frame(conn_id)):
+                        await self._peripheral.notify(conn_id, frame)
+        for conn_id in self.brain.finished:
+            await self._peripheral.disconnect(conn_id)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            self.brain.tick()
+            await self.flush()
+
+
+def new_vehicle(name: str, random: Random) -> Memory:
+    """A car fresh from the line: an id, a vehicle key, an advertising key, and nobody it trusts."""
+    return Memory(new_id("veh", random), name, new_signer(random), random(16))
+
+
+def load_vehicle(
+    folder: Path,
+    name: str,
+    *,
+    seed: str | None = None,
+    clock: Callable[[], float] = time.time,
+    log: Callable[[str, dict[str, object]], None] | None = None,
+) -> Brain:
+    """The car kept in ``folder``, made at the first start. ``seed`` repeats its identity, never its sessions."""
+    flash = Flash(folder)
+    memory = flash.load() or new_vehicle(name, chance(seed, f"vehicle {name}"))
+    return Brain(memory, flash, os.urandom, clock, time.monotonic, log)
+
+
+def identity(memory: Memory) -> dict[str, str]:
+    """What the gateway registers: the body of ``POST /v1/vehicles``."""
+    return {
+        "id": memory.vehicle_id,
+        "name": memory.name,
+        "public_key": encode_public(memory.signer.public_key),
+        "advertising_key": encode_public(memory.advertising_key),
+    }

@@ -1,0 +1,620 @@
+"""The gateway's side of a car, against a real car: ``Fleet`` and ``Brain`` with a link in memory between them.
+
+``Road`` is the air: it may lose the car, cut the link at any message, or hold the car's tongue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from keygw.crypto.kdf import sha256
+from keygw.crypto.signer import thumbprint
+from keygw.model.command import Action, AuthorizedCommand, Command, CommandState, Outcome
+from keygw.model.digital_key import Role
+from keygw.model.entitlement import PROFILES
+from keygw.model.errors import Conflict, Forbidden, LinkError, NotFound, StoreError, TokenError
+from keygw.model.ids import new_id
+from keygw.model.receipt import Receipt
+from keygw.model.signal import Signal, SignalId
+from keygw.model.vehicle import Vehicle
+from keygw.session.device import KeyInHand
+from keygw.token.claims import KeyClaims
+from keygw.token.receipt import sign_receipt, verify_chain, verify_receipt
+from keygw.token.revocation import sign_ack, verify_ack
+from keygw.vehicle import conversation as conversation_module
+from keygw.vehicle.fleet import Fleet
+from keygw.vehicle.ports import HeldKey, Sighting
+from keygw.vehicle.values import CommandResult, LinkStatus
+from keygw.wire.messages import MessageType
+from keygw_sim.chance import chance, new_signer
+from keygw_sim.memory_link import MemoryLink, VehicleSide, memory_link
+from keygw_sim.rehearsal import ISSUED_AT, Office
+from keygw_sim.vehicle import brain as brain_module
+from keygw_sim.vehicle.brain import Brain
+from keygw_sim.vehicle.flash import Flash, Issuer
+from keygw_sim.vehicle.runner import new_vehicle
+
+NOW = float(ISSUED_AT + 60)
+
+
+class Road:
+    """An ``Air`` with one car on it."""
+
+    def __init__(self, brain: Brain) -> None:
+        self.brain = brain
+        self.present = True
+        self.max_frame = 512
+        self.opened = 0
+        self.lose: MessageType | None = None
+        """Cut the link when the device sends this: the car does not get it."""
+        self.swallow: MessageType | None = None
+        """Cut the link when the device has sent this: the car gets it, its answer is lost."""
+        self.mute: MessageType | None = None
+        """The car answers nothing from this message on."""
+        self.seen: list[MessageType] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def scan(self, seconds: float) -> Sequence[Sighting]:
+        return [Sighting(self.brain.rotating_id, -60), Sighting(b"others")] if self.present else []
+
+    async def open(self, wanted: Callable[[bytes], bool], timeout: float) -> MemoryLink:
+        if not self.present or not wanted(self.brain.rotating_id):
+            raise LinkError("nobody there", code="out_of_range")
+        self.opened += 1
+        conn = self.opened
+        self.brain.connected(conn)
+        link, side = memory_link(self.max_frame, info=self.brain.info(conn))
+        self.brain.subscribed(conn)
+        task = asyncio.create_task(self._drive(conn, side))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return link
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _drive(self, conn: int, side: VehicleSide) -> None:
+        kind: MessageType | None = None
+        with contextlib.suppress(LinkError):
+            while self.mute is not MessageType.HELLO:
+                for frame in self.brain.outgoing(conn, self.max_frame):
+                    await side.send(frame)
+                if conn in self.brain.finished:
+                    break
+                frame = await side.receive()
+                if frame[0] & 0x80:
+                    kind = MessageType(frame[1])
+                    self.seen.append(kind)
+                if kind is not None and kind is self.lose:
+                    break
+                self.brain.frame(conn, frame)
+                if frame[0] & 0x40 and kind is not None and kind is self.swallow:
+                    break
+                if kind is not None and kind is self.mute:
+                    await asyncio.Event().wait()
+        self.brain.disconnected(conn)
+        await side.cut()
+
+
+class Ledger:
+    """``Books`` in memory, with real verification."""
+
+    def __init__(self, vehicle: Vehicle, office: Office) -> None:
+        self.known = vehicle
+        self.office = office
+        self.keys: dict[str, HeldKey] = {}
+        self.couriers: list[str] = []
+        self.receipts: dict[int, Receipt] = {}
+        self.sequence = 1
+        self.acknowledged_sequence = 0
+        self.signed = office.sign_list(vehicle, 1)
+        self.full = False
+
+    def publish(self, **changes: object) -> None:
+        self.sequence += 1
+        self.signed = self.office.sign_list(self.known, self.sequence, **changes)
+
+    async def vehicle(self, vehicle_id: str) -> Vehicle:
+        if vehicle_id != self.known.id:
+            raise NotFound("no such vehicle")
+        return self.known
+
+    async def vehicles(self) -> Sequence[Vehicle]:
+        return [self.known]
+
+    async def held_key(self, key_id: str) -> HeldKey:
+        if key_id not in self.keys:
+            raise Forbidden("a phone holds it")
+        return self.keys[key_id]
+
+    async def courier_keys(self, vehicle_id: str) -> Sequence[str]:
+        return self.couriers
+
+    async def current_list(self, vehicle_id: str) -> Ledger:
+        return self
+
+    async def acknowledge_list(self, vehicle_id: str, ack: bytes) -> object:
+        found = verify_ack(ack, self.known.public_key)
+        if found.list_hash != sha256(self.signed):
+            raise TokenError("the acknowledgement is for another list")
+        await asyncio.sleep(0)
+        self.acknowledged_sequence = found.sequence
+        return found
+
+    async def record_receipt(self, vehicle_id: str, signed: bytes) -> Receipt:
+        if self.full:
+            raise StoreError("the disk is full")
+        receipt = verify_receipt(signed, self.known.public_key)
+        self.receipts[receipt.sequence] = receipt
+        return receipt
+
+    async def last_receipt_sequence(self, vehicle_id: str) -> int:
+        return max(self.receipts, default=0)
+
+
+class World:
+    """A fleet, its books, a road and a car."""
+
+    def __init__(self, folder: Path) -> None:
+        random = chance("fleet", "all")
+        self.random = random
+        self.office = Office(random)
+        memory = new_vehicle("Car", random)
+        memory.issuers.append(Issuer(self.office.key.issuer, self.office.kid, self.office.key.public_key))
+        self.car = Vehicle(memory.vehicle_id, "Car", memory.signer.public_key, memory.advertising_key)
+        self.now = NOW
+        self.monotonic = 0.0
+        self.brain = Brain(memory, Flash(folder), random, lambda: self.now, lambda: self.monotonic)
+        self.road = Road(self.brain)
+        self.books = Ledger(self.car, self.office)
+        self.owner = self.hold("owner")
+        memory.owners.append(thumbprint(self.books.keys[self.owner].hand.device_key))
+        self.signals: list[Signal] = []
+        self.links: list[LinkStatus] = []
+        self.settled: list[Receipt] = []
+        self.states: list[CommandState] = []
+        self._number = 0
+        self.fleet = Fleet(
+            self.road,
+            self.books,
+            random,
+            lambda: self.now,
+            on_signal=lambda vehicle_id, signals: self.signals.extend(signals),
+            on_link=lambda vehicle_id, status: self.links.append(status),
+            on_receipt=lambda vehicle_id, receipt: self.settled.append(receipt),
+        )
+
+    def hold(self, who: str, **changes: object) -> str:
+        """A hosted key; its id."""
+        signer = new_signer(chance("fleet", who))
+        claims: KeyClaims = replace(self.office.claims(self.car, signer.public_key), **changes)  # type: ignore[arg-type]  # the test names the field
+        hand = self.office.hand(claims)
+        self.books.keys[claims.key_id] = HeldKey(KeyInHand(hand.key_id, hand.token, hand.device_key), signer)
+        return claims.key_id
+
+    def friend(self, **changes: object) -> str:
+        base = {
+            "role": Role.FRIEND,
+            "depth": 1,
+            "parent_id": self.owner,
+            "index": 2,
+            "entitlements": PROFILES["access"],
+        }
+        return self.hold("friend", **{**base, **changes})
+
+    def command(self, action: Action, key_id: str | None = None, lives: float = 5.0) -> AuthorizedCommand:
+        self._number += 1
+        made = Command(
+            new_id("cmd", self.random),
+            self._number,
+            self.car.id,
+            key_id or self.owner,
+            action,
+            self.now,
+            self.now + lives,
+        )
+        return AuthorizedCommand(made, "dev_" + "a" * 16)
+
+    async def execute(self, action: Action, key_id: str | None = None, lives: float = 5.0) -> CommandResult:
+        self.states.clear()
+        return await self.fleet.execute(self.command(action, key_id, lives), self.on_state)
+
+    async def on_state(self, state: CommandState, reason: str | None) -> None:
+        self.states.append(state)
+
+    async def eventually(self, holds: Callable[[], bool]) -> None:
+        async with asyncio.timeout(2):
+            while not holds():  # noqa: ASYNC110 - the car has no event to wait for
+                await asyncio.sleep(0.001)
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    made = World(tmp_path)
+    async with made.fleet:
+        yield made
+
+
+SENT, ACKNOWLEDGED = CommandState.SENT, CommandState.ACKNOWLEDGED
+
+
+# -- the straight road ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("max_frame", [20, 512])
+async def test_a_command_is_confirmed_by_receipt_and_signal(world: World, max_frame: int) -> None:
+    world.road.max_frame = max_frame
+    result = await world.execute(Action.UNLOCK)
+    assert (result.state, result.reason, result.outcome) == (CommandState.CONFIRMED, None, Outcome.DONE)
+    assert world.states == [SENT, ACKNOWLEDGED]
+    assert world.brain.body.locked is False
+    assert result.receipt is not None
+    assert (result.receipt.number, result.receipt.key_id) == (1, world.owner)
+    assert world.settled == [result.receipt] == list(world.books.receipts.values())
+    assert {signal.id: signal.value for signal in world.signals}[SignalId.CENTRAL_LOCK] is False
+    assert all(signal.received_at == NOW for signal in world.signals)
+    measures = result.measures
+    assert measures is not None
+    assert measures.round_trips == 2
+    assert 0 < measures.message_bytes <= 700
+    assert measures.air_bytes > measures.message_bytes
+    assert measures.handshake_ms is not None
+    assert measures.connect_ms is not None
+
+
+async def test_the_next_command_uses_the_open_session(world: World) -> None:
+    await world.execute(Action.UNLOCK)
+    result = await world.execute(Action.LOCK)
+    assert result.state is CommandState.CONFIRMED
+    assert world.road.opened == 1
+    assert result.measures is not None
+    assert (result.measures.round_trips, result.measures.handshake_ms, result.measures.connect_ms) == (1, None, None)
+    verify_chain(world.books.receipts.values())
+
+
+async def test_already_in_state_is_confirmed_and_says_so(world: World) -> None:
+    result = await world.execute(Action.LOCK)
+    assert (result.state, result.reason) == (CommandState.CONFIRMED, "already_in_state")
+
+
+async def test_link_status_tells_the_story(world: World) -> None:
+    assert world.fleet.link(world.car.id) is None
+    connected = await world.fleet.connect(world.car.id, world.owner, 2.0)
+    assert (connected.state, connected.key_id, connected.handshake_ms) == ("connected", world.owner, None)
+    await world.execute(Action.UNLOCK)
+    assert world.road.opened == 1
+    status = world.fleet.link(world.car.id)
+    assert status is not None
+    assert (status.state, status.list_sequence) == ("authenticated", 0)
+    await world.fleet.disconnect(world.car.id)
+    gone = world.fleet.link(world.car.id)
+    assert gone is not None
+    assert gone.state == "disconnected"
+    assert [status.state for status in world.links][:2] == ["connected", "authenticated"]
+    assert world.links[-1].state == "disconnected"
+
+
+async def test_receipts_of_others_come_along(world: World) -> None:
+    """Whatever happened before is fetched with the next receipt, so the chain at home has no gap."""
+    await world.execute(Action.UNLOCK)
+    friend = world.friend()
+    await world.execute(Action.LOCK, friend)
+    world.books.receipts.clear()
+    result = await world.execute(Action.UNLOCK)
+    assert result.state is CommandState.CONFIRMED
+    assert sorted(world.books.receipts) == [1, 2, 3]
+    verify_chain(world.books.receipts.values())
+
+
+# -- refusals ------------------------------------------------------------------------------------------------------
+
+
+async def test_a_refused_command_fails_with_the_cars_reason_and_its_receipt(world: World) -> None:
+    await world.execute(Action.UNLOCK)
+    result = await world.execute(Action.OPEN_TRUNK, world.friend())
+    assert (result.state, result.reason, result.outcome) == (CommandState.FAILED, "not_entitled", Outcome.NOT_ENTITLED)
+    assert result.receipt is not None
+    assert result.receipt.outcome is Outcome.NOT_ENTITLED
+    assert world.states == [SENT, ACKNOWLEDGED]
+
+
+async def test_a_refused_key_fails_with_the_cars_reason(world: World) -> None:
+    result = await world.execute(Action.UNLOCK, world.friend())
+    assert (result.state, result.reason) == (CommandState.FAILED, "not_enrolled")
+    status = world.fleet.link(world.car.id)
+    assert status is not None
+    assert status.state == "disconnected"
+
+
+async def test_a_phones_key_cannot_be_used(world: World) -> None:
+    result = await world.execute(Action.UNLOCK, "key_" + "b" * 16)
+    assert result.state is CommandState.FAILED
+    assert world.states == []
+
+
+async def test_an_impostor_is_not_trusted_and_not_told_who_we_are(world: World) -> None:
+    world.brain.memory.signer = new_signer(chance("impostor", "car"))
+    result = await world.execute(Action.UNLOCK)
+    assert (result.state, result.reason) == (CommandState.FAILED, "vehicle_not_trusted")
+    assert MessageType.MESSAGE_3 not in world.road.seen
+
+
+async def test_out_of_range(world: World) -> None:
+    world.road.present = False
+    result = await world.execute(Action.UNLOCK)
+    assert (result.state, result.reason, result.outcome) == (CommandState.FAILED, "out_of_range", None)
+    assert world.states == []
+    with pytest.raises(LinkError) as caught:
+        await world.fleet.connect(world.car.id, world.owner, 0.01)
+    assert caught.value.code == "out_of_range"
+
+
+async def test_a_car_that_says_no_hello_is_given_up_in_time(world: World) -> None:
+    world.road.mute = MessageType.HELLO
+    with pytest.raises(LinkError):
+        await world.fleet.connect(world.car.id, world.owner, 0.05)
+
+
+async def test_a_command_that_came_too_late_expires(world: World) -> None:
+    result = await world.execute(Action.UNLOCK, lives=0.0)
+    assert (result.state, world.states) == (CommandState.EXPIRED, [])
+    assert world.road.opened == 0
+
+
+async def test_a_command_waits_for_the_one_before_it_only_while_it_lives(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.road.mute = MessageType.MESSAGE_1
+    monkeypatch.setattr(conversation_module, "ANSWER_SECONDS", 0.2)
+    first = asyncio.create_task(world.execute(Action.UNLOCK))
+    await world.eventually(lambda: bool(world.road.seen))
+    late = await world.fleet.execute(world.command(Action.LOCK, lives=0.02), world.on_state)
+    assert (late.state, late.reason) == (CommandState.EXPIRED, "busy")
+    assert (await first).state is CommandState.FAILED
+
+
+# -- lost on the way -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("where", ["message_1 lost", "message_2 lost"])
+async def test_a_link_cut_before_message_3_is_a_failure(world: World, where: str) -> None:
+    if where == "message_1 lost":
+        world.road.lose = MessageType.MESSAGE_1
+    else:
+        world.road.swallow = MessageType.MESSAGE_1
+    result = await world.execute(Action.UNLOCK)
+    assert (result.state, result.reason) == (CommandState.FAILED, "link_lost")
+    assert world.brain.body.locked is True
+
+
+async def test_cut_after_message_3_is_unknown_and_settled_by_the_receipt(world: World) -> None:
+    world.road.swallow = MessageType.MESSAGE_3
+    result = await world.execute(Action.UNLOCK)
+    assert (result.state, result.reason, result.receipt) == (CommandState.UNKNOWN, "link_lost", None)
+    assert world.brain.body.locked is False
+    assert world.settled == []
+
+    world.road.swallow = None
+    await world.fleet.settle(world.car.id, world.owner)
+    (receipt,) = world.settled
+    assert (receipt.number, receipt.outcome) == (1, Outcome.DONE)
+
+
+async def test_message_3_lost_is_unknown_and_settled_by_the_absence_of_a_receipt(world: World) -> None:
+    world.road.lose = MessageType.MESSAGE_3
+    result = await world.execute(Action.UNLOCK)
+    assert result.state is CommandState.UNKNOWN
+    world.road.lose = None
+    await world.fleet.settle(world.car.id, world.owner)
+    assert world.settled == []
+    assert world.brain.body.locked is True
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+async def test_a_command_lost_in_an_open_session_is_unknown(world: World, arrives: bool) -> None:
+    await world.execute(Action.UNLOCK)
+    if arrives:
+        world.road.swallow = MessageType.CMD
+    else:
+        world.road.lose = MessageType.CMD
+    result = await world.execute(Action.LOCK)
+    assert (result.state, result.reason) == (CommandState.UNKNOWN, "link_lost")
+    world.road.swallow = world.road.lose = None
+    await world.fleet.settle(world.car.id, world.owner)
+    assert [receipt.number for receipt in world.settled] == ([1, 2] if arrives else [1])
+
+
+async def test_a_receipt_lost_is_unknown_though_the_car_said_done(world: World) -> None:
+    world.road.lose = MessageType.RECEIPT_GET
+    result = await world.execute(Action.UNLOCK)
+    assert (result.state, result.outcome, result.receipt) == (CommandState.UNKNOWN, Outcome.DONE, None)
+    world.road.lose = None
+    await world.fleet.settle(world.car.id, world.owner)
+    assert [receipt.number for receipt in world.settled] == [1]
+
+
+@pytest.mark.parametrize(
+    ("mute", "state"),
+    [
+        (MessageType.MESSAGE_1, CommandState.FAILED),
+        (MessageType.MESSAGE_3, CommandState.UNKNOWN),
+        (MessageType.RECEIPT_GET, CommandState.UNKNOWN),
+    ],
+)
+async def test_a_silent_car_is_given_up(
+    world: World, monkeypatch: pytest.MonkeyPatch, mute: MessageType, state: CommandState
+) -> None:
+    monkeypatch.setattr(conversation_module, "ANSWER_SECONDS", 0.05)
+    world.road.mute = mute
+    result = await world.execute(Action.UNLOCK)
+    assert (result.state, result.reason) == (state, "link_timeout")
+    status = world.fleet.link(world.car.id)
+    assert status is not None
+    assert status.state == "disconnected", "a late answer must not meet the next question"
+
+
+async def test_settling_with_a_refused_key_says_so(world: World) -> None:
+    with pytest.raises(LinkError) as caught:
+        await world.fleet.settle(world.car.id, world.friend())
+    assert caught.value.code == "not_enrolled"
+
+
+# -- a car that lies -----------------------------------------------------------------------------------------------
+
+
+async def test_a_forged_receipt_does_not_confirm(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    forger = new_signer(chance("forger", "car"))
+
+    def forge(**fields: object) -> bytes:
+        return sign_receipt(**{**fields, "signer": forger})  # type: ignore[arg-type]  # the fields of the original
+
+    monkeypatch.setattr(brain_module, "sign_receipt", forge)
+    result = await world.execute(Action.UNLOCK)
+    assert (result.state, result.reason, result.receipt) == (CommandState.UNKNOWN, "vehicle_not_trusted", None)
+    assert world.books.receipts == {}
+    assert world.settled == []
+
+
+async def test_a_receipt_that_says_something_else_does_not_confirm(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shade(**fields: object) -> bytes:
+        return sign_receipt(**{**fields, "outcome": Outcome.BUSY})  # type: ignore[arg-type]  # the fields of the original
+
+    monkeypatch.setattr(brain_module, "sign_receipt", shade)
+    result = await world.execute(Action.UNLOCK)
+    assert (result.state, result.reason) == (CommandState.UNKNOWN, "receipt_missing")
+
+
+async def test_a_signal_that_disagrees_does_not_confirm(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    readings = type(world.brain.body).readings
+    monkeypatch.setattr(
+        type(world.brain.body), "readings", lambda body: {**readings(body), SignalId.CENTRAL_LOCK: True}
+    )
+    result = await world.execute(Action.UNLOCK)
+    assert (result.state, result.reason) == (CommandState.UNKNOWN, "signal_disagrees")
+
+
+async def test_a_store_that_fails_is_our_own_trouble_and_is_raised(world: World) -> None:
+    world.books.full = True
+    with pytest.raises(StoreError):
+        await world.execute(Action.UNLOCK)
+    assert world.states == [SENT, ACKNOWLEDGED]
+
+
+# -- the list ------------------------------------------------------------------------------------------------------
+
+
+async def test_the_list_goes_over_whatever_session_is_open(world: World) -> None:
+    """No courier is needed, and no second link."""
+    await world.execute(Action.UNLOCK)
+    await world.fleet.sync_list(world.car.id)
+    assert world.books.acknowledged_sequence == world.brain.memory.list_sequence == 1
+    assert world.road.opened == 1
+    status = world.fleet.link(world.car.id)
+    assert status is not None
+    assert status.list_sequence == 1
+
+
+async def test_sync_list_returns_when_the_acknowledgement_is_recorded(world: World) -> None:
+    world.books.couriers = [world.owner]
+    await world.fleet.sync_list(world.car.id)
+    assert world.books.acknowledged_sequence == world.brain.memory.list_sequence == 1
+    seen = list(world.road.seen)
+    await world.fleet.sync_list(world.car.id)
+    assert world.road.seen == seen, "nothing to carry, nothing sent"
+    world.books.publish(revoked=(2,))
+    await world.fleet.sync_list(world.car.id)
+    assert world.books.acknowledged_sequence == 2
+    assert world.road.opened == 1
+
+
+async def test_sync_list_tries_every_courier(world: World) -> None:
+    world.books.couriers = [world.friend(), world.owner]
+    await world.fleet.sync_list(world.car.id)
+    assert world.books.acknowledged_sequence == 1
+    assert world.road.opened == 2
+
+
+async def test_sync_list_without_a_courier_or_a_car(world: World) -> None:
+    with pytest.raises(Conflict) as no_courier:
+        await world.fleet.sync_list(world.car.id)
+    assert no_courier.value.code == "no_courier"
+    world.books.couriers = [world.owner]
+    world.road.present = False
+    with pytest.raises(LinkError) as absent:
+        await world.fleet.sync_list(world.car.id)
+    assert absent.value.code == "out_of_range"
+    assert world.books.acknowledged_sequence == 0
+
+
+async def test_a_courier_that_the_list_revokes_still_brings_the_acknowledgement_home(world: World) -> None:
+    await world.execute(Action.UNLOCK)
+    friend = world.friend()
+    await world.execute(Action.LOCK, friend)
+    world.books.publish(revoked=(2,))
+    await world.fleet.sync_list(world.car.id)
+    assert world.books.acknowledged_sequence == 2
+    await world.eventually(lambda: world.links[-1].state == "disconnected")
+    result = await world.execute(Action.UNLOCK, friend)
+    assert (result.state, result.reason) == (CommandState.FAILED, "key_revoked")
+
+
+async def test_a_forged_acknowledgement_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    forger = new_signer(chance("forger", "car"))
+    monkeypatch.setattr(brain_module, "sign_ack", lambda ack, signer: sign_ack(ack, forger))
+    world.books.couriers = [world.owner]
+    with pytest.raises(TokenError):
+        await world.fleet.sync_list(world.car.id)
+    assert world.books.acknowledged_sequence == 0
+    result = await world.execute(Action.UNLOCK)
+    assert result.state is CommandState.CONFIRMED
+    assert world.books.acknowledged_sequence == 0
+
+
+# -- around --------------------------------------------------------------------------------------------------------
+
+
+async def test_discover_names_the_cars_whose_advertising_key_we_hold(world: World) -> None:
+    ours, other = await world.fleet.discover(0.01)
+    assert ours.vehicle_id == world.car.id
+    assert (other.vehicle_id, other.rotating_id) == (None, b"others")
+
+
+async def test_an_unknown_vehicle_is_not_found(world: World) -> None:
+    with pytest.raises(NotFound):
+        await world.fleet.connect("veh_" + "b" * 16, world.owner, 1.0)
+
+
+async def test_a_cancelled_command_leaves_no_half_open_session(world: World) -> None:
+    world.road.mute = MessageType.MESSAGE_1
+    task = asyncio.create_task(world.execute(Action.UNLOCK))
+    await world.eventually(lambda: bool(world.road.seen))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    world.road.mute = None
+    result = await world.execute(Action.UNLOCK)
+    assert result.state is CommandState.CONFIRMED
+    assert world.road.opened == 2
+
+
+async def test_nothing_is_pending_after_close(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    before = asyncio.all_tasks()
+    async with world.fleet:
+        await world.execute(Action.UNLOCK)
+        world.road.mute = MessageType.CMD
+        pending = asyncio.create_task(world.execute(Action.LOCK))
+        await world.eventually(lambda: MessageType.CMD in world.road.seen)
+    result = await asyncio.wait_for(pending, 1)
+    assert result.state is CommandState.UNKNOWN
+    assert asyncio.all_tasks() == before
