@@ -1,0 +1,99 @@
+"""Wiring: one gateway, from its data directory to its HTTP application."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from keygw import __version__
+from keygw.api.factory import create_api
+from keygw.api.services import Services
+from keygw.app.books import ServiceBooks
+from keygw.app.config import ISSUER_KEY, OPERATOR_TOKEN, PASSPHRASE_VARIABLE, ServeOptions
+from keygw.app.radio import open_air
+from keygw.bridge.apps import new_token, token_hash
+from keygw.bridge.bridge import Bridge
+from keygw.bridge.feed import Feed
+from keygw.bridge.signals import SignalCache
+from keygw.credentials.policy import authorize
+from keygw.credentials.service import CredentialService
+from keygw.credentials.values import Issuer
+from keygw.events.hub import Hub
+from keygw.store.instance import InstanceLock
+from keygw.store.keyfile import load_or_create_issuer_key, load_or_create_secret
+from keygw.store.store import Store, open_store
+from keygw.token.trust import kid_of
+from keygw.vehicle.fleet import Fleet
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """A gateway that is up. ``http``: its ASGI application; ``hub`` ends its event streams when closed."""
+
+    http: object
+    hub: Hub
+    operator_token_file: Path
+
+
+@asynccontextmanager
+async def gateway(options: ServeOptions) -> AsyncIterator[Gateway]:
+    """Open everything in order, close it in reverse. ``StoreError`` if the data directory cannot be used."""
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(await open_store(options.data))
+        stack.enter_context(InstanceLock(options.data))
+        issuer = await asyncio.to_thread(_issuer, store)
+        operator = await asyncio.to_thread(_operator_token, options.data)
+        hub = Hub(secrets.token_hex(4), time.time)
+        feed = Feed(hub, SignalCache(time.time))
+        service = CredentialService(
+            store.credentials, store.vault, issuer, time.time, os.urandom, notify=feed.on_key_event
+        )
+        fleet = await stack.enter_async_context(
+            Fleet(
+                open_air(options.radio),
+                ServiceBooks(service),
+                os.urandom,
+                time.time,
+                on_signal=feed.on_signal,
+                on_link=feed.on_link,
+                on_receipt=feed.on_receipt,
+            )
+        )
+        bridge = Bridge(
+            store=store.bridge,
+            credentials=service,
+            fleet=fleet,
+            feed=feed,
+            authorize=authorize,
+            clock=time.time,
+            random=os.urandom,
+            operator_hash=token_hash(operator),
+        )
+        await bridge.start()
+        stack.push_async_callback(bridge.stop)
+        http = create_api(Services(bridge=bridge, hub=hub, issuer=issuer, clock=time.time, version=__version__))
+        yield Gateway(http, hub, options.data / OPERATOR_TOKEN)
+
+
+def _issuer(store: Store) -> Issuer:
+    """The signer of key tokens. Its key is made at the first start and never leaves its file."""
+    passphrase = os.environ.get(PASSPHRASE_VARIABLE)
+    signer = load_or_create_issuer_key(
+        store.directory / ISSUER_KEY,
+        None if passphrase is None else passphrase.encode(),
+        may_create=not store.issued_any,
+    )
+    kid = kid_of(signer.public_key)
+    return Issuer(f"urn:keygw:{kid.hex()}", kid, signer)
+
+
+def _operator_token(data: Path) -> str:
+    """The operator's bearer token, in a file that only its owner reads. To replace it, delete the file and restart."""
+    fresh = f"{new_token(os.urandom)}\n"
+    return load_or_create_secret(data / OPERATOR_TOKEN, fresh.encode).decode().strip()

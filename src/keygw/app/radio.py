@@ -1,0 +1,36 @@
+"""Which radio a gateway uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from keygw.model.errors import LinkError
+from keygw.vehicle.ports import Air, Link, Sighting
+
+
+class NoRadio:
+    """A gateway without a radio: it issues and revokes, and reaches no vehicle."""
+
+    async def scan(self, seconds: float) -> Sequence[Sighting]:
+        raise _none()
+
+    async def open(self, wanted: Callable[[bytes], bool], timeout: float) -> Link:
+        raise _none()
+
+    async def close(self) -> None:
+        """Nothing to end."""
+
+
+def open_air(radio: str) -> Air:
+    """``system``, ``none``, or a Bumble transport; opened on first use."""
+    if radio == "none":
+        return NoRadio()
+    from keygw.ble.air import BleAir
+
+    return BleAir.system() if radio == "system" else BleAir.bumble(radio)
+
+
+def _none() -> LinkError:
+    return LinkError(
+        "this gateway runs without a radio; start it with --radio system or a transport", code="radio_unavailable"
+    )

@@ -1,0 +1,67 @@
+"""Files that a command writes because it was asked to: whole, for their owner alone, and never over another one."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from keygw.cli.exits import Exit
+from keygw.cli.failure import Failure, usage
+
+INPUT_LIMIT = 64 * 1024
+
+
+def must_be_new(path: Path) -> None:
+    """Asked before the gateway does anything, so that nothing is issued that cannot be kept."""
+    if os.path.lexists(path):
+        raise Failure(Exit.CONFLICT, "file_exists", f"{path} exists already", "choose another name, or move it away")
+    parent = path.parent
+    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        raise Failure(
+            Exit.ENVIRONMENT, "not_writable", f"nothing can be written in {parent}", "make the folder, or name another"
+        )
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """0600, under another name first: who watches the folder never sees half a file."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise Failure(
+            Exit.ENVIRONMENT,
+            "not_writable",
+            f"{path} could not be written: {error.strerror}",
+            "free space or mend the rights; what the gateway did stands: keygw keys list shows it",
+        ) from error
+
+
+def read_json(source: str) -> dict[str, Any]:
+    """The first JSON object of a file, or of stdin for ``-``; a program's ready line will do."""
+    try:
+        if source == "-":
+            text = sys.stdin.read(INPUT_LIMIT)
+        else:
+            with Path(source).open(encoding="utf-8") as file:
+                text = file.read(INPUT_LIMIT)
+        value, _ = json.JSONDecoder().raw_decode(text.lstrip())
+    except OSError as error:
+        raise usage("unreadable", f"{source} cannot be read: {error.strerror}", "look at the name") from error
+    except ValueError as error:
+        raise usage("not_json", f"{source} does not begin with a JSON object", "look at its first line") from error
+    if not isinstance(value, dict):
+        raise usage("not_json", f"{source} does not begin with a JSON object", "look at its first line")
+    return value

@@ -1,0 +1,54 @@
+"""From what a person types to an id: the id itself, the unique beginning of one, or a name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from keygw.cli.client import Gateway
+from keygw.cli.exits import Exit
+from keygw.cli.failure import Failure, usage
+
+_SHOWN = 6
+
+
+def vehicle_id(gateway: Gateway, given: str) -> str:
+    """``Failure`` unknown_vehicle or ambiguous_vehicle."""
+    if _whole("veh", given):
+        return given
+    return _pick("vehicle", "name", "veh", given, gateway.get("/v1/vehicles")["vehicles"])
+
+
+def key_id(gateway: Gateway, given: str) -> str:
+    """``Failure`` unknown_key or ambiguous_key."""
+    if _whole("key", given):
+        return given
+    return _pick("key", "label", "key", given, gateway.get("/v1/keys")["keys"])
+
+
+def _whole(prefix: str, given: str) -> bool:
+    return re.fullmatch(rf"{prefix}_[a-z2-7]{{16}}", given) is not None
+
+
+def _pick(kind: str, name: str, prefix: str, given: str, known: Sequence[Mapping[str, Any]]) -> str:
+    # A name counts only as a whole; "v" is not the beginning of every vehicle.
+    found = [each for each in known if given and str(each[name]).casefold() == given.casefold()]
+    if not found and len(given) > len(prefix) + 1:
+        found = [each for each in known if str(each["id"]).startswith(given.lower())]
+    if len(found) == 1:
+        return str(found[0]["id"])
+    if found:
+        listed = ", ".join(_shown(each, name) for each in found[:_SHOWN])
+        raise usage(f"ambiguous_{kind}", f"{given[:40]!r} may be any of: {listed}", "type more of the id")
+    some = ", ".join(_shown(each, name) for each in known[:_SHOWN])
+    raise Failure(
+        Exit.NOT_FOUND,
+        f"unknown_{kind}",
+        f"there is no {kind} {given[:40]!r} for this token",
+        f"choose one of: {some}" if some else f"there is none yet; see: keygw {kind}s --help",
+    )
+
+
+def _shown(each: Mapping[str, Any], name: str) -> str:
+    return f"{each['id']} ({each[name]})" if each[name] else str(each["id"])

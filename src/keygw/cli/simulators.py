@@ -1,0 +1,87 @@
+"""``keygw demo`` and ``keygw sim``: programs that come along as entry points; keygw never imports them (law 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+import typer
+
+from keygw.cli.exits import Exit
+from keygw.cli.failure import Failure
+
+GROUP = "keygw.simulators"
+PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+"""Everything after the name, ``--help`` included, is the simulator's to understand."""
+
+app = typer.Typer(no_args_is_help=True, help="Simulated vehicle, radio and phone, each a process of its own.")
+
+
+def load(name: str) -> Callable[[Sequence[str]], int]:
+    """The simulator's ``main(argv) -> exit code``. ``Failure`` no_simulators if it is not installed."""
+    from importlib.metadata import entry_points
+
+    found = entry_points(group=GROUP, name=name)
+    try:
+        for entry in found:
+            main: Callable[[Sequence[str]], int] = entry.load()
+            return main
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("keygw_sim"):
+            raise
+    raise Failure(
+        Exit.ENVIRONMENT,
+        "no_simulators",
+        f"the simulator {name!r} is not installed here",
+        "install keygw from its wheel or with pip install -e . (both bring the simulators along)",
+    )
+
+
+def run(name: str, arguments: Sequence[str]) -> int:
+    """Call it; argparse's SystemExit becomes a plain exit code."""
+    main = load(name)
+    try:
+        return int(main(list(arguments)) or 0)
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            raise
+        return int(end.code or 0)
+
+
+def demo(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout and nothing else.")] = False,
+    stay: Annotated[
+        bool, typer.Option("--stay", help="Leave everything running, and print addresses and a token to play with.")
+    ] = False,
+    seed: Annotated[str | None, typer.Option("--seed", metavar="TEXT", help="Repeat the same story.")] = None,
+    no_color: Annotated[bool, typer.Option("--no-color", help="Plain text; NO_COLOR does the same.")] = False,
+) -> int:
+    """Watch the whole product work, from nothing to a dead key.
+
+    The story ends with a key that is provably dead; each step is told with its milliseconds and bytes on the air.
+
+    Exit 0 only if every step held, else 1.
+    """
+    arguments = ["--json"] if as_json else []
+    arguments += ["--stay"] if stay else []
+    arguments += ["--seed", seed] if seed is not None else []
+    arguments += ["--no-color"] if no_color else []
+    return run("demo", arguments)
+
+
+@app.command(context_settings=PASS_ON)
+def vehicle(context: typer.Context) -> int:
+    """A simulated vehicle."""
+    return run("vehicle", context.args)
+
+
+@app.command(context_settings=PASS_ON)
+def radio(context: typer.Context) -> int:
+    """The virtual radio: HCI over TCP."""
+    return run("radio", context.args)
+
+
+@app.command(context_settings=PASS_ON)
+def phone(context: typer.Context) -> int:
+    """A simulated phone with its own device key."""
+    return run("phone", context.args)

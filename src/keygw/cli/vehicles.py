@@ -1,0 +1,101 @@
+"""``keygw vehicles``: which vehicles the gateway knows, and making one known."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from keygw.cli import output
+from keygw.cli.failure import usage
+from keygw.cli.options import Data, Json, Target, TokenFile, Url, VehicleName
+
+app = typer.Typer(no_args_is_help=True, help="Vehicles: list them, show one, make one known.")
+
+_FIELDS = ("id", "name", "public_key", "advertising_key")
+
+
+@app.command("list")
+def list_(as_json: Json = False, url: Url = None, token_file: TokenFile = None, data: Data = None) -> None:
+    """List the vehicles that the token may know of."""
+    with Target(url, token_file, data).open() as gateway:
+        answer = gateway.get("/v1/vehicles")
+    if as_json:
+        output.document(answer)
+    else:
+        rows = ((each["id"], each["name"]) for each in answer["vehicles"])
+        output.table(("vehicle", "name"), rows, "There is no vehicle yet. Make one known: keygw vehicles add --help")
+
+
+@app.command()
+def show(
+    vehicle: VehicleName, as_json: Json = False, url: Url = None, token_file: TokenFile = None, data: Data = None
+) -> None:
+    """Show one vehicle, and how the link to it is."""
+    from keygw.cli import lookup
+
+    with Target(url, token_file, data).open() as gateway:
+        found = lookup.vehicle_id(gateway, vehicle)
+        answer = gateway.get(f"/v1/vehicles/{found}")
+        answer["link"] = gateway.get(f"/v1/vehicles/{found}/link")
+    if as_json:
+        output.document(answer)
+        return
+    link = answer["link"]
+    output.facts(
+        (
+            ("vehicle", answer["id"]),
+            ("name", answer["name"]),
+            ("vehicle key", answer["public_key"]),
+            ("link", link["state"]),
+            ("with key", link["key_id"]),
+        )
+    )
+
+
+@app.command()
+def add(
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="FILE",
+            help="JSON with id, name, public_key and advertising_key, or the ready line of keygw sim vehicle; "
+            "- reads stdin. The other options win over it.",
+        ),
+    ] = None,
+    id_: Annotated[str | None, typer.Option("--id", metavar="ID", help="Vehicle id (veh_...).")] = None,
+    name: Annotated[str | None, typer.Option("--name", metavar="TEXT", help="What people call it.")] = None,
+    public_key: Annotated[
+        str | None, typer.Option("--public-key", metavar="KEY", help="Vehicle key, 33 bytes, base64url.")
+    ] = None,
+    advertising_key: Annotated[
+        str | None, typer.Option("--advertising-key", metavar="KEY", help="Advertising key, 16 bytes, base64url.")
+    ] = None,
+    as_json: Json = False,
+    url: Url = None,
+    token_file: TokenFile = None,
+    data: Data = None,
+) -> None:
+    """Make a vehicle known to the gateway. The same again is a success."""
+    body = _vehicle(source, {"id": id_, "name": name, "public_key": public_key, "advertising_key": advertising_key})
+    with Target(url, token_file, data).open() as gateway:
+        answer = gateway.post("/v1/vehicles", body)
+    if as_json:
+        output.document(answer)
+        return
+    output.facts((("vehicle", answer["id"]), ("name", answer["name"]), ("vehicle key", answer["public_key"])))
+    output.remark(f"Next, an owner key: keygw keys issue {answer['id']}")
+
+
+def _vehicle(source: str | None, given: dict[str, str | None]) -> dict[str, Any]:
+    from keygw.cli import files
+
+    found = files.read_json(source) if source is not None else {}
+    inner = found.get("vehicle")
+    base = inner if isinstance(inner, dict) else found
+    body = {field: given[field] or base.get(field) for field in _FIELDS}
+    if missing := [field for field in _FIELDS if not body[field]]:
+        options = ", ".join(f"--{field.replace('_', '-')}" for field in missing)
+        raise usage("incomplete_vehicle", f"a vehicle needs {', '.join(missing)}", f"add {options}, or --from FILE")
+    return body
