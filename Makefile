@@ -1,0 +1,106 @@
+# The front door. Every target sets up what it needs in .venv by itself; `make help` lists them.
+# Needs: make, and Python 3.11 or newer with venv. Nothing else: no git, no compiler, no uv.
+
+PYTHON ?= python3
+# Passed on to the program behind a target, as in: make demo ARGS=--json
+ARGS ?=
+# Test workers. 0 runs everything in one process, as a debugger likes it.
+WORKERS ?= auto
+
+VENV := .venv
+BIN := $(VENV)/bin
+RUN_READY := $(VENV)/.ready-run
+DEV_READY := $(VENV)/.ready-dev
+UV_VERSION := 0.13.9
+UV ?= $(VENV)/lock/bin/uv
+
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint format bench lock setup clean FORCE
+
+help: ## show this list
+	@echo "keygw: the open digital-key gateway"; echo
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | \
+	  while IFS='|' read -r target text; do printf '%-14s %s\n' "$$target" "$$text"; done
+	@echo; echo "ARGS= is passed on: make demo ARGS=--json, make test ARGS='-k handshake', make bench ARGS='--only crypto'."
+	@echo "PYTHON= names another interpreter (3.11 or newer), WORKERS=0 keeps the tests in one process."
+
+demo: $(RUN_READY) ## from nothing to an unlocked car, and to a key that is provably dead
+	@$(BIN)/keygw demo $(ARGS)
+
+test: $(DEV_READY) ## the whole test suite
+	@$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses=8 --dist=loadfile $(ARGS)
+
+lint: $(DEV_READY) ## ruff, mypy --strict and the laws of the house
+	@$(BIN)/python -m ruff check .
+	@$(BIN)/python -m ruff format --check .
+	@$(BIN)/python -m mypy
+	@$(BIN)/lint-imports
+
+format: $(DEV_READY) ## let ruff lay out the code and mend what it safely can
+	@$(BIN)/python -m ruff check --fix-only .
+	@$(BIN)/python -m ruff format .
+
+bench: $(RUN_READY) ## measure, against the goals
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+setup: $(DEV_READY) ## only prepare .venv, for working on the code
+	@echo "keygw: $(VENV) is ready" >&2
+
+# The lock files name no index and no machine: `uv pip compile` is told to leave both out.
+LOCK := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
+lock: ## compile the lock files again (ARGS=--upgrade takes newer releases)
+	@$(if $(findstring $(VENV)/lock,$(UV)),$(check_python) \
+	  test -x $(UV) || { $(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/python -m pip install -qq uv==$(UV_VERSION); } >&2)
+	@$(UV) $(LOCK) $(ARGS) --extra build pyproject.toml -o requirements.lock
+	@$(UV) $(LOCK) $(ARGS) --extra build --extra dev --constraint requirements.lock pyproject.toml -o requirements-dev.lock
+
+clean: ## remove .venv and everything that was made
+	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- set-up -----------------------------------------------------------------------------------------------------------
+# A stamp is written last, so a set-up that was cut short starts again. The dev lock is a superset of the runtime lock,
+# so both stamps share one environment. Everything said here goes to stderr: stdout belongs to the program.
+
+define check_python
+command -v $(PYTHON) >/dev/null 2>&1 || { \
+  echo "keygw: no $(PYTHON) here. On Debian or Ubuntu: apt-get install python3 python3-venv" >&2; exit 1; }; \
+$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+  echo "keygw: $$($(PYTHON) --version 2>&1) is too old; keygw needs Python 3.11 or newer." >&2; \
+  echo "keygw: name another with: make PYTHON=python3.12 ... (Debian 12 and later have a fitting python3)" >&2; exit 1; }; \
+$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+  echo "keygw: $(PYTHON) has no venv module. On Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; };
+endef
+
+# $(call install,LOCK FILE): an environment that cannot run pip, or whose interpreter is gone, is made anew.
+define install
+@$(check_python) \
+set -e; \
+exec >&2; \
+rm -f $(RUN_READY) $(DEV_READY); \
+if ! $(BIN)/python -m pip --version >/dev/null 2>&1 || [ "$$(cat $(VENV)/.home 2>/dev/null)" != '$(CURDIR)' ]; then \
+  echo "keygw: making $(VENV)"; \
+  rm -rf $(VENV); \
+  $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+    echo "keygw: venv failed. On Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }; \
+  printf '%s\n' '$(CURDIR)' > $(VENV)/.home; \
+fi; \
+echo "keygw: installing $(1)"; \
+$(BIN)/python -m pip --disable-pip-version-check install -qq --require-hashes -r $(1); \
+$(BIN)/python -m pip --disable-pip-version-check install -qq --no-deps --no-build-isolation -e .
+endef
+
+# A tree that was moved or copied takes its .venv along, and that still points to the old place.
+ifneq ($(shell cat $(VENV)/.home 2>/dev/null),$(CURDIR))
+$(RUN_READY) $(DEV_READY): FORCE
+endif
+
+$(RUN_READY): requirements.lock pyproject.toml
+	$(call install,requirements.lock)
+	@touch $@
+
+$(DEV_READY): requirements-dev.lock requirements.lock pyproject.toml
+	$(call install,requirements-dev.lock)
+	@touch $(RUN_READY) $@
