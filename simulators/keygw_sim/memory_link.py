@@ -10,11 +10,10 @@ import asyncio
 from collections import deque
 
 from keygw.model.errors import LinkError
-from keygw.vehicle.ports import AirCount
+from keygw.vehicle.ports import ATT_AND_L2CAP, AirCount
 from keygw.wire.gatt import MAX_FRAME, MIN_FRAME
 
 QUEUE_FRAMES = 512
-ATT_AND_L2CAP = 7
 
 
 def memory_link(

@@ -1,4 +1,4 @@
-"""``keygw serve`` when its surroundings are not as they should be: one clear line on stderr, exit code 3, no traceback."""
+"""``keygw serve`` where its surroundings are not as they should be: one clear line on stderr, exit code 3."""
 
 from __future__ import annotations
 

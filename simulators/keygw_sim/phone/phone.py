@@ -117,9 +117,9 @@ class Phone:
                 _ms(started),
                 connect_ms,
                 talk.handshake_ms,
-                talk.round_trips,
-                talk.session.message_bytes,
-                talk.link.count.air_bytes,
+                talk.answered.round_trips,
+                talk.answered.message_bytes,
+                talk.answered.air_bytes,
             )
             receipt = await self._receipt(talk, number, result.receipt) if talk.authenticated else None
         except LinkError as error:

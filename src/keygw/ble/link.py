@@ -15,7 +15,7 @@ from bleak.exc import BleakCharacteristicNotFoundError
 from keygw.ble.faults import LINK_LOST, LINK_TIMEOUT, fault, link_error
 from keygw.ble.guard import Gone, guarded
 from keygw.model.errors import LinkError
-from keygw.vehicle.ports import AirCount
+from keygw.vehicle.ports import ATT_AND_L2CAP, AirCount
 from keygw.wire import gatt
 
 SUBSCRIBE_S = 2.0
@@ -24,7 +24,6 @@ WRITE_S = 2.0
 DISCONNECT_S = 2.0
 QUEUE_FRAMES = 512
 """A 4 KiB message in the smallest frames is 216; who lets twice that lie has stopped reading."""
-ATT_AND_L2CAP = 7
 
 
 class BleLink:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from keygw.model.errors import KeygwError, LinkError
 from keygw.model.ids import Random
 from keygw.model.signal import Signal, SignalId, SignalValue
-from keygw.vehicle.conversation import Conversation
+from keygw.vehicle.conversation import Conversation, Tally
 from keygw.vehicle.ports import Air, Books
 from keygw.vehicle.values import LinkStatus, Measures
 from keygw.wire.messages import LinkKind, Reading
@@ -18,12 +18,10 @@ from keygw.wire.messages import LinkKind, Reading
 
 @dataclass(slots=True)
 class Meter:
-    """Measures the part of a conversation between its making and ``read``."""
+    """Measures the part of a conversation from ``before`` to its latest answer."""
 
     started: float
-    round_trips: int = 0
-    message_bytes: int = 0
-    air_bytes: int = 0
+    before: Tally = field(default_factory=Tally)
     connect_ms: float | None = None
     handshake_ms: float | None = None
 
@@ -31,12 +29,13 @@ class Meter:
         ms = (time.monotonic() - self.started) * 1000
         if conversation is None:
             return Measures(ms, connect_ms=self.connect_ms)
+        before, after = self.before, conversation.answered
         return Measures(
             ms=ms,
             handshake_ms=self.handshake_ms,
-            round_trips=conversation.round_trips - self.round_trips,
-            message_bytes=conversation.session.message_bytes - self.message_bytes,
-            air_bytes=conversation.link.count.air_bytes - self.air_bytes,
+            round_trips=max(0, after.round_trips - before.round_trips),
+            message_bytes=max(0, after.message_bytes - before.message_bytes),
+            air_bytes=max(0, after.air_bytes - before.air_bytes),
             connect_ms=self.connect_ms,
         )
 
@@ -76,9 +75,7 @@ class Car:
         """The conversation with that key, opening one if there is none. ``LinkError`` within ``seconds``."""
         current = self.conversation
         if current is not None and self.status.key_id == key_id:
-            meter.round_trips = current.round_trips
-            meter.message_bytes = current.session.message_bytes
-            meter.air_bytes = current.link.count.air_bytes
+            meter.before = current.tally
             return current
         await self.leave()
         if seconds <= 0:
@@ -125,8 +122,8 @@ class Car:
             return self.status
         return replace(
             self.status,
-            round_trips=conversation.round_trips,
-            message_bytes=conversation.session.message_bytes,
+            round_trips=conversation.tally.round_trips,
+            message_bytes=conversation.tally.message_bytes,
             air_bytes=conversation.link.count.air_bytes,
         )
 

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from keygw.crypto.signer import Signer
 from keygw.model.errors import KeygwError, LinkError, ProtocolError
@@ -30,13 +31,22 @@ from keygw.session.events import (
 )
 from keygw.session.identity import recognises
 from keygw.session.states import State
-from keygw.vehicle.ports import Air, HeldKey, Link
+from keygw.vehicle.ports import ATT_AND_L2CAP, Air, HeldKey, Link
 from keygw.wire.messages import Cmd, LinkKind, Reading, Receipts, Res, Result
 
 ANSWER_SECONDS = 4.0
 """How long the vehicle may take for any one answer: the time-out of wallets for lock and unlock."""
 HELLO_FRESH_SECONDS = 30.0
 """A HELLO older than this is asked for anew before the handshake."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What a conversation has cost so far. Bytes count both directions; ``message_bytes`` exclude HELLO."""
+
+    round_trips: int = 0
+    message_bytes: int = 0
+    air_bytes: int = 0
 
 
 class Conversation:
@@ -53,7 +63,8 @@ class Conversation:
     ) -> None:
         self.link = link
         self.session = session
-        self.round_trips = 0
+        self.answered = Tally()
+        """As it was when the last answer came: what came after that (events) is not the answer's cost."""
         self.handshake_ms: float | None = None
         self.result: Result | None = None
         self.proof_sent = False
@@ -66,6 +77,8 @@ class Conversation:
         self._sending = asyncio.Lock()
         self._error: KeygwError | None = None
         self._greeted_at = 0.0
+        self._round_trips = 0
+        self._air_bytes = 0
         self._reader = asyncio.create_task(self._read(), name="conversation")
 
     @classmethod
@@ -102,6 +115,11 @@ class Conversation:
     @property
     def authenticated(self) -> bool:
         return self.alive and self.session.state is State.OPEN
+
+    @property
+    def tally(self) -> Tally:
+        """As it is now."""
+        return Tally(self._round_trips, self.session.message_bytes, self._air_bytes)
 
     async def authenticate(self, first: Cmd | None = None) -> Result:
         """The handshake, with a first command in message_3. The vehicle may refuse the key in the result."""
@@ -174,6 +192,7 @@ class Conversation:
                 except TimeoutError:
                     events = self.session.tick(self._clock())
                 else:
+                    self._air_bytes += len(frame) + ATT_AND_L2CAP
                     events = self.session.receive(frame, self._clock())
                 await self._flush()
                 for event in events:
@@ -193,15 +212,15 @@ class Conversation:
                 self.proof_sent = True
                 await self._flush()
             case VehicleProven():
-                self.round_trips += 1
+                self._round_trips += 1
             case Greeted():
                 self._greeted_at = self._clock()
                 self._resolve(Greeted, event)
             case Responded(response):
-                self.round_trips += 1
+                self._answer()
                 self._resolve((Responded, response.number), event)
             case Answered(result):
-                self.round_trips += 1
+                self._answer()
                 self.result = result
                 self._resolve(Answered, event)
             case ListAcknowledged() | ReceiptsGiven():
@@ -211,6 +230,10 @@ class Conversation:
                     self._on_readings(readings)
             case Ended(_, reason):
                 raise LinkError(f"the session ended: {reason}", code="link_lost", may_have_happened=self.proof_sent)
+
+    def _answer(self) -> None:
+        self._round_trips += 1
+        self.answered = self.tally
 
     async def _exchange(self, waiting: tuple[object, asyncio.Future[Event]]) -> Event:
         await self._flush()
@@ -246,6 +269,7 @@ class Conversation:
     async def _flush(self) -> None:
         async with self._sending:
             for frame in self.session.frames(self.link.max_frame):
+                self._air_bytes += len(frame) + ATT_AND_L2CAP
                 await self.link.send(frame)
 
     async def _say_why(self) -> None:

@@ -21,9 +21,13 @@ class Sighting:
     link: str = "ble"
 
 
+ATT_AND_L2CAP = 7
+"""Header bytes of one write or notification: ATT opcode and handle (3), L2CAP length and channel (4)."""
+
+
 @dataclass(slots=True)
 class AirCount:
-    """What a link has carried so far. ``air_bytes`` adds the ATT (3) and L2CAP (4) headers of each frame."""
+    """What a link has carried so far. ``air_bytes`` adds ``ATT_AND_L2CAP`` to each frame."""
 
     frames_out: int = 0
     frames_in: int = 0
