@@ -1,12 +1,11 @@
 """The gateway's side of a car, against a real car: ``Fleet`` and ``Brain`` with a link in memory between them.
 
-``Road`` is the air: it may lose the car, cut the link at any message, or hold the car's tongue.
+``Road`` is the air: it loses the car, cuts the link at a message, or holds the car's tongue, as it is told.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -29,79 +28,18 @@ from keygw.token.receipt import sign_receipt, verify_chain, verify_receipt
 from keygw.token.revocation import sign_ack, verify_ack
 from keygw.vehicle import conversation as conversation_module
 from keygw.vehicle.fleet import Fleet
-from keygw.vehicle.ports import HeldKey, Sighting
+from keygw.vehicle.ports import HeldKey
 from keygw.vehicle.values import CommandResult, LinkStatus
 from keygw.wire.messages import MessageType
 from keygw_sim.chance import chance, new_signer
-from keygw_sim.memory_link import MemoryLink, VehicleSide, memory_link
 from keygw_sim.rehearsal import ISSUED_AT, Office
+from keygw_sim.road import Road
 from keygw_sim.vehicle import brain as brain_module
 from keygw_sim.vehicle.brain import Brain
 from keygw_sim.vehicle.flash import Flash, Issuer
 from keygw_sim.vehicle.runner import new_vehicle
 
 NOW = float(ISSUED_AT + 60)
-
-
-class Road:
-    """An ``Air`` with one car on it."""
-
-    def __init__(self, brain: Brain) -> None:
-        self.brain = brain
-        self.present = True
-        self.max_frame = 512
-        self.opened = 0
-        self.lose: MessageType | None = None
-        """Cut the link when the device sends this: the car does not get it."""
-        self.swallow: MessageType | None = None
-        """Cut the link when the device has sent this: the car gets it, its answer is lost."""
-        self.mute: MessageType | None = None
-        """The car answers nothing from this message on."""
-        self.seen: list[MessageType] = []
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def scan(self, seconds: float) -> Sequence[Sighting]:
-        return [Sighting(self.brain.rotating_id, -60), Sighting(b"others")] if self.present else []
-
-    async def open(self, wanted: Callable[[bytes], bool], timeout: float) -> MemoryLink:
-        if not self.present or not wanted(self.brain.rotating_id):
-            raise LinkError("nobody there", code="out_of_range")
-        self.opened += 1
-        conn = self.opened
-        self.brain.connected(conn)
-        link, side = memory_link(self.max_frame, info=self.brain.info(conn))
-        self.brain.subscribed(conn)
-        task = asyncio.create_task(self._drive(conn, side))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return link
-
-    async def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _drive(self, conn: int, side: VehicleSide) -> None:
-        kind: MessageType | None = None
-        with contextlib.suppress(LinkError):
-            while self.mute is not MessageType.HELLO:
-                for frame in self.brain.outgoing(conn, self.max_frame):
-                    await side.send(frame)
-                if conn in self.brain.finished:
-                    break
-                frame = await side.receive()
-                if frame[0] & 0x80:
-                    kind = MessageType(frame[1])
-                    self.seen.append(kind)
-                if kind is not None and kind is self.lose:
-                    break
-                self.brain.frame(conn, frame)
-                if frame[0] & 0x40 and kind is not None and kind is self.swallow:
-                    break
-                if kind is not None and kind is self.mute:
-                    await asyncio.Event().wait()
-        self.brain.disconnected(conn)
-        await side.cut()
 
 
 class Ledger:
