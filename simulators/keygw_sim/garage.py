@@ -14,6 +14,7 @@ from keygw.model.vehicle import Vehicle
 from keygw.session.events import ListAcknowledged, ReceiptsGiven
 from keygw.token.claims import KeyClaims
 from keygw.token.receipt import verify_receipt
+from keygw.wire.messages import LinkKind
 from keygw_sim.chance import chance, new_signer
 from keygw_sim.rehearsal import ISSUED_AT, Office, Visit
 from keygw_sim.vehicle.brain import Brain
@@ -75,13 +76,21 @@ class Garage:
                            entitlements=PROFILES["access"])  # fmt: skip
         return replace(made, **changes)  # type: ignore[arg-type]  # the test names the field
 
-    def visit(self, who: str = "owner", *, subscribe: bool = False, max_frame: int = 512, **changes: object) -> Visit:
+    def visit(
+        self,
+        who: str = "owner",
+        *,
+        subscribe: bool = False,
+        max_frame: int = 512,
+        link: LinkKind = LinkKind.DIRECT,
+        **changes: object,
+    ) -> Visit:
         """A new connection of that device, HELLO heard; the changes are to its claims."""
         self._conn += 1
         hand = self.office.hand(self.claims(who, **changes))
         return Visit(
             self.brain, hand, self.signers[who], self.random, lambda: self.monotonic,
-            conn=self._conn, subscribe=subscribe, max_frame=max_frame,
+            conn=self._conn, subscribe=subscribe, max_frame=max_frame, link=link,
         )  # fmt: skip
 
     def tries(self, who: str, action: Action = Action.UNLOCK, **changes: object) -> Outcome:

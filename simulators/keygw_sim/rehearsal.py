@@ -210,6 +210,7 @@ class Visit:
         conn: int = 1,
         subscribe: bool = False,
         max_frame: int = MAX_FRAME,
+        link: LinkKind = LinkKind.DIRECT,
     ) -> None:
         memory = brain.memory
         vehicle = Vehicle(memory.vehicle_id, memory.name, memory.signer.public_key, memory.advertising_key)
@@ -220,7 +221,7 @@ class Visit:
         self._clock = clock
         self._max_frame = max_frame
         brain.connected(conn)
-        self.session = DeviceSession(vehicle, hand, brain.info(conn), random, clock(), subscribe=subscribe)
+        self.session = DeviceSession(vehicle, hand, brain.info(conn), random, clock(), link, subscribe)
         brain.subscribed(conn)
         self.carry()
 

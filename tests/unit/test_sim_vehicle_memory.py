@@ -18,10 +18,11 @@ from keygw.session.events import Answered, Ended, ListAcknowledged, Responded
 from keygw.session.states import State
 from keygw.token.receipt import verify_chain
 from keygw.token.revocation import verify_ack
-from keygw.wire.messages import ErrorCode, Res
+from keygw.wire.messages import ErrorCode, LinkKind, Res
 from keygw_sim.chance import chance
 from keygw_sim.garage import Garage
 from keygw_sim.rehearsal import ISSUED_AT, LIFETIME, Office
+from keygw_sim.vehicle.brain import REFUSED_KEY_RECEIPTS
 from keygw_sim.vehicle.flash import ANSWERS_KEPT, RECEIPTS_KEPT, EnrolledKey, Flash
 from keygw_sim.vehicle.runner import load_vehicle
 
@@ -251,15 +252,54 @@ def test_numbers_are_each_keys_own(garage: Garage) -> None:
     assert garage.brain.body.locked is True
 
 
-def test_a_refused_command_stays_refused_for_its_number(garage: Garage) -> None:
+def test_a_verdict_on_the_key_is_not_remembered_for_the_number(garage: Garage) -> None:
     garage.enrol("owner", "friend")
     garage.bring(1, suspended=(2,))
     visit = garage.visit("friend")
     assert visit.prove(Action.UNLOCK, number=9).outcome is Outcome.KEY_SUSPENDED
     garage.bring(2)
     visit = garage.visit("friend")
-    assert visit.prove(Action.UNLOCK, number=9).outcome is Outcome.KEY_SUSPENDED
-    assert garage.visit("friend").prove(Action.UNLOCK, number=10).outcome is Outcome.DONE
+    assert visit.prove(Action.UNLOCK, number=9).outcome is Outcome.DONE
+    garage.bring(3, suspended=(2,))
+    retry = garage.visit("friend").prove(Action.UNLOCK, number=9)
+    assert retry.outcome is Outcome.KEY_SUSPENDED, "nor is an old answer given to a key that is barred now"
+
+
+def test_a_number_with_another_action_is_refused(garage: Garage) -> None:
+    visit = garage.visit()
+    assert visit.prove(Action.UNLOCK, number=9).outcome is Outcome.DONE
+    visit.command(Action.LOCK, 9)
+    assert visit.last(Responded).response.outcome is Outcome.NUMBER_REUSED
+    assert garage.brain.body.locked is False
+
+
+def test_a_barred_key_cannot_push_others_out_of_the_receipt_log(garage: Garage) -> None:
+    garage.enrol("owner", "friend")
+    garage.tries("owner")
+    garage.bring(1, revoked=(2,))
+    for number in range(REFUSED_KEY_RECEIPTS + 10):
+        assert garage.visit("friend").prove(Action.UNLOCK, number=100 + number).outcome is Outcome.KEY_REVOKED
+    kept = [receipt.key_id for receipt in garage.brain.memory.receipts]
+    assert len(kept) <= REFUSED_KEY_RECEIPTS + 2
+
+
+@pytest.mark.parametrize("kind", [LinkKind.RELAYED, LinkKind.HOSTED])
+def test_a_device_that_is_not_near_cannot_drive(garage: Garage, kind: LinkKind) -> None:
+    visit = garage.visit(link=kind)
+    assert visit.prove(Action.START_ENGINE, number=9).outcome is Outcome.PROXIMITY_REQUIRED
+    assert garage.visit().prove(Action.START_ENGINE, number=10).outcome is Outcome.DONE
+
+
+def test_when_a_moving_car_stops_the_sessions_of_barred_keys_end(garage: Garage) -> None:
+    garage.enrol("owner", "friend")
+    visit = garage.visit("friend")
+    visit.prove()
+    garage.brain.set_body({"speed": 30.0})
+    garage.bring(1, revoked=(2,))
+    assert visit.conn not in garage.brain.finished
+    garage.brain.set_body({"speed": 0.0})
+    garage.brain.tick()
+    assert visit.conn in garage.brain.finished
 
 
 def test_the_command_is_on_the_flash_before_its_answer_leaves(garage: Garage, monkeypatch: pytest.MonkeyPatch) -> None:

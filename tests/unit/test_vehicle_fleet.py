@@ -510,8 +510,9 @@ async def test_a_forged_acknowledgement_is_refused(world: World, monkeypatch: py
     forger = new_signer(chance("forger", "car"))
     monkeypatch.setattr(brain_module, "sign_ack", lambda ack, signer: sign_ack(ack, forger))
     world.books.couriers = [world.owner]
-    with pytest.raises(TokenError):
+    with pytest.raises(LinkError) as caught:
         await world.fleet.sync_list(world.car.id)
+    assert (caught.value.code, caught.value.retryable) == ("vehicle_not_trusted", False)
     assert world.books.acknowledged_sequence == 0
     result = await world.execute(Action.UNLOCK)
     assert result.state is CommandState.CONFIRMED

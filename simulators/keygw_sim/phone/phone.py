@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from keygw.crypto.signer import LocalSigner, device_id, thumbprint
 from keygw.model.command import Action
-from keygw.model.errors import BadInput, LinkError, TokenError
+from keygw.model.errors import BadInput, LinkError, ProtocolError, TokenError
 from keygw.model.ids import Random
 from keygw.model.receipt import Receipt
 from keygw.model.vehicle import Vehicle
@@ -108,37 +108,39 @@ class Phone:
             return Tried(action, error.code, False, None, _ms(started))
         connect_ms = _ms(started)
         try:
-            result = await talk.authenticate(Cmd(number, action))
-            tried = Tried(
-                action,
-                result.outcome.label,
-                result.outcome.ok,
-                None,
-                _ms(started),
-                connect_ms,
-                talk.handshake_ms,
-                talk.answered.round_trips,
-                talk.answered.message_bytes,
-                talk.answered.air_bytes,
-            )
-            receipt = await self._receipt(talk, number, result.receipt) if talk.authenticated else None
-        except LinkError as error:
+            tried = await self._ask(talk, action, number, started, connect_ms)
+            return replace(tried, receipt=await self._receipt(talk, number)) if talk.authenticated else tried
+        except (LinkError, ProtocolError) as error:
             return Tried(action, error.code, False, None, _ms(started), connect_ms)
         finally:
             await talk.close()
-        return Tried(**{**{name: getattr(tried, name) for name in Tried.__slots__}, "receipt": receipt})
 
-    async def _receipt(self, talk: Conversation, number: int, newest: int) -> Receipt | None:
-        """The receipt of that command, verified; ``None`` if the car gave none that holds."""
-        if not newest or self._invitation is None:
+    async def _ask(self, talk: Conversation, action: Action, number: int, started: float, connect_ms: float) -> Tried:
+        result = await talk.authenticate(Cmd(number, action))
+        return Tried(
+            action,
+            result.outcome.label,
+            result.outcome.ok,
+            None,
+            _ms(started),
+            connect_ms,
+            talk.handshake_ms,
+            talk.answered.round_trips,
+            talk.answered.message_bytes,
+            talk.answered.air_bytes,
+        )
+
+    async def _receipt(self, talk: Conversation, number: int) -> Receipt | None:
+        """The receipt of that command, verified; ``None`` if the car gave none that holds or the link is gone."""
+        if talk.result is None or not talk.result.receipt or self._invitation is None:
             return None
         vehicle = self._invitation.vehicle
         try:
-            for signed in (await talk.receipts(newest - 1)).signed:
+            for signed in (await talk.receipts(talk.result.receipt - 1)).signed:
                 receipt = verify_receipt(signed, vehicle.public_key)
                 if receipt.number == number and receipt.vehicle_id == vehicle.id:
                     return receipt
-        except TokenError:
+        except (TokenError, LinkError, ProtocolError):
             return None
         return None
 

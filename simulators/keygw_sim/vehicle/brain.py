@@ -7,7 +7,7 @@ drain ``outgoing`` for every connection in ``dirty``, and drop the connections i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from keygw.crypto.kdf import sha256
 from keygw.crypto.signer import thumbprint
@@ -36,11 +36,13 @@ from keygw.token.cwt import decode_cwt
 from keygw.token.receipt import sign_receipt
 from keygw.token.revocation import sign_ack, verify_list
 from keygw.token.trust import IssuerKey, TrustedIssuers
-from keygw.wire.messages import TIME_NONCE_BYTES, Cmd, Reading, Receipts, Res, Result, encode_info
+from keygw.wire.messages import TIME_NONCE_BYTES, Cmd, LinkKind, Reading, Receipts, Res, Result, encode_info
 from keygw_sim.vehicle import provisioning, rules
 from keygw_sim.vehicle.body import Body
 from keygw_sim.vehicle.flash import RECEIPTS_KEPT, Answer, EnrolledKey, Flash, Memory, StoredReceipt
 
+REFUSED_KEY_RECEIPTS = 64
+"""A key that is refused as such leaves no more receipts once this many of its own are kept."""
 RECEIPTS_A_BATCH = 12
 """Signed receipts of about 180 bytes: a batch stays well inside one 4 KiB message."""
 
@@ -53,6 +55,7 @@ class _Guest:
     info: bytes
     claims: KeyClaims | None = None
     session_hash: bytes = b""
+    link: LinkKind = LinkKind.RELAYED
     subscribed: bool = False
 
 
@@ -134,6 +137,7 @@ class Brain:
         for conn, guest in self._guests.items():
             if guest.session.tick(now):
                 self.dirty.add(conn)
+        self._end_concerned()
 
     def outgoing(self, conn: int, max_frame: int) -> Iterator[bytes]:
         """The frames that wait for that connection."""
@@ -186,19 +190,11 @@ class Brain:
 
     def _on_presented(self, conn: int, guest: _Guest, presented: Presented) -> None:
         claims = presented.claims
-        guest.claims, guest.session_hash = claims, presented.session_hash
+        guest.claims, guest.session_hash, guest.link = claims, presented.session_hash, presented.link
         verdict = rules.judge_key(claims, self.memory, self._list, self.now)
         good = verdict is Outcome.DONE
         if good:
-            self.memory.keys[claims.key_id] = EnrolledKey(
-                claims.index,
-                int(claims.entitlements),
-                claims.expires_at,
-                claims.parent_id,
-                claims.epoch,
-                claims.issued_at,
-            )
-            self._flash.save(self.memory)
+            self._enrol(claims)
         number, outcome = None, verdict
         if presented.command is not None:
             number = presented.command.number
@@ -219,26 +215,58 @@ class Brain:
             self._tell(conn, guest, list(self.body.readings()))
         self._tell_all(but=conn)
 
+    def _enrol(self, claims: KeyClaims) -> None:
+        """Remember the key for its children; what has ended makes room."""
+        memory, now = self.memory, self.now
+        for key_id in [key_id for key_id, entry in memory.keys.items() if now >= entry.expires_at]:
+            del memory.keys[key_id]
+            memory.answers.pop(key_id, None)
+        memory.keys[claims.key_id] = EnrolledKey(
+            claims.index,
+            int(claims.entitlements),
+            claims.expires_at,
+            claims.parent_id,
+            claims.epoch,
+            claims.issued_at,
+        )
+        memory.time_floor = max(memory.time_floor, claims.issued_at)  # the issuer signed that it was then already
+        self._flash.save(memory)
+
     def _command(self, guest: _Guest, command: Cmd) -> Answer:
         """Judge, act, and put the receipt in flash; only then may the answer leave. A retry gets its old answer."""
         claims = guest.claims
         if claims is None:
             raise ProtocolError("a command from nobody")
+        verdict = rules.judge_key(claims, self.memory, self._list, self.now)
+        if verdict is not Outcome.DONE:
+            return self._refuse_key(guest, claims, command, verdict)
         known = self.memory.answer_to(claims.key_id, command.number)
         if known is not None:
-            return known
+            return known if known.action == command.action else replace(known, outcome=Outcome.NUMBER_REUSED, receipt=0)
         before = self._observed(command.action)
-        outcome = rules.judge_key(claims, self.memory, self._list, self.now)
-        if outcome is Outcome.DONE:
-            outcome = rules.judge_action(command.action, rules.rights(claims, self.memory))
+        outcome = rules.judge_action(command.action, rules.rights(claims, self.memory), guest.link)
         if outcome is Outcome.DONE:
             outcome = self.body.apply(command.action)
             self.memory.body = _body_of(self.body)
-        answer = Answer(command.number, int(outcome), self._write_receipt(guest, claims, command, outcome, before))
+        sequence = self._write_receipt(guest, claims, command, outcome, before)
+        answer = Answer(command.number, int(outcome), sequence, int(command.action))
         self.memory.remember(claims.key_id, answer)
         self._flash.save(self.memory)
         self._log("command", {"key": claims.key_id, "action": command.action.label, "outcome": outcome.label})
         return answer
+
+    def _refuse_key(self, guest: _Guest, claims: KeyClaims, command: Cmd, verdict: Outcome) -> Answer:
+        """The verdict on the key itself. It is not remembered for the number: a key that is resumed may ask again.
+
+        A barred key leaves only so many receipts, or it could push those of others out of the log.
+        """
+        sequence = 0
+        if sum(receipt.key_id == claims.key_id for receipt in self.memory.receipts) < REFUSED_KEY_RECEIPTS:
+            before = self._observed(command.action)
+            sequence = self._write_receipt(guest, claims, command, verdict, before)
+            self._flash.save(self.memory)
+        self._log("command", {"key": claims.key_id, "action": command.action.label, "outcome": verdict.label})
+        return Answer(command.number, int(verdict), sequence, int(command.action))
 
     def _write_receipt(
         self, guest: _Guest, claims: KeyClaims, command: Cmd, outcome: Outcome, before: bool | None
@@ -318,7 +346,7 @@ class Brain:
         self._end_concerned()
 
     def _end_concerned(self) -> None:
-        """A new list ends the sessions of the keys it bars; on a moving car it waits for the next authentication."""
+        """End the sessions of keys that a list bars or whose time is over; a moving car waits until it stands."""
         if self.body.speed > 0:
             return
         for conn, guest in self._guests.items():

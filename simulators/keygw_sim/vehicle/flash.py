@@ -52,6 +52,7 @@ class Answer:
     number: int
     outcome: int
     receipt: int
+    action: int
 
 
 @dataclass(slots=True)
@@ -101,7 +102,9 @@ class Memory:
             "receipt_sequence": self.receipt_sequence,
             "receipt_hash": _text(self.receipt_hash),
             "receipts": [[r.sequence, r.key_id, _text(r.signed)] for r in self.receipts],
-            "answers": {k: [[a.number, a.outcome, a.receipt] for a in kept] for k, kept in self.answers.items()},
+            "answers": {
+                k: [[a.number, a.outcome, a.receipt, a.action] for a in kept] for k, kept in self.answers.items()
+            },
             "body": self.body,
         }
 

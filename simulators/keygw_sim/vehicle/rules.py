@@ -8,6 +8,7 @@ from keygw.model.digital_key import Role
 from keygw.model.entitlement import Entitlement
 from keygw.model.revocation import RevocationList
 from keygw.token.claims import KeyClaims
+from keygw.wire.messages import LinkKind
 from keygw_sim.vehicle.flash import EnrolledKey, Memory
 
 
@@ -61,8 +62,16 @@ def rights(claims: KeyClaims, memory: Memory) -> Entitlement:
     return allowed
 
 
-def judge_action(action: Action, allowed: Entitlement) -> Outcome:
-    """``DONE`` if these rights cover the action."""
+def judge_action(action: Action, allowed: Entitlement, link: LinkKind) -> Outcome:
+    """``DONE`` if these rights cover the action, and the device is near where the action needs that.
+
+    A relayed or hosted device cancels proximity; only a direct one may drive.
+    """
     if action.required is None:
         return Outcome.UNKNOWN_ACTION
-    return Outcome.DONE if action.required & allowed else Outcome.NOT_ENTITLED
+    if not action.required & allowed:
+        return Outcome.NOT_ENTITLED
+    return Outcome.PROXIMITY_REQUIRED if action in _NEARBY and link is not LinkKind.DIRECT else Outcome.DONE
+
+
+_NEARBY = frozenset({Action.START_ENGINE})

@@ -53,6 +53,7 @@ class Outcome(OpenEnum):
     COMMAND_EXPIRED = 37
     PROXIMITY_REQUIRED = 38
     FAULT = 39
+    NUMBER_REUSED = 41
 
     @property
     def ok(self) -> bool:

@@ -200,6 +200,9 @@ class Conversation:
         except KeygwError as error:
             await self._say_why()
             self._fail(error)
+        except Exception:
+            self._fail(ProtocolError("the conversation broke", code="internal"))
+            raise
         else:
             self._fail(LinkError("the session is over", code="link_lost"))
         # Nobody reads any more, so the link is of no more use; freeing it lets the vehicle advertise for others.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 
 from keygw.model.command import AuthorizedCommand, CommandState
-from keygw.model.errors import Conflict, KeygwError, LinkError
+from keygw.model.errors import Conflict, KeygwError, LinkError, StoreError
 from keygw.model.ids import Random
 from keygw.model.receipt import Receipt
 from keygw.model.signal import Signal
@@ -94,9 +95,8 @@ class Fleet:
     async def settle(self, vehicle_id: str, key_id: str) -> None:
         """Fetch the receipts not yet stored; whoever waits hears of them through ``on_receipt``. ``LinkError``."""
         car = self._car(vehicle_id)
-        async with car.lock:
-            conversation = await self._session(car, key_id)
-            await self._courier.collect(car, conversation, 2**32)
+        async with car.lock, self._trusting(car):
+            await self._courier.collect(car, await self._session(car, key_id), 2**32)
 
     async def sync_list(self, vehicle_id: str) -> None:
         """Carry the current revocation list, with any key we hold; returns once the acknowledgement is recorded.
@@ -110,14 +110,16 @@ class Fleet:
                 return
             live = car.conversation
             if live is not None and live.authenticated:
-                await self._courier.deliver(car, live)
+                async with self._trusting(car):
+                    await self._courier.deliver(car, live)
                 return
             error: KeygwError = Conflict(
                 "no hosted key may carry the list to this vehicle; a phone with a key must meet it", code="no_courier"
             )
             for key_id in await self._books.courier_keys(vehicle_id):
                 try:
-                    await self._courier.deliver(car, await self._session(car, key_id))
+                    async with self._trusting(car):
+                        await self._courier.deliver(car, await self._session(car, key_id))
                 except LinkError as failure:
                     error = failure
                     if failure.code in ("out_of_range", "radio_unavailable"):
@@ -135,6 +137,20 @@ class Fleet:
             known = next((v for v in vehicles if recognises(v.advertising_key, sighting.rotating_id)), None)
             found.append(Discovered(known.id if known else None, sighting.rotating_id, sighting.link))
         return found
+
+    @asynccontextmanager
+    async def _trusting(self, car: Car) -> AsyncIterator[None]:
+        """After any trouble the link is dropped: a late answer must not meet the next question.
+
+        What the car signed wrongly, or told twice, becomes ``LinkError`` vehicle_not_trusted.
+        """
+        try:
+            yield
+        except BaseException as error:
+            await asyncio.shield(car.leave())
+            if isinstance(error, KeygwError) and not isinstance(error, LinkError | StoreError):
+                raise LinkError(str(error), code="vehicle_not_trusted", retryable=False) from error
+            raise
 
     async def _session(self, car: Car, key_id: str) -> Conversation:
         """An authenticated conversation; ``LinkError`` also if the car refuses the key."""

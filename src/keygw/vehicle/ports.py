@@ -43,7 +43,7 @@ class Link(Protocol):
 
     @property
     def max_frame(self) -> int:
-        """Bytes a frame may have right now (19 to 512); asked again before each message."""
+        """Bytes a frame may have right now (20 to 512); asked again before each message."""
 
     @property
     def count(self) -> AirCount: ...

@@ -1,4 +1,4 @@
-"""Framing: messages of up to 4 KiB over writes and notifications of 19 to 512 bytes.
+"""Framing: messages of up to 4 KiB over writes and notifications of 20 to 512 bytes.
 
 Each frame has one header byte: bit 7 FIRST, bit 6 LAST, bits 5..0 a sequence that counts every frame of a direction
 modulo 64 from 0 at the start of the link, so that a lost, repeated or reordered frame shows at once.
