@@ -27,6 +27,9 @@ def orders() -> asyncio.Queue[str | None]:
 
     ``os.read``, because a daemon thread that sleeps inside ``sys.stdin`` holds a lock the interpreter needs to exit.
     """
+    if hasattr(signal, "SIGTTIN"):
+        # In the background of a terminal, reading it would stop the whole process; ignored, the read just fails.
+        signal.signal(signal.SIGTTIN, signal.SIG_IGN)
     loop = asyncio.get_running_loop()
     lines: asyncio.Queue[str | None] = asyncio.Queue()
 

@@ -290,7 +290,7 @@ HOLDER = (
 def test_a_command_that_fails_is_seen_and_nothing_is_left_running(tmp_path: Path) -> None:
     """What is left running holds a lock, which the system frees at its death."""
     fcntl = pytest.importorskip("fcntl")
-    start = f'python3 -c "{HOLDER}" > held &\nuntil grep -q held held; do sleep 0.1; done\necho said'
+    start = f'python3 -c "{HOLDER}" > held &\nuntil grep -qs held held; do sleep 0.1; done\necho said'
     code, printed, everything = run(
         "page.md", [Block("sh", 1, start), Block("sh", 2, "false"), Block("sh", 3, "")], tmp_path
     )

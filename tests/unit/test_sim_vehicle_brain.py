@@ -17,7 +17,7 @@ from keygw.token.receipt import verify_chain
 from keygw.wire.messages import ErrorCode, Res, Result
 from keygw_sim.chance import chance
 from keygw_sim.garage import Garage
-from keygw_sim.rehearsal import ISSUED_AT, Office
+from keygw_sim.rehearsal import ISSUED_AT, LIFETIME, Office
 
 
 @pytest.fixture
@@ -143,9 +143,40 @@ def test_the_parents_end_is_the_childs(garage: Garage, listed: dict[str, object]
 def test_the_parents_expiry_is_the_childs(garage: Garage) -> None:
     visit = garage.visit("owner", expires_at=ISSUED_AT + 100)
     visit.prove()
-    assert garage.tries("friend") is Outcome.DONE
+    assert garage.tries("friend", expires_at=ISSUED_AT + 100) is Outcome.DONE
     garage.time = ISSUED_AT + 100
-    assert garage.tries("friend") is Outcome.PARENT_ENDED
+    assert garage.tries("friend", expires_at=ISSUED_AT + 100) is Outcome.KEY_EXPIRED
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"depth": 2, "parent_id": "owner"},
+        {"depth": 0, "parent_id": None},
+        {"expires_at": ISSUED_AT + LIFETIME + 1},
+        {"role": Role(200)},
+        {"role": Role(0)},
+    ],
+)
+def test_a_chain_that_does_not_fit_is_refused_whatever_the_issuer_signed(
+    garage: Garage, changes: dict[str, object]
+) -> None:
+    garage.enrol("owner")
+    if changes.get("parent_id") == "owner":
+        changes = {**changes, "parent_id": garage.key("owner")}
+    visit = garage.visit("friend", **changes)  # type: ignore[arg-type]  # claims only
+    assert visit.prove().outcome is Outcome.NOT_ENROLLED
+
+
+def test_a_parent_that_may_not_share_has_no_children(garage: Garage) -> None:
+    garage.visit("owner", max_depth=0).prove()
+    assert garage.tries("friend") is Outcome.NOT_ENROLLED
+
+
+def test_an_older_token_does_not_widen_a_key_again(garage: Garage) -> None:
+    garage.visit("owner", issued_at=ISSUED_AT + 10, entitlements=PROFILES["access"]).prove()
+    garage.visit("owner").prove()
+    assert garage.brain.memory.keys[garage.key("owner")].entitlements == int(PROFILES["access"])
 
 
 def test_rights_are_cut_to_the_parents(garage: Garage) -> None:
@@ -214,7 +245,7 @@ def test_only_who_may_read_the_status_is_told(garage: Garage) -> None:
     garage.enrol("owner")
     reader = garage.visit("friend", subscribe=True)
     reader.prove()
-    blind = garage.visit("friend", subscribe=True, entitlements=Entitlement.DOOR_UNLOCK)
+    blind = garage.visit("grandchild", subscribe=True, entitlements=Entitlement.DOOR_UNLOCK)
     blind.prove()
     silent = garage.visit("owner")
     silent.prove()

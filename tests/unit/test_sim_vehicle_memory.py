@@ -14,16 +14,16 @@ from keygw.crypto.signer import LocalSigner, thumbprint
 from keygw.model.command import Action, Outcome
 from keygw.model.entitlement import PROFILES
 from keygw.model.errors import TokenError
-from keygw.session.events import Answered, Ended, ListAcknowledged, Responded
+from keygw.session.events import Answered, Ended, ListAcknowledged, Responded, SignatureNeeded
 from keygw.session.states import State
 from keygw.token.receipt import verify_chain
 from keygw.token.revocation import verify_ack
-from keygw.wire.messages import ErrorCode, LinkKind, Res
+from keygw.wire.messages import Cmd, ErrorCode, LinkKind, Res
 from keygw_sim.chance import chance
 from keygw_sim.garage import Garage
 from keygw_sim.rehearsal import ISSUED_AT, LIFETIME, Office
-from keygw_sim.vehicle.brain import REFUSED_KEY_RECEIPTS
 from keygw_sim.vehicle.flash import ANSWERS_KEPT, RECEIPTS_KEPT, EnrolledKey, Flash
+from keygw_sim.vehicle.keeper import REFUSED_KEY_RECEIPTS
 from keygw_sim.vehicle.runner import load_vehicle
 
 
@@ -63,11 +63,17 @@ def test_a_flash_that_fails_lets_no_acknowledgement_out(garage: Garage, monkeypa
     def full(*_: object) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr(Flash, "save", full)
-    with pytest.raises(OSError, match="no space"):
-        garage.push(visit, garage.office.sign_list(garage.vehicle, 1))
-    assert not any(isinstance(event, ListAcknowledged) for event in visit.heard)
-    assert list(garage.brain.outgoing(visit.conn, 512)) == []
+    again = garage.visit("friend")
+    again.prove()
+    signed = garage.office.sign_list(garage.vehicle, 1, revoked=(2,))
+    with monkeypatch.context() as patch:
+        patch.setattr(Flash, "save", full)
+        garage.push(visit, signed)
+        garage.push(again, signed)
+    assert not any(isinstance(event, ListAcknowledged) for event in (*visit.heard, *again.heard))
+    assert garage.tries("friend") is Outcome.DONE, "what is not stored is not in force, and is not acknowledged"
+    assert verify_ack(garage.bring(1, revoked=(2,)), garage.vehicle.public_key).sequence == 1
+    assert garage.tries("friend") is Outcome.KEY_REVOKED, "what is acknowledged is in force"
 
 
 def test_an_older_list_changes_nothing_and_the_newer_is_acknowledged(garage: Garage) -> None:
@@ -207,7 +213,7 @@ def test_a_reboot_keeps_list_keys_receipts_body_and_identity(garage: Garage) -> 
     assert after.list_sequence == 2
     assert set(after.keys) == {garage.key("owner"), garage.key("friend")}
     assert after.keys[garage.key("friend")] == EnrolledKey(
-        2, int(PROFILES["access"]), ISSUED_AT + LIFETIME, garage.key("owner"), 0, ISSUED_AT
+        2, int(PROFILES["access"]), ISSUED_AT + LIFETIME, garage.key("owner"), 0, ISSUED_AT, 1, 2
     )
     assert garage.brain.body.locked is False
     assert garage.tries("friend") is Outcome.KEY_REVOKED
@@ -309,10 +315,14 @@ def test_the_command_is_on_the_flash_before_its_answer_leaves(garage: Garage, mo
     def full(*_: object) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr(Flash, "save", full)
-    with pytest.raises(OSError, match="no space"):
+    with monkeypatch.context() as patch:
+        patch.setattr(Flash, "save", full)
         visit.command(Action.UNLOCK, 1)
     assert not any(isinstance(event, Responded) for event in visit.heard)
+    assert garage.brain.body.locked is True, "what could not be recorded has not happened"
+    assert garage.receipts() == []
+    visit = garage.visit()
+    assert visit.prove(Action.UNLOCK, number=1).outcome is Outcome.DONE, "and may be tried again"
 
 
 # -- receipts ------------------------------------------------------------------------------------------------------
@@ -353,20 +363,85 @@ def test_stored_receipts_are_forgotten_but_for_the_newest_and_a_friend_frees_not
     owner.prove()
     owner.session.acknowledge_receipts(2**32 - 1)
     owner.carry()
+    assert [receipt.sequence for receipt in garage.receipts()] == [1, 2, 3], "nothing was given in that session"
+    owner = garage.visit()
+    owner.prove()
+    owner.session.ask_receipts(0)
+    owner.carry()
+    owner.session.acknowledge_receipts(3)
+    owner.carry()
     assert [receipt.sequence for receipt in garage.receipts()] == [3]
     assert garage.stored().receipt_sequence == 3
 
 
 def test_what_is_kept_is_bounded(garage: Garage) -> None:
-    memory = garage.brain.memory
     visit = garage.visit()
     visit.prove()
     for number in range(ANSWERS_KEPT + 5):
         visit.command(Action.FLASH_LIGHTS, number)
-    assert len(memory.answers[garage.key("owner")]) == ANSWERS_KEPT
-    memory.receipts *= 40
+    assert len(garage.brain.memory.answers[garage.key("owner")]) == ANSWERS_KEPT
+    memory = garage.brain.memory
+    memory.receipts[:] = (memory.receipts * 40)[:RECEIPTS_KEPT]
     visit.command(Action.FLASH_LIGHTS, 1000)
-    assert len(memory.receipts) == RECEIPTS_KEPT
+    assert len(garage.brain.memory.receipts) == RECEIPTS_KEPT
+
+
+def test_refusals_make_room_before_the_evidence_of_what_was_done(garage: Garage) -> None:
+    garage.enrol("owner", "friend")
+    garage.tries("friend")
+    memory = garage.brain.memory
+    done = memory.receipts[0]
+    memory.receipts[:] = [done, *(replace(done, ok=False) for _ in range(RECEIPTS_KEPT - 1))]
+    assert garage.tries("friend", Action.OPEN_TRUNK) is Outcome.NOT_ENTITLED
+    assert garage.brain.memory.receipts[0] is done
+    assert len(garage.brain.memory.receipts) == RECEIPTS_KEPT
+
+
+def test_the_rotating_id_changes_with_time_alone(garage: Garage) -> None:
+    before = garage.brain.rotating_id
+    garage.monotonic += 899
+    garage.brain.tick()
+    assert garage.brain.rotating_id == before
+    garage.monotonic += 1
+    garage.brain.tick()
+    assert garage.brain.rotating_id != before
+
+
+# -- commands held back on their way -------------------------------------------------------------------------------
+
+
+def test_a_new_proof_of_a_key_ends_its_older_session_so_a_held_command_is_dead(garage: Garage) -> None:
+    victim = garage.visit()
+    victim.prove()
+    victim.session.command(Cmd(7, Action.UNLOCK))
+    held = list(victim.session.frames(512))
+    garage.time += 1
+    garage.monotonic += 1
+    assert garage.visit().prove().outcome is Outcome.DONE
+    for frame in held:
+        garage.brain.frame(victim.conn, frame)
+    assert garage.brain.body.locked is True
+    assert victim.conn in garage.brain.finished
+
+
+def test_a_held_proof_is_dead_once_its_key_has_proven_itself_elsewhere(garage: Garage) -> None:
+    victim = garage.visit()
+    victim.session.begin(garage.monotonic, Cmd(7, Action.UNLOCK))
+    held: list[bytes] = []
+    for frame in victim.session.frames(512):
+        garage.brain.frame(victim.conn, frame)
+    for frame in garage.brain.outgoing(victim.conn, 512):
+        for event in victim.session.receive(frame, garage.monotonic):
+            if isinstance(event, SignatureNeeded):
+                victim.session.sign(garage.signers["owner"].sign(event.message))
+                held = list(victim.session.frames(512))
+    garage.monotonic += 1
+    assert garage.visit().prove().outcome is Outcome.DONE
+    for frame in held:
+        garage.brain.frame(victim.conn, frame)
+    assert held
+    assert garage.brain.body.locked is True
+    assert victim.conn in garage.brain.finished
 
 
 # -- provisioning --------------------------------------------------------------------------------------------------

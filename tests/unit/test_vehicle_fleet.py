@@ -34,7 +34,7 @@ from keygw.wire.messages import MessageType
 from keygw_sim.chance import chance, new_signer
 from keygw_sim.rehearsal import ISSUED_AT, Office
 from keygw_sim.road import Road
-from keygw_sim.vehicle import brain as brain_module
+from keygw_sim.vehicle import keeper as keeper_module
 from keygw_sim.vehicle.brain import Brain
 from keygw_sim.vehicle.flash import Flash, Issuer
 from keygw_sim.vehicle.runner import new_vehicle
@@ -114,7 +114,7 @@ class World:
         self.road = Road(self.brain)
         self.books = Ledger(self.car, self.office)
         self.owner = self.hold("owner")
-        memory.owners.append(thumbprint(self.books.keys[self.owner].hand.device_key))
+        self.brain.memory.owners.append(thumbprint(self.books.keys[self.owner].hand.device_key))
         self.signals: list[Signal] = []
         self.links: list[LinkStatus] = []
         self.settled: list[Receipt] = []
@@ -414,7 +414,7 @@ async def test_a_forged_receipt_does_not_confirm(world: World, monkeypatch: pyte
     def forge(**fields: object) -> bytes:
         return sign_receipt(**{**fields, "signer": forger})  # type: ignore[arg-type]  # the fields of the original
 
-    monkeypatch.setattr(brain_module, "sign_receipt", forge)
+    monkeypatch.setattr(keeper_module, "sign_receipt", forge)
     result = await world.execute(Action.UNLOCK)
     assert (result.state, result.reason, result.receipt) == (CommandState.UNKNOWN, "vehicle_not_trusted", None)
     assert world.books.receipts == {}
@@ -427,7 +427,7 @@ async def test_a_receipt_that_says_something_else_does_not_confirm(
     def shade(**fields: object) -> bytes:
         return sign_receipt(**{**fields, "outcome": Outcome.BUSY})  # type: ignore[arg-type]  # the fields of the original
 
-    monkeypatch.setattr(brain_module, "sign_receipt", shade)
+    monkeypatch.setattr(keeper_module, "sign_receipt", shade)
     result = await world.execute(Action.UNLOCK)
     assert (result.state, result.reason) == (CommandState.UNKNOWN, "receipt_missing")
 
@@ -508,7 +508,7 @@ async def test_a_courier_that_the_list_revokes_still_brings_the_acknowledgement_
 
 async def test_a_forged_acknowledgement_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     forger = new_signer(chance("forger", "car"))
-    monkeypatch.setattr(brain_module, "sign_ack", lambda ack, signer: sign_ack(ack, forger))
+    monkeypatch.setattr(keeper_module, "sign_ack", lambda ack, signer: sign_ack(ack, forger))
     world.books.couriers = [world.owner]
     with pytest.raises(LinkError) as caught:
         await world.fleet.sync_list(world.car.id)

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from keygw.model.errors import KeygwError
+from keygw.store.instance import InstanceLock
 from keygw_sim.processes import Child
 from keygw_sim.stdio import orders, say, stop_signal
 from keygw_sim.vehicle.body import Body
@@ -36,6 +37,7 @@ from keygw_sim.vehicle.runner import VehicleOnAir, identity, load_vehicle
 
 EXIT_NO_RADIO = 3
 FIRST_PORT = 7461
+MAX_OFFSET = 10**9
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -64,6 +66,8 @@ async def _run(args: argparse.Namespace) -> int:
                 Child("keygw_sim.radio", "--controllers", "3", "--port", str(args.port), "--follow-stdin")
             )
             transport, *others = radio.ready["transports"]
+        await asyncio.to_thread(args.state.mkdir, parents=True, exist_ok=True)
+        stack.enter_context(InstanceLock(args.state))  # two cars on one flash would be one car with two stories
         offset = 0.0
         brain = load_vehicle(
             args.state,
@@ -84,7 +88,7 @@ async def _run(args: argparse.Namespace) -> int:
                 try:
                     order = json.loads(line)
                     if order["do"] == "clock":
-                        offset = float(order["offset"])
+                        offset = _offset(order["offset"])
                     say({"did": order["do"], **_obey(vehicle, order)})
                     await vehicle.flush()
                 except (ValueError, TypeError, KeyError) as error:
@@ -93,14 +97,24 @@ async def _run(args: argparse.Namespace) -> int:
                 stop.set()
 
         tasks = [asyncio.create_task(work) for work in (obey(), vehicle.wait_lost(), stop.wait())]
-        await asyncio.wait(tasks[1:], return_when=asyncio.FIRST_COMPLETED)
-        lost = tasks[1].done()
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if tasks[0] in done and tasks[0].exception() is None:  # stdin has ended, which stops us only if it should
+            await asyncio.wait(tasks[1:], return_when=asyncio.FIRST_COMPLETED)
+        lost, broke = tasks[1].done(), tasks[0].exception() if tasks[0].done() else None
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if broke is not None:
+            raise broke
         if lost:
             print("the radio has gone; start it again, then the vehicle", file=sys.stderr)
         return EXIT_NO_RADIO if lost else 0
+
+
+def _offset(value: object) -> float:
+    if not isinstance(value, int | float) or abs(value) > MAX_OFFSET:
+        raise ValueError(f"an offset is a number of seconds up to {MAX_OFFSET}")
+    return float(value)
 
 
 def _obey(vehicle: VehicleOnAir, order: dict[str, Any]) -> dict[str, Any]:

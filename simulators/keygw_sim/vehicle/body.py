@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from keygw.model.command import Action, Outcome
 from keygw.model.signal import SignalId, SignalValue
@@ -44,6 +45,9 @@ class Body:
             return Outcome.ALREADY_IN_STATE
         setattr(self, actuator, value)
         return Outcome.DONE
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
 
     def readings(self) -> dict[SignalId, SignalValue]:
         """Every signal the body has."""

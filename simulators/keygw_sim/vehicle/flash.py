@@ -6,18 +6,19 @@ import base64
 import contextlib
 import json
 import os
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from keygw.crypto.signer import LocalSigner
+from keygw.token.claims import KeyClaims
 
 RECEIPTS_KEPT = 1024
 ANSWERS_KEPT = 32
 """Commands remembered per digital key, so that a retry is answered and not repeated."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Issuer:
     """A key whose tokens and lists this car accepts. ``kid`` 8 bytes, ``public_key`` 33 bytes."""
 
@@ -26,7 +27,7 @@ class Issuer:
     public_key: bytes
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class EnrolledKey:
     """A digital key that has opened a session here: what a later friend key's parent is checked against."""
 
@@ -36,16 +37,34 @@ class EnrolledKey:
     parent_id: str | None
     epoch: int
     issued_at: int
+    depth: int
+    max_depth: int
+
+    @classmethod
+    def of(cls, claims: KeyClaims) -> EnrolledKey:
+        return cls(
+            claims.index,
+            int(claims.entitlements),
+            claims.expires_at,
+            claims.parent_id,
+            claims.epoch,
+            claims.issued_at,
+            claims.depth,
+            claims.max_depth,
+        )
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class StoredReceipt:
+    """``ok``: it tells of something done, not of a refusal."""
+
     sequence: int
     key_id: str
     signed: bytes
+    ok: bool
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What became of a command number, for its retry."""
 
@@ -77,6 +96,17 @@ class Memory:
     answers: dict[str, list[Answer]] = field(default_factory=dict)
     body: dict[str, Any] = field(default_factory=dict)
 
+    def draft(self) -> Memory:
+        """A copy to change; its entries are shared, because none of them ever changes."""
+        return replace(
+            self,
+            issuers=list(self.issuers),
+            owners=list(self.owners),
+            keys=dict(self.keys),
+            receipts=list(self.receipts),
+            answers={key_id: list(kept) for key_id, kept in self.answers.items()},
+        )
+
     def answer_to(self, key_id: str, number: int) -> Answer | None:
         return next((a for a in self.answers.get(key_id, ()) if a.number == number), None)
 
@@ -101,7 +131,7 @@ class Memory:
             "time_floor": self.time_floor,
             "receipt_sequence": self.receipt_sequence,
             "receipt_hash": _text(self.receipt_hash),
-            "receipts": [[r.sequence, r.key_id, _text(r.signed)] for r in self.receipts],
+            "receipts": [[r.sequence, r.key_id, _text(r.signed), r.ok] for r in self.receipts],
             "answers": {
                 k: [[a.number, a.outcome, a.receipt, a.action] for a in kept] for k, kept in self.answers.items()
             },
@@ -124,7 +154,7 @@ class Memory:
             time_floor=data["time_floor"],
             receipt_sequence=data["receipt_sequence"],
             receipt_hash=_raw(data["receipt_hash"]),
-            receipts=[StoredReceipt(n, key_id, _raw(signed)) for n, key_id, signed in data["receipts"]],
+            receipts=[StoredReceipt(n, key_id, _raw(signed), ok) for n, key_id, signed, ok in data["receipts"]],
             answers={k: [Answer(*a) for a in kept] for k, kept in data["answers"].items()},
             body=data["body"],
         )

@@ -27,9 +27,9 @@ def take(folder: Path, memory: Memory) -> bool:
         issuer = Issuer(data["issuer"]["issuer"], _raw(data["issuer"]["kid"]), _raw(data["issuer"]["public_key"]))
         vehicle_id, owner = data["vehicle_id"], _raw(data["owner_thumbprint"])
         version = data["v"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
         raise BadInput(f"{path.name} is not a provisioning file", code="bad_provisioning") from error
-    if version != 1 or vehicle_id != memory.vehicle_id or len(owner) != 32:
+    if not isinstance(issuer.issuer, str) or version != 1 or vehicle_id != memory.vehicle_id or len(owner) != 32:
         raise BadInput(f"{path.name} is for another vehicle or release", code="bad_provisioning")
     if all(known.kid != issuer.kid for known in memory.issuers):
         try:

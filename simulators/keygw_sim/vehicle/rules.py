@@ -25,19 +25,25 @@ def judge_key(claims: KeyClaims, memory: Memory, listed: RevocationList | None, 
             return Outcome.KEY_SUSPENDED
     if claims.role is Role.OWNER:
         return Outcome.DONE if thumbprint(claims.device_key) in memory.owners else Outcome.NOT_ENROLLED
-    return _judge_parent(claims, memory, listed, now)
+    if claims.role not in (Role.FRIEND, Role.SERVICE) or claims.depth == 0:
+        return Outcome.NOT_ENROLLED  # nobody shared it, or its role is of a newer release
+    return _judge_chain(EnrolledKey.of(claims), memory, listed, now)
 
 
-def _judge_parent(claims: KeyClaims, memory: Memory, listed: RevocationList | None, now: float) -> Outcome:
-    """Every ancestor must be enrolled and in force: a key shared by a friend ends with the owner's key as well."""
-    parent_id = claims.parent_id
-    for _ in range(max(1, claims.depth)):
-        parent = None if parent_id is None else memory.keys.get(parent_id)
+def _judge_chain(child: EnrolledKey, memory: Memory, listed: RevocationList | None, now: float) -> Outcome:
+    """Every ancestor up to the owner must be enrolled and in force, and each link of the chain must be a sound one.
+
+    The issuer promises as much; the car looks all the same. A key shared by a friend ends with the owner's key as well.
+    """
+    while child.depth > 0:
+        parent = None if child.parent_id is None else memory.keys.get(child.parent_id)
         if parent is None:
+            return Outcome.NOT_ENROLLED
+        if not (child.depth == parent.depth + 1 <= parent.max_depth and child.expires_at <= parent.expires_at):
             return Outcome.NOT_ENROLLED
         if now >= parent.expires_at or (listed is not None and _barred(parent, listed)):
             return Outcome.PARENT_ENDED
-        parent_id = parent.parent_id
+        child = parent
     return Outcome.DONE
 
 

@@ -76,7 +76,11 @@ class VehicleOnAir:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_SECONDS)
+            advertised = self.brain.rotating_id
             self.brain.tick()
+            if self.brain.rotating_id != advertised:
+                with contextlib.suppress(LinkError):  # a radio that has gone is told by wait_lost
+                    await self._peripheral.advertise(self.brain.rotating_id)
             await self.flush()
 
 

@@ -45,8 +45,8 @@ class Gateway:
 async def gateway(options: ServeOptions) -> AsyncIterator[Gateway]:
     """Open everything in order, close it in reverse. ``StoreError`` if the data directory cannot be used."""
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(await open_store(options.data))
         stack.enter_context(InstanceLock(options.data))
+        store = await stack.enter_async_context(await open_store(options.data))
         issuer = await asyncio.to_thread(_issuer, store)
         operator = await asyncio.to_thread(_operator_token, options.data)
         hub = Hub(secrets.token_hex(4), time.time)

@@ -112,9 +112,13 @@ class Errands:
     async def _fetch(self, vehicle_id: str) -> None:
         unknown = self._settlement.unsettled(vehicle_id)
         for key_id in dict.fromkeys(record.command.key_id for record in unknown):
-            await self._fleet.settle(vehicle_id, await self._reader(vehicle_id, key_id))
-            asked = [record for record in unknown if record.command.key_id == key_id]
-            await self._settlement.after_fetch(vehicle_id, asked)
+            reader = await self._reader(vehicle_id, key_id)
+            await self._fleet.settle(vehicle_id, reader)
+            # Only a session of the same key ends that key's earlier ones at the vehicle. With another key a command
+            # that was held back on its way may still arrive, so nothing can be concluded from its absence.
+            if reader == key_id:
+                asked = [record for record in unknown if record.command.key_id == key_id]
+                await self._settlement.after_fetch(vehicle_id, asked)
 
     async def _reader(self, vehicle_id: str, key_id: str) -> str:
         """The key to ask with: the command's own or, if that has ended, a hosted owner key, which reads everything."""

@@ -47,9 +47,12 @@ class Session:
         self._channel: Channel | None = None
         self._hello = b""
         self._deadline = now + GREETED_SECONDS
+        self._now = now
+        """The latest time it was told."""
 
     def receive(self, frame: bytes, now: float) -> list[Event]:
         """Take one frame from the peer. Returns what it led to."""
+        self._now = now
         if self.state is State.CLOSED:
             return []
         if now >= self._deadline:
@@ -85,6 +88,7 @@ class Session:
 
     def tick(self, now: float) -> list[Event]:
         """Let time pass: ends a session that is over, or a handshake or message that stays unfinished."""
+        self._now = now
         if self.state is State.CLOSED or now < self.deadline:
             return []
         self.end()

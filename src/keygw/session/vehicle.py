@@ -45,11 +45,13 @@ class VehicleSession(Session):
         self._verify = verify
         self._edhoc: Responder | None = None
         self._claims: KeyClaims | None = None
+        self.greeted_at = now
+        """When the latest HELLO was sent, or a little before."""
 
     def greet(self, boot_epoch: int) -> None:
         """Send HELLO, fresh for this conversation. G_V is for the fast path; it is never EDHOC's G_Y."""
         hello = Hello(self._random(NONCE_BYTES), EphemeralKey(self._random(EPHEMERAL_BYTES)).public, boot_epoch)
-        self._boot_epoch = boot_epoch
+        self._boot_epoch, self.greeted_at = boot_epoch, self._now
         self._hello = hello.encode()[1:]
         self._send(MessageType.HELLO, self._hello)
 
@@ -116,7 +118,7 @@ class VehicleSession(Session):
         presented: list[tuple[KeyClaims, bytes]] = []
 
         def resolve(id_cred: IdCred) -> Credential:
-            if set(id_cred) != {KCWT}:
+            if [(type(label), label) for label in id_cred] != [(int, KCWT)]:
                 raise ProtocolError("the device names a credential of an unknown kind")
             token = cbor.encode(id_cred[KCWT])
             claims = self._verify(token)

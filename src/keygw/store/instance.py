@@ -5,6 +5,7 @@ The lock is an open exclusive transaction on an empty SQLite file: the one porta
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 from types import TracebackType
@@ -25,8 +26,12 @@ class InstanceLock:
     def __enter__(self) -> InstanceLock:
         connection = None
         try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
             connection = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
             connection.execute("BEGIN EXCLUSIVE")
+        except OSError as error:
+            raise StoreError(f"the data directory {self._path.parent} cannot be used: {error.strerror}") from error
         except sqlite3.Error as error:
             if connection is not None:
                 connection.close()

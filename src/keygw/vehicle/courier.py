@@ -44,6 +44,8 @@ class Courier:
             return False
         ack = await conversation.push_list(current.signed)
         await self._books.acknowledge_list(car.vehicle_id, ack)
+        if (await self._books.current_list(car.vehicle_id)).acknowledged_sequence < current.sequence:
+            raise ProtocolError("the vehicle acknowledged another list than the one it was given")
         car.list_known(current.sequence)
         return True
 

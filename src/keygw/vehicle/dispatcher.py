@@ -87,6 +87,9 @@ class Dispatcher:
                 await car.leave()
                 if outcome.ok:
                     return CommandResult(CommandState.UNKNOWN, reason_of(error), outcome, None, measures)
+            except BaseException:
+                await asyncio.shield(car.leave())
+                raise
             else:
                 receipt = _receipt_of(command, receipts)
         if not outcome.ok:

@@ -1,0 +1,238 @@
+"""What the car decides and remembers: keys, commands, receipts, the revocation list. It knows nothing of sessions.
+
+Everything that changes is drafted, written to flash, and only then true: what could not be stored has not happened, is
+not answered and is not acknowledged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from keygw.crypto.kdf import sha256
+from keygw.crypto.signer import thumbprint
+from keygw.model.command import Action, Outcome
+from keygw.model.digital_key import Role
+from keygw.model.entitlement import Entitlement
+from keygw.model.errors import BadInput, ProtocolError, TokenError
+from keygw.model.revocation import ListAck, RevocationList
+from keygw.token.claims import THUMBPRINT_BYTES, KeyClaims
+from keygw.token.cwt import decode_cwt
+from keygw.token.receipt import sign_receipt
+from keygw.token.revocation import sign_ack, verify_list
+from keygw.token.trust import IssuerKey, TrustedIssuers
+from keygw.wire.messages import Cmd, LinkKind, Receipts
+from keygw_sim.vehicle import provisioning, rules
+from keygw_sim.vehicle.body import Body
+from keygw_sim.vehicle.flash import RECEIPTS_KEPT, Answer, EnrolledKey, Flash, Memory, StoredReceipt
+
+REFUSED_KEY_RECEIPTS = 64
+"""A key that is refused as such leaves no more receipts once this many of its own are kept."""
+RECEIPTS_A_BATCH = 12
+"""Signed receipts of about 180 bytes: a batch stays well inside one 4 KiB message."""
+
+Log = Callable[[str, dict[str, object]], None]
+
+
+class Keeper:
+    """``clock``: the car's own idea of Unix time. ``OSError`` from any method that writes: then nothing has changed."""
+
+    def __init__(self, memory: Memory, flash: Flash, clock: Callable[[], float], log: Log) -> None:
+        self.memory = memory
+        self.body = Body(**memory.body)
+        self._flash = flash
+        self._clock = clock
+        self._log = log
+        self._list: RevocationList | None = None
+        with self._durably() as draft:
+            draft.boot_epoch += 1
+        if memory.list_signed:
+            self._list = verify_list(memory.list_signed, self._issuers(), memory.vehicle_id)
+
+    @property
+    def now(self) -> int:
+        """Vehicle time: the clock, but never before what the issuer has signed."""
+        return max(int(self._clock()), self.memory.time_floor)
+
+    # -- keys --------------------------------------------------------------------------------------------------
+
+    def verify(self, token: bytes) -> KeyClaims:
+        """The claims of a key token for this vehicle and vehicle key; ``TokenError`` otherwise."""
+        claims = decode_cwt(token, self._issuers(), vehicle_id=self.memory.vehicle_id)
+        if claims.vehicle_thumbprint != thumbprint(self.memory.signer.public_key)[:THUMBPRINT_BYTES]:
+            raise TokenError("the token is for another vehicle key", code="wrong_audience")
+        return claims
+
+    def judge(self, claims: KeyClaims) -> Outcome:
+        """``DONE`` if the key is good here and now."""
+        return rules.judge_key(claims, self.memory, self._list, self.now)
+
+    def may_read_status(self, claims: KeyClaims) -> bool:
+        return self.judge(claims) is Outcome.DONE and bool(Entitlement.STATUS_READ & rules.rights(claims, self.memory))
+
+    def enrol(self, claims: KeyClaims) -> None:
+        """Remember a good key for its children; what has ended makes room. An older token never replaces a newer."""
+        now = self.now
+        with self._durably() as draft:
+            for key_id in [key_id for key_id, entry in draft.keys.items() if now >= entry.expires_at]:
+                del draft.keys[key_id]
+                draft.answers.pop(key_id, None)
+            known = draft.keys.get(claims.key_id)
+            if known is None or known.issued_at <= claims.issued_at:
+                draft.keys[claims.key_id] = EnrolledKey.of(claims)
+            draft.time_floor = max(draft.time_floor, claims.issued_at)  # the issuer signed that it was then already
+
+    # -- commands ----------------------------------------------------------------------------------------------
+
+    def execute(self, claims: KeyClaims, link: LinkKind, command: Cmd, session_hash: bytes) -> Answer:
+        """Judge, act, and have the receipt on flash before anything is said. A retry gets its old answer."""
+        verdict = self.judge(claims)
+        if verdict is not Outcome.DONE:
+            return self._refuse_key(claims, command, verdict, session_hash)
+        known = self.memory.answer_to(claims.key_id, command.number)
+        if known is not None:
+            same = known.action == command.action
+            return known if same else replace(known, outcome=int(Outcome.NUMBER_REUSED), receipt=0)
+        # The body moves once the receipt is on flash; a power cut in between is made up for at the next start.
+        body = replace(self.body)
+        outcome = rules.judge_action(command.action, rules.rights(claims, self.memory), link)
+        if outcome is Outcome.DONE:
+            outcome = body.apply(command.action)
+        with self._durably() as draft:
+            sequence = self._write_receipt(draft, claims, command, outcome, body, session_hash)
+            answer = Answer(command.number, int(outcome), sequence, int(command.action))
+            draft.remember(claims.key_id, answer)
+            draft.body = body.to_json()
+        self.body = body
+        self._log("command", {"key": claims.key_id, "action": command.action.label, "outcome": outcome.label})
+        return answer
+
+    def _refuse_key(self, claims: KeyClaims, command: Cmd, verdict: Outcome, session_hash: bytes) -> Answer:
+        """The verdict on the key itself. It is not remembered for the number: a key that is resumed may ask again."""
+        sequence = 0
+        if sum(receipt.key_id == claims.key_id for receipt in self.memory.receipts) < REFUSED_KEY_RECEIPTS:
+            with self._durably() as draft:
+                sequence = self._write_receipt(draft, claims, command, verdict, self.body, session_hash)
+        self._log("command", {"key": claims.key_id, "action": command.action.label, "outcome": verdict.label})
+        return Answer(command.number, int(verdict), sequence, int(command.action))
+
+    def _write_receipt(
+        self, draft: Memory, claims: KeyClaims, command: Cmd, outcome: Outcome, after: Body, session_hash: bytes
+    ) -> int:
+        sequence = draft.receipt_sequence + 1
+        signed = sign_receipt(
+            vehicle_id=draft.vehicle_id,
+            sequence=sequence,
+            number=command.number,
+            key_id=claims.key_id,
+            action=command.action,
+            outcome=outcome,
+            before=_observed(self.body, command.action),
+            after=_observed(after, command.action),
+            boot_epoch=draft.boot_epoch,
+            session=session_hash,
+            previous=draft.receipt_hash,
+            at=self.now,
+            signer=draft.signer,
+        )
+        draft.receipt_sequence, draft.receipt_hash = sequence, sha256(signed)
+        draft.receipts.append(StoredReceipt(sequence, claims.key_id, signed, outcome.ok))
+        if len(draft.receipts) > RECEIPTS_KEPT:
+            # Refusals go first, or a friend could push out the evidence of what was done.
+            del draft.receipts[next((n for n, receipt in enumerate(draft.receipts[:-1]) if not receipt.ok), 0)]
+        return sequence
+
+    def set_body(self, changes: dict[str, object]) -> dict[str, object]:
+        """What hands, weather and driving do to the body. ``KeyError`` for an unknown part."""
+        body = replace(self.body)
+        for name, value in changes.items():
+            if name not in Body.__slots__:
+                raise KeyError(name)
+            setattr(body, name, type(getattr(body, name))(value))
+        with self._durably() as draft:
+            draft.body = body.to_json()
+        self.body = body
+        return draft.body
+
+    # -- receipts ----------------------------------------------------------------------------------------------
+
+    def newest_receipt(self, claims: KeyClaims) -> int:
+        """The sequence of the newest receipt this key may read, 0 if there is none."""
+        readable = self._readable(claims)
+        return readable[-1].sequence if readable else 0
+
+    def receipts(self, claims: KeyClaims, after: int) -> tuple[Receipts, int]:
+        """The next batch after that sequence, and the sequence of its last."""
+        wanted = [receipt for receipt in self._readable(claims) if receipt.sequence > after]
+        batch = wanted[:RECEIPTS_A_BATCH]
+        more = len(wanted) > len(batch)
+        return Receipts(tuple(receipt.signed for receipt in batch), more), batch[-1].sequence if batch else after
+
+    def forget_receipts(self, claims: KeyClaims, sequence: int) -> None:
+        """Only an owner's device may free the log; the newest stays, so that the count is never a riddle."""
+        if claims.role is not Role.OWNER or self.judge(claims) is not Outcome.DONE:
+            return
+        with self._durably() as draft:
+            newest = draft.receipt_sequence
+            draft.receipts = [r for r in draft.receipts if r.sequence > sequence or r.sequence == newest]
+
+    def _readable(self, claims: KeyClaims) -> list[StoredReceipt]:
+        """An owner reads every receipt, anybody else only those of its own key."""
+        if claims.role is Role.OWNER:
+            return self.memory.receipts
+        return [receipt for receipt in self.memory.receipts if receipt.key_id == claims.key_id]
+
+    # -- the revocation list -----------------------------------------------------------------------------------
+
+    def accept_list(self, signed: bytes) -> bytes | None:
+        """Store a newer list; the signed acknowledgement of the list in force, if there is one.
+
+        ``ProtocolError`` for one that does not verify. An older or equal one changes nothing.
+        """
+        try:
+            offered = verify_list(signed, self._issuers(), self.memory.vehicle_id)
+        except TokenError as error:
+            raise ProtocolError("the list does not verify", code=error.code) from error
+        if offered.sequence > self.memory.list_sequence:
+            with self._durably() as draft:
+                draft.list_sequence, draft.list_signed = offered.sequence, signed
+                draft.time_floor = max(draft.time_floor, offered.issued_at)
+            self._list = offered
+            self._log("list_accepted", {"sequence": offered.sequence})
+        if self._list is None:
+            return None
+        memory = self.memory
+        ack = ListAck(memory.vehicle_id, self._list.sequence, sha256(memory.list_signed), memory.boot_epoch)
+        return sign_ack(ack, memory.signer)
+
+    # -- trust and flash ---------------------------------------------------------------------------------------
+
+    def take_provisioning(self) -> None:
+        """Take a waiting provisioning file; one that cannot be taken is told and stays."""
+        try:
+            with self._durably() as draft:
+                if not provisioning.take(self._flash.folder, draft):
+                    return
+            provisioning.taken(self._flash.folder)
+            self._log("provisioned", {"vehicle": self.memory.vehicle_id})
+        except (BadInput, OSError) as error:
+            self._log("provisioning_refused", {"why": str(error)})
+
+    def _issuers(self) -> TrustedIssuers:
+        return TrustedIssuers(IssuerKey(i.issuer, i.kid, i.public_key) for i in self.memory.issuers)
+
+    @contextmanager
+    def _durably(self) -> Iterator[Memory]:
+        """A draft of the memory, which becomes the memory once it is on flash. ``OSError``: it does not."""
+        draft = self.memory.draft()
+        yield draft
+        self._flash.save(draft)
+        self.memory = draft
+
+
+def _observed(body: Body, action: Action) -> bool | None:
+    """The actuator that a receipt reports before and after: the central lock or the trunk."""
+    if action in (Action.LOCK, Action.UNLOCK):
+        return body.locked
+    return body.trunk_open if action is Action.OPEN_TRUNK else None
