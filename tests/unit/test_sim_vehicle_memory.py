@@ -13,7 +13,7 @@ from keygw.crypto.kdf import sha256
 from keygw.crypto.signer import LocalSigner, thumbprint
 from keygw.model.command import Action, Outcome
 from keygw.model.entitlement import PROFILES
-from keygw.model.errors import TokenError
+from keygw.model.errors import StoreError, TokenError
 from keygw.session.events import Answered, Ended, ListAcknowledged, Responded, SignatureNeeded
 from keygw.session.states import State
 from keygw.token.receipt import verify_chain
@@ -442,6 +442,14 @@ def test_a_held_proof_is_dead_once_its_key_has_proven_itself_elsewhere(garage: G
     assert held
     assert garage.brain.body.locked is True
     assert victim.conn in garage.brain.finished
+
+
+@pytest.mark.parametrize("text", ["", "{", "null", "{}", '{"v": 1}', "[" * 100_000])
+def test_a_damaged_flash_is_told_and_never_taken_for_a_fresh_car(garage: Garage, text: str) -> None:
+    (garage.folder / "vehicle.json").write_text(text)
+    with pytest.raises(StoreError) as caught:
+        load_vehicle(garage.folder, "Car")
+    assert caught.value.code == "flash_damaged"
 
 
 # -- provisioning --------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from keygw.crypto.signer import LocalSigner
+from keygw.model.errors import KeygwError, StoreError
 from keygw.token.claims import KeyClaims
 
 RECEIPTS_KEPT = 1024
@@ -168,10 +169,15 @@ class Flash:
         self._file = folder / "vehicle.json"
 
     def load(self) -> Memory | None:
-        """What was saved last, or ``None`` for a car fresh from the line."""
+        """What was saved last, or ``None`` for a car fresh from the line. ``StoreError`` flash_damaged."""
         if not self._file.exists():
             return None
-        return Memory.from_json(json.loads(self._file.read_text()))
+        try:
+            return Memory.from_json(json.loads(self._file.read_text()))
+        except (ValueError, KeyError, TypeError, RecursionError, KeygwError) as error:
+            raise StoreError(
+                f"{self._file} is damaged: restore it, or remove it for a car fresh from the line", code="flash_damaged"
+            ) from error
 
     def save(self, memory: Memory) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
