@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 
+import cbor2
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from keygw.model.command import Action, Outcome
@@ -51,10 +52,11 @@ DECODERS: list[Callable[[bytes], object]] = [
     Hello.decode, Cmd.decode, Intent.decode, Result.decode, Res.decode, Receipts.decode,
     decode_event, decode_sequence, decode_error, decode_info, cbor.decode, cbor.decode_sequence,
 ]  # fmt: skip
+KEYS = st.integers(-300, 300) | st.text(max_size=2) | st.binary(max_size=2)
 ITEMS = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(-(2**64), 2**64 - 1), st.binary(max_size=12), st.text(max_size=4))
     | st.floats(),
-    lambda inner: st.lists(inner, max_size=6) | st.dictionaries(st.integers(0, 30) | st.booleans(), inner, max_size=3),
+    lambda inner: st.lists(inner, max_size=6) | st.dictionaries(KEYS, inner, max_size=3),
     max_leaves=20,
 )
 
@@ -93,6 +95,62 @@ def test_events_sequences_and_info_too(readings: tuple[Reading, ...], sequence: 
 def test_any_bytes_are_a_value_or_a_protocol_error(decode: Callable[[bytes], object], data: bytes) -> None:
     with contextlib.suppress(ProtocolError):
         decode(data)
+
+
+LOOSE = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**64), 2**64 - 1) | st.binary(max_size=30) | st.text() | st.floats(),
+    lambda inner: st.lists(inner, max_size=6) | st.dictionaries(KEYS | st.booleans(), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+def in_order(value: object) -> object:
+    """The same, every map in the order of its encoded keys (RFC 8949 4.2.1; cbor2 sorts by length first)."""
+    if isinstance(value, list):
+        return [in_order(item) for item in value]
+    if isinstance(value, dict):
+        return {key: in_order(value[key]) for key in sorted(value, key=lambda key: cbor2.dumps(key, canonical=True))}
+    return value
+
+
+@settings(max_examples=300)
+@given(LOOSE)
+def test_an_independent_codec_agrees(value: object) -> None:
+    """cbor2 reads what we write; what it writes we take exactly if it is what we would have written."""
+    written = cbor2.dumps(in_order(value))
+    try:
+        ours = cbor.encode(value)
+    except TypeError:  # a map with a boolean for a key
+        with pytest.raises(ProtocolError):
+            cbor.decode(written)
+        return
+    again = cbor2.loads(ours)
+    assert repr(again) == repr(in_order(value))
+    assert (ours == written) or b"\xfb" in written  # cbor2 shortens floats only where it also sorts
+    if not isinstance(value, dict | list) or "{" not in repr(value):
+        assert ours == cbor2.dumps(value, canonical=True)
+    if len(ours) <= 4096 and depth(value) <= 8:
+        assert repr(cbor.decode(ours)) == repr(again)
+
+
+def depth(value: object) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 0 if inner is None else 1 + max((depth(item) for item in inner), default=0)
+
+
+@settings(max_examples=500)
+@given(
+    st.binary(max_size=24)
+    | st.builds(bytes, st.lists(st.sampled_from(b"\x00\x18\x17\x20\x41\x61a\x80\x81\xa1\xa2\xf4\xf9")))
+)
+def test_nothing_is_taken_that_an_independent_codec_would_write_otherwise(data: bytes) -> None:
+    try:
+        value = cbor.decode(data)
+    except ProtocolError:
+        return
+    assert repr(cbor2.loads(data)) == repr(value)
+    if "{" not in repr(value):
+        assert cbor2.dumps(value, canonical=True) == data
 
 
 @given(st.binary(max_size=200) | ITEMS.map(cbor.encode))

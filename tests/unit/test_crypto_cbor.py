@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from keygw.crypto.cbor import MAX_BYTES, MAX_DEPTH, decode, decode_sequence, encode, is_uint
+from keygw.crypto.cbor import MAX_BYTES, MAX_DEPTH, decode, decode_sequence, encode, is_uint, split_sequence
 from keygw.model.errors import ProtocolError
 
 
@@ -49,6 +49,15 @@ REFUSED = {
     "a NaN with a payload": "f97e01",
     "false in two bytes": "f814",
     "map keys out of order": "a2020201 01".replace(" ", ""),
+    "map keys in the order of RFC 7049, shorter first": "a2200018 1800".replace(" ", ""),
+    "a map key that is true": "a1f500",
+    "a map key that is a float": "a1f93c0000",
+    "a map key that is an array": "a18000",
+    "undefined": "f7",
+    "a simple value": "e0",
+    "a simple value in two bytes": "f8ff",
+    "a truncated float": "f93c",
+    "65536 - 1 as a promise in nine bytes": "9b000000000000ffff",
     "a key twice": "a201010102",
     "a key twice, as an integer and a float": "a20101f93c0001",
     "a key twice, as an integer and true": "a20101f501",
@@ -99,6 +108,26 @@ def test_sequences() -> None:
     for bad in (b"\x01\x18\x01", b"\x01\xc1\x00", b"\x01\x41"):
         with pytest.raises(ProtocolError):
             decode_sequence(bad)
+
+
+def test_an_item_comes_with_its_own_bytes() -> None:
+    data = bytes.fromhex("00a10441008201820203f6")
+    assert split_sequence(data) == [
+        (0, b"\x00"),
+        ({4: b"\x00"}, bytes.fromhex("a1044100")),
+        ([1, [2, 3]], bytes.fromhex("8201820203")),
+        (None, b"\xf6"),
+    ]
+
+
+def test_what_has_no_encoding_here_is_our_own_fault() -> None:
+    for value in ({True: 1}, {1.5: 1}, {None: 1}, {(1,): 1}, object(), {1, 2}):
+        with pytest.raises(TypeError):
+            encode(value)
+    for value in (2**64, -(2**64) - 1):
+        with pytest.raises(ValueError, match="64 bits"):
+            encode(value)
+    assert encode({24: 0, -1: 0}).hex() == "a21818002000"  # by bytes, not by length: RFC 8949 4.2.1
 
 
 def test_uints_are_plain() -> None:

@@ -56,7 +56,7 @@ def test_another_key_aad_header_or_payload_does_not_verify() -> None:
         [b"\xa0", {}, b"p", bytes(64)],
         [cbor.encode({1: -35}), {}, b"p", bytes(64)],
         [cbor.encode({1: -7.0}), {}, b"p", bytes(64)],
-        [cbor.encode({True: -7}), {}, b"p", bytes(64)],
+        [b"\xa1\xf5\x26", {}, b"p", bytes(64)],
         [cbor.encode({1: "ES256"}), {}, b"p", bytes(64)],
         [b"\xbf\x01\x26\xff", {}, b"p", bytes(64)],
         [{1: -7}, {}, b"p", bytes(64)],

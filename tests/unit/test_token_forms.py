@@ -19,7 +19,7 @@ from keygw.model.revocation import RevocationList
 from keygw.token import policy
 from keygw.token.claims import KeyClaims
 from keygw.token.cwt import decode_cwt, encode_cwt
-from keygw.token.envelope import KEY_TOKEN, LIST_ACK, byte_string
+from keygw.token.envelope import KEY_TOKEN, LIST_ACK
 from keygw.token.jwt import decode_jwt, encode_jwt
 from keygw.token.trust import IssuerKey, TrustedIssuers
 
@@ -135,7 +135,6 @@ def test_the_fixed_envelope_is_the_general_cose() -> None:
         opened = KEY_TOKEN.open(general)
         opened.verify(ISSUER.public_key)
         assert (opened.kid, opened.payload) == (KEY.kid, payload)
-        assert byte_string(payload) == cbor.encode(payload)
         cose.open1(LIST_ACK.seal(payload, ISSUER)).verify(ISSUER.public_key)
 
 

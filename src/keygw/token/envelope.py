@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from keygw.crypto.cbor import byte_string
 from keygw.crypto.cose import TYP, open1
 from keygw.crypto.errors import CryptoError
 from keygw.crypto.signer import SIGNATURE_BYTES, Signer, verify
@@ -100,16 +101,6 @@ class Purpose:
         if isinstance(typ, str) and typ != self.typ:
             return TokenError(f"this is a {typ[:16]!r}, not a {self.typ!r}", code="wrong_type")
         return malformed("not the COSE_Sign1 of this specification")
-
-
-def byte_string(data: bytes) -> bytes:
-    """``data`` as a deterministic CBOR byte string (RFC 8949 section 3.1), up to 65535 bytes."""
-    size = len(data)
-    if size < 24:
-        return bytes((0x40 + size,)) + data
-    if size < 256:
-        return b"\x58%c%b" % (size, data)
-    return b"\x59" + size.to_bytes(2, "big") + data
 
 
 KEY_TOKEN = Purpose("dk", by_issuer=True, limit=1024)

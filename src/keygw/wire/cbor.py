@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from keygw.crypto.cbor import decode, decode_sequence, encode, is_uint
+from keygw.crypto.cbor import byte_string, decode, decode_sequence, encode, integer, is_uint, split_sequence
 
-__all__ = ["decode", "decode_sequence", "encode", "is_uint"]
+__all__ = ["byte_string", "decode", "decode_sequence", "encode", "integer", "is_uint", "split_sequence"]
