@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hmac
+
 import pytest
 
 from keygw.crypto import aead
@@ -52,6 +54,10 @@ def test_expand_is_bounded() -> None:
 def test_hash_and_mac() -> None:
     assert sha256(b"abc").hex() == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     # RFC 4231, case 2
+    for length in (0, 1, 32, 63, 64, 65, 131, 300):
+        assert hmac256(bytes(range(length % 251)) + b"k", bytes(length)) == hmac.digest(
+            bytes(range(length % 251)) + b"k", bytes(length), "sha256"
+        )
     expected = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
     assert hmac256(b"Jefe", b"what do ya want for nothing?").hex() == expected
     assert constant_time_equal(b"ab", b"ab")

@@ -12,6 +12,8 @@ class OpenEnum(IntEnum):
     ``MyEnum(200)`` never raises; ``is_known`` tells whether this release has a name for it.
     """
 
+    __hash__ = int.__hash__  # equal to its integer, so it hashes like it; Enum's own hashes the name, in Python
+
     @classmethod
     def _missing_(cls, value: object) -> Any:
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:

@@ -13,6 +13,8 @@ from keygw.wire.messages import MessageType as M
 
 
 class Side(Enum):
+    __hash__ = object.__hash__  # members are single; Enum's own hashes the name, in Python, at every step
+
     DEVICE = "device"
     VEHICLE = "vehicle"
 
@@ -22,6 +24,8 @@ class Side(Enum):
 
 
 class State(Enum):
+    __hash__ = object.__hash__
+
     SILENT = "silent"
     """Linked; the vehicle owes a HELLO."""
     GREETED = "greeted"
