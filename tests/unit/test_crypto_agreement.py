@@ -1,10 +1,10 @@
-"""X25519: RFC 7748's vectors, and the points of low order that must never lead to a key."""
+"""X25519: RFC 7748's vectors, and the points of low order that must never lead to a key. P-256: its borders."""
 
 from __future__ import annotations
 
 import pytest
 
-from keygw.crypto.agreement import EphemeralKey
+from keygw.crypto.agreement import EphemeralKey, P256Key
 from keygw.crypto.errors import CryptoError
 
 LOW_ORDER = {
@@ -50,3 +50,37 @@ def test_both_sides_agree_and_the_secret_stays_inside() -> None:
     assert ours.agree(theirs.public) == theirs.agree(ours.public)
     assert repr(ours) == "EphemeralKey(...)"
     assert not hasattr(ours, "__dict__")
+
+
+P = 2**256 - 2**224 + 2**192 + 2**96 - 1
+ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+
+
+def test_p256_takes_an_x_alone_and_either_y() -> None:
+    ours, theirs = P256Key(b"\x11" * 32), P256Key(b"\x22" * 32)
+    secret = ours.agree(theirs.public)
+    assert secret == theirs.agree(ours.public)
+    assert secret == ours.agree(b"\x02" + theirs.public) == ours.agree(b"\x03" + theirs.public)
+    assert repr(ours) == "P256Key(...)"
+    assert not hasattr(ours, "__dict__")
+
+
+@pytest.mark.parametrize(
+    "peer",
+    [
+        *(b"", bytes(31), bytes(34), bytes(65)),
+        bytes.fromhex("a04e73601df544a70ba7ea1e57030f7d4b4eb7f673924e58d54ca77a5e7d4d4a"),  # no y for this x
+        *(x.to_bytes(32, "big") for x in (P, P + 5, 2**256 - 1)),  # not a field element; P + 5 would be a point mod P
+        b"\x00" * 33,  # infinity
+        *(bytes((form,)) + P256Key(b"\x22" * 32).public for form in (0, 1, 4, 5, 6, 7)),
+    ],
+)
+def test_p256_refuses_what_is_no_point(peer: bytes) -> None:
+    with pytest.raises(CryptoError):
+        P256Key(b"\x11" * 32).agree(peer)
+
+
+@pytest.mark.parametrize("secret", [bytes(32), ORDER.to_bytes(32, "big"), b"\xff" * 32, b"\x01" * 31, b"\x01" * 33])
+def test_p256_refuses_a_scalar_out_of_range(secret: bytes) -> None:
+    with pytest.raises(CryptoError):
+        P256Key(secret)

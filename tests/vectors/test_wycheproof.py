@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from keygw.crypto import aead
-from keygw.crypto.agreement import EphemeralKey
+from keygw.crypto.agreement import EphemeralKey, P256Key
 from keygw.crypto.errors import CryptoError
 from keygw.crypto.kdf import hkdf_expand, hkdf_extract
 from keygw.crypto.signer import compress, verify
@@ -67,6 +67,48 @@ def test_x25519(shared: Path) -> None:
             agreed += 1
     assert agreed > 400
     assert refused > 20
+
+
+def test_ecdh_p256_points(shared: Path) -> None:
+    """Uncompressed points enter as keygw takes public keys: both coordinates, checked, then compressed."""
+    agreed = refused = 0
+    for _, case in cases(shared, "ecdh_secp256r1_ecpoint"):
+        point, secret = raw(case, "public"), int(case["private"], 16).to_bytes(32, "big")
+        try:
+            if point[:1] == b"\x04" and len(point) == 65:
+                point = compress(point[1:33], point[33:])
+            shared_secret = P256Key(secret).agree(point)
+        except CryptoError:
+            assert case["result"] == "invalid", case
+            refused += 1
+        else:
+            assert case["result"] != "invalid", case
+            assert shared_secret == P256Key(secret).agree(point[1:]) == raw(case, "shared"), case
+            agreed += 1
+    assert agreed > 300
+    assert refused == 24
+
+
+@pytest.mark.parametrize("tag_bytes", [8, 16])
+def test_aes_ccm_with_the_oracles_sizes(shared: Path, tag_bytes: int) -> None:
+    """13-byte nonces have vectors with 16-byte tags alone; any other size is refused as our own fault."""
+    ccm, seen, other = aead.AesCcm(tag_bytes), {"valid": 0, "invalid": 0}, 0
+    for group, case in cases(shared, "aes_ccm"):
+        key, iv, aad, sealed = raw(case, "key"), raw(case, "iv"), raw(case, "aad"), raw(case, "ct") + raw(case, "tag")
+        if (group["keySize"], group["ivSize"]) != (128, 104):
+            with pytest.raises(ValueError, match="13-byte nonce"):
+                ccm.open(key, iv, sealed, aad)
+            other += 1
+        elif case["result"] == "valid" and group["tagSize"] == 8 * tag_bytes:
+            assert ccm.seal(key, iv, raw(case, "msg"), aad) == sealed, case
+            assert ccm.open(key, iv, sealed, aad) == raw(case, "msg"), case
+            seen["valid"] += 1
+        else:
+            with pytest.raises(CryptoError):
+                ccm.open(key, iv, sealed, aad)
+            seen["invalid"] += 1
+    assert other > 400
+    assert sum(seen.values()) == 6
 
 
 def test_aes_gcm_with_our_sizes(shared: Path) -> None:

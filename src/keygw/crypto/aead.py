@@ -1,4 +1,4 @@
-"""AEAD with 128-bit keys: AES-GCM (A128GCM) for everything, AES-CCM for RFC 9529's suite 0 trace alone."""
+"""AEAD with 128-bit keys: AES-GCM (A128GCM) for everything, AES-CCM for the oracles' suites 0, 2 and 3 alone."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from keygw.crypto.errors import CryptoError
 KEY_BYTES = 16
 NONCE_BYTES = 12
 TAG_BYTES = 16
+_SIZES = "AES-128-GCM takes a 16-byte key and a 12-byte nonce"
 
 
 class Aead(Protocol):
@@ -38,37 +39,70 @@ class A128GCM:
         return open_(key, nonce, ciphertext, aad)
 
 
-class AesCcm1664128:
-    """AES-CCM-16-64-128: 8-byte tag, 13-byte nonce (RFC 9053 section 4.2, algorithm 10)."""
+class AesCcm:
+    """AES-CCM with 13-byte nonces; production has no use for it. ``tag_bytes`` 8: AES-CCM-16-64-128, 16: -16-128-128
+    (RFC 9053 section 4.2, algorithms 10 and 30).
+    """
 
     key_bytes = KEY_BYTES
     nonce_bytes = 13
 
+    def __init__(self, tag_bytes: int) -> None:
+        self._tag_bytes = tag_bytes
+
     def seal(self, key: bytes, nonce: bytes, plaintext: bytes, aad: bytes) -> bytes:
-        return AESCCM(key, tag_length=8).encrypt(nonce, plaintext, aad)
+        self._check(key, nonce)
+        return AESCCM(key, tag_length=self._tag_bytes).encrypt(nonce, plaintext, aad)
 
     def open(self, key: bytes, nonce: bytes, ciphertext: bytes, aad: bytes) -> bytes:
+        self._check(key, nonce)
         try:
-            return AESCCM(key, tag_length=8).decrypt(nonce, ciphertext, aad)
+            return AESCCM(key, tag_length=self._tag_bytes).decrypt(nonce, ciphertext, aad)
         except (InvalidTag, ValueError) as error:
             raise CryptoError("the message does not authenticate") from error
+
+    def _check(self, key: bytes, nonce: bytes) -> None:
+        if len(key) != self.key_bytes or len(nonce) != self.nonce_bytes:
+            raise ValueError("this AES-CCM takes a 16-byte key and a 13-byte nonce")
+
+
+class GcmKey:
+    """One AES-128-GCM key for many messages: what a channel holds for each direction."""
+
+    __slots__ = ("_gcm",)
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) != KEY_BYTES:
+            raise ValueError(_SIZES)
+        self._gcm = AESGCM(key)
+
+    def seal(self, nonce: bytes, plaintext: bytes, aad: bytes) -> bytes:
+        """Ciphertext and 16-byte tag. ``ValueError`` unless the nonce has 12 bytes."""
+        _check_nonce(nonce)
+        return self._gcm.encrypt(nonce, plaintext, aad)
+
+    def open(self, nonce: bytes, ciphertext: bytes, aad: bytes) -> bytes:
+        """The plaintext; ``CryptoError`` if it was not sealed with exactly these."""
+        _check_nonce(nonce)
+        try:
+            return self._gcm.decrypt(nonce, ciphertext, aad)
+        except (InvalidTag, ValueError) as error:
+            raise CryptoError("the message does not authenticate") from error
+
+    def __repr__(self) -> str:
+        return "GcmKey(...)"
 
 
 def seal(key: bytes, nonce: bytes, plaintext: bytes, aad: bytes) -> bytes:
     """AES-128-GCM: ciphertext and 16-byte tag."""
-    _check(key, nonce)
-    return AESGCM(key).encrypt(nonce, plaintext, aad)
+    return GcmKey(key).seal(nonce, plaintext, aad)
 
 
 def open_(key: bytes, nonce: bytes, ciphertext: bytes, aad: bytes) -> bytes:
     """The plaintext; ``CryptoError`` if it was not sealed with exactly these."""
-    _check(key, nonce)
-    try:
-        return AESGCM(key).decrypt(nonce, ciphertext, aad)
-    except (InvalidTag, ValueError) as error:
-        raise CryptoError("the message does not authenticate") from error
+    return GcmKey(key).open(nonce, ciphertext, aad)
 
 
-def _check(key: bytes, nonce: bytes) -> None:
-    if len(key) != KEY_BYTES or len(nonce) != NONCE_BYTES:
-        raise ValueError("AES-128-GCM takes a 16-byte key and a 12-byte nonce")
+def _check_nonce(nonce: bytes) -> None:
+    if len(nonce) != NONCE_BYTES:
+        raise ValueError(_SIZES)

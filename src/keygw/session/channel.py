@@ -8,8 +8,10 @@ direction (1) | type (1) | counter (8). Keys and IVs come from EDHOC_Exporter.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 
 from keygw.crypto import aead
+from keygw.crypto.aead import GcmKey
 from keygw.crypto.errors import CryptoError
 from keygw.model.errors import ProtocolError
 from keygw.session.states import Side
@@ -23,38 +25,48 @@ Export = Callable[[int, bytes, int], bytes]
 
 
 class _Direction:
+    """Derived when its first message comes: many a session carries one RESULT and not a single command."""
+
     def __init__(self, side: Side, export: Export, context: bytes, th_4: bytes) -> None:
-        self._key = export(LABEL_KEY[side], context, aead.KEY_BYTES)
+        self.gcm = GcmKey(export(LABEL_KEY[side], context, aead.KEY_BYTES))
         self._iv = int.from_bytes(export(LABEL_IV[side], context, aead.NONCE_BYTES), "big")
         self._prefix = th_4 + (b"\x00" if side is Side.DEVICE else b"\x01")
         self._counter = 0
 
-    def next(self, message_type: int) -> tuple[bytes, bytes, bytes]:
-        """Key, nonce and AAD of the next message; the counter moves on and never wraps."""
+    def next(self, message_type: int) -> tuple[bytes, bytes]:
+        """Nonce and AAD of the next message; the counter moves on and never wraps."""
         if self._counter >= MAX_MESSAGES:
             raise ProtocolError("the channel is used up")
         nonce = (self._iv ^ self._counter).to_bytes(aead.NONCE_BYTES, "big")
         aad = self._prefix + bytes((message_type,)) + self._counter.to_bytes(8, "big")
         self._counter += 1
-        return self._key, nonce, aad
+        return nonce, aad
 
 
 class Channel:
     """Both directions, from the point of view of ``side``."""
 
     def __init__(self, side: Side, export: Export, context: bytes, th_4: bytes) -> None:
-        self._out = _Direction(side, export, context, th_4)
-        self._in = _Direction(side.other, export, context, th_4)
+        self._side = side
+        self._derive = export, context, th_4
+
+    @cached_property
+    def _out(self) -> _Direction:
+        return _Direction(self._side, *self._derive)
+
+    @cached_property
+    def _in(self) -> _Direction:
+        return _Direction(self._side.other, *self._derive)
 
     def seal(self, message_type: int, plaintext: bytes) -> bytes:
-        key, nonce, aad = self._out.next(message_type)
-        return aead.seal(key, nonce, plaintext, aad)
+        nonce, aad = self._out.next(message_type)
+        return self._out.gcm.seal(nonce, plaintext, aad)
 
     def open(self, message_type: int, ciphertext: bytes) -> bytes:
         """``ProtocolError`` unless this is the very next message the peer sealed with this type."""
-        key, nonce, aad = self._in.next(message_type)
+        nonce, aad = self._in.next(message_type)
         try:
-            return aead.open_(key, nonce, ciphertext, aad)
+            return self._in.gcm.open(nonce, ciphertext, aad)
         except CryptoError as error:
             raise ProtocolError("a message of the channel does not authenticate") from error
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from keygw.crypto import cbor
 from keygw.model.command import Outcome
 from keygw.model.errors import ProtocolError
 from keygw.model.ids import Random
 from keygw.model.vehicle import Vehicle
 from keygw.session.core import EAD_INTENT, HANDSHAKE_SECONDS, SESSION_SECONDS, Session
-from keygw.session.edhoc import EPHEMERAL_BYTES, KCWT, SUITE_6, Credential, Ead, Initiator
+from keygw.session.edhoc import EPHEMERAL_BYTES, SUITE_6, Credential, Ead, Initiator
 from keygw.session.events import (
     Answered,
     Event,
@@ -41,7 +40,7 @@ class KeyInHand:
     """The public half; the private half signs elsewhere."""
 
     def credential(self) -> Credential:
-        return Credential({KCWT: cbor.decode(self.token)}, self.token, self.device_key)
+        return Credential.by_token(self.token, self.device_key)
 
 
 class DeviceSession(Session):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from keygw.crypto import cbor
 from keygw.crypto.kdf import constant_time_equal, hmac256
 from keygw.crypto.signer import cose_key
 from keygw.model.ids import id_bytes
-from keygw.session.edhoc import KID, Credential
+from keygw.session.edhoc import Credential
 
 VEHICLE_KID = b"\x00"
 """ID_CRED_R of every vehicle: a stable one of its own would let anybody who connects track the car (M)."""
@@ -15,11 +17,15 @@ ADVERTISING_KEY_BYTES = 16
 _PRAND = 3
 
 
+@lru_cache(maxsize=512)
 def vehicle_credential(vehicle_id: str, public_key: bytes) -> Credential:
-    """CRED_R: the CWT Claims Set ``{2: vehicle id, 8: {1: COSE_Key}}``, known to the device before message_1."""
+    """CRED_R: the CWT Claims Set ``{2: vehicle id, 8: {1: COSE_Key}}``, known to the device before message_1.
+
+    A memo of a pure function: it is the same in every session with that vehicle.
+    """
     cred = cbor.encode({2: vehicle_id, 8: {1: cose_key(public_key)}})
     id_bytes(vehicle_id, "veh")
-    return Credential({KID: VEHICLE_KID}, cred, public_key)
+    return Credential.by_kid(VEHICLE_KID, cred, public_key)
 
 
 def rotating_id(advertising_key: bytes, prand: bytes) -> bytes:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from keygw.crypto import cbor
 from keygw.crypto.agreement import EphemeralKey
 from keygw.model.errors import ProtocolError
 from keygw.model.ids import Random
 from keygw.session.core import EAD_INTENT, HANDSHAKE_SECONDS, SESSION_SECONDS, Session
-from keygw.session.edhoc import EPHEMERAL_BYTES, KCWT, SUITE_6, Credential, Ead, IdCred, Responder
+from keygw.session.edhoc import EPHEMERAL_BYTES, SUITE_6, Credential, Ead, Responder, token_of
 from keygw.session.events import (
     Commanded,
     Event,
@@ -100,6 +99,8 @@ class VehicleSession(Session):
             case MessageType.MESSAGE_1:
                 self._edhoc = Responder(SUITE_6, self._random(EPHEMERAL_BYTES), C_R, self._own)
                 self._edhoc.receive_1(body)
+                if self._edhoc.ead_1:
+                    raise ProtocolError("EAD_1 is not accepted")  # nothing vouches for it
                 self._deadline = now + HANDSHAKE_SECONDS
                 return [SignatureNeeded(self._edhoc.to_be_signed())]
             case MessageType.MESSAGE_3:
@@ -117,15 +118,13 @@ class VehicleSession(Session):
     def _on_message_3(self, body: bytes, now: float) -> Presented:
         presented: list[tuple[KeyClaims, bytes]] = []
 
-        def resolve(id_cred: IdCred) -> Credential:
-            if [(type(label), label) for label in id_cred] != [(int, KCWT)]:
-                raise ProtocolError("the device names a credential of an unknown kind")
-            token = cbor.encode(id_cred[KCWT])
+        def resolve(id_cred: bytes) -> Credential:
+            token = token_of(id_cred)
             claims = self._verify(token)
             presented.append((claims, token))
-            return Credential(id_cred, token, claims.device_key)
+            return Credential.by_token(token, claims.device_key)
 
-        intent = _intent(self._party.receive_3(body, resolve))
+        intent = _intent(self._party.receive_3(body, resolve, critical=(EAD_INTENT,)))
         if intent.hello_hash != self._hello_hash[:8]:
             raise ProtocolError("the device answers another HELLO")
         claims, token = presented[0]
