@@ -9,7 +9,9 @@ import pytest
 
 from keygw.model.command import Action, Outcome
 from keygw.model.errors import ProtocolError
+from keygw.model.ids import id_bytes
 from keygw.model.signal import SignalId
+from keygw.session.channel import LABEL_KEY
 from keygw.session.core import GREETED_SECONDS, HANDSHAKE_SECONDS, SESSION_SECONDS
 from keygw.session.device import DeviceSession
 from keygw.session.events import (
@@ -386,6 +388,7 @@ def test_no_repr_shows_a_secret() -> None:
         )
     )
     schedule = party.schedule
+    context = stage.device._hello_hash + id_bytes(stage.vehicle.id) + id_bytes(stage.hand.key_id)
     secrets = {
         "token": stage.hand.token,
         "token's signature": stage.hand.token[-64:],
@@ -393,7 +396,7 @@ def test_no_repr_shows_a_secret() -> None:
         "prk_2e": schedule.prk_2e,
         "prk_out": schedule.prk_out,
         "prk_exporter": schedule.prk_exporter,
-        "channel key": channel._out._key,
+        "channel key": schedule.export(LABEL_KEY[Side.DEVICE], context, 16),
         "to be signed": first_of(events, SignatureNeeded).message[-32:],
     }
     for name, secret in secrets.items():
