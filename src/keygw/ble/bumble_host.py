@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from bleak.exc import BleakError
-from bumble import hci
+from bumble import hci, smp
 from bumble.core import PhysicalTransport
 from bumble.device import Connection, Device, DeviceConfiguration
 from bumble.host import Host
@@ -30,6 +30,19 @@ OPEN_S = 5.0
 COMMAND_S = 2.0
 """A controller answers an HCI command within milliseconds; two seconds mean it is dead."""
 FAREWELL_S = 0.5
+
+
+class NoPairing(smp.Session):
+    """Refuses to pair, whatever the peer begins with.
+
+    The key session authenticates by itself. Pairing would hand our identity address, and a public key that stays the
+    same while the controller is powered, to anybody who asks. A delegate that declines is not enough: it is only asked
+    about a Pairing Request, and a peer may begin with its public key.
+    """
+
+    def on_smp_command(self, command: smp.SMP_Command) -> None:
+        if not isinstance(command, smp.SMP_Pairing_Failed_Command):
+            self.send_command(smp.SMP_Pairing_Failed_Command(reason=smp.ErrorCode.PAIRING_NOT_SUPPORTED))
 
 
 class BumbleHost:
@@ -135,6 +148,7 @@ class BumbleHost:
         # A fresh random address each time: a fixed one would let anybody follow this device around.
         config = DeviceConfiguration(name=self._name, address=hci.Address.generate_static_address())
         device = Device(config=config, host=Host(transport.source, transport.sink))
+        device.smp_session_proxy = NoPairing
         if self._configure is not None:
             self._configure(device)
         try:
