@@ -103,3 +103,20 @@ async def test_a_device_pairs_with_no_vehicle(radio: VirtualRadio, stack: AsyncE
     with pytest.raises(PairingError) as caught:
         await asyncio.wait_for(connection.pair(), SOON)
     assert caught.value.error_code == smp.ErrorCode.PAIRING_NOT_SUPPORTED
+
+
+async def test_a_device_has_another_address_on_every_connection(radio: VirtualRadio, stack: AsyncExitStack) -> None:
+    car = await stranger(radio)
+    seen: asyncio.Queue[hci.Address] = asyncio.Queue()
+    car.on(Device.EVENT_CONNECTION, lambda connection: seen.put_nowait(connection.peer_address))
+    host = await BumbleHost.open((await port(radio)).open)
+    stack.push_async_callback(host.close)
+    assert car.random_address is not None
+    addresses = []
+    for _ in range(3):
+        await car.start_advertising(advertising_interval_min=20, advertising_interval_max=20)
+        connection = await host.connect(car.random_address, SOON)
+        addresses.append(await asyncio.wait_for(seen.get(), SOON))
+        await host.command(connection.disconnect())
+    assert len(set(addresses)) == 3
+    assert all(address.is_random and not address.is_resolvable and not address.is_static for address in addresses)

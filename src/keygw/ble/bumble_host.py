@@ -116,9 +116,13 @@ class BumbleHost:
             raise bleak_error(error) from error
 
     async def connect(self, address: hci.Address, seconds: float) -> Connection:
-        """A connection to a peripheral heard a moment ago. ``TimeoutError`` when it does not answer."""
+        """A connection to a peripheral heard a moment ago, from a fresh address of our own, while nothing scans.
+
+        ``TimeoutError`` when it does not answer.
+        """
         async with self._connecting:
             device = await self.ready()
+            await self._change_address(device)
             task = asyncio.ensure_future(device.connect(address, transport=PhysicalTransport.LE, timeout=None))
             try:
                 await first_of(task, self.lost, seconds)
@@ -145,7 +149,7 @@ class BumbleHost:
         self._transport = transport = await (open_transport(name) if isinstance(name, str) else name())
         self._lost = lost = asyncio.get_running_loop().create_future()
         transport.source.terminated.add_done_callback(lambda _: self._on_terminated(lost))
-        # A fresh random address each time: a fixed one would let anybody follow this device around.
+        # Random each time, and used for no connection: see _change_address.
         config = DeviceConfiguration(name=self._name, address=hci.Address.generate_static_address())
         device = Device(config=config, host=Host(transport.source, transport.sink))
         device.smp_session_proxy = NoPairing
@@ -157,6 +161,11 @@ class BumbleHost:
             raise radio_gone("the HCI transport was lost while opening") from error
         self._device = device
         return device
+
+    async def _change_address(self, device: Device) -> None:
+        """Non-resolvable, and for one connection only: by a lasting one, false cars could follow us around."""
+        address = device.random_address = hci.Address.generate_private_address()
+        await self.command(device.send_sync_command(hci.HCI_LE_Set_Random_Address_Command(random_address=address)))
 
     def _on_terminated(self, lost: asyncio.Future[None]) -> None:
         if lost.done():
