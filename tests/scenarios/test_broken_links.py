@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from keygw_sim.scenarios.world import CAR, World
+from keygw.ble.air import BleAir
+from keygw_sim.scenarios.world import CAR, FREE, World
 
 
 async def settled(world: World, command_id: str, seconds: float = 15.0) -> dict[str, Any]:
@@ -103,3 +104,17 @@ async def test_a_car_whose_clock_goes_back_still_refuses_a_revoked_key(world: Wo
     status = await world.car.ask(do="clock", offset=offset)
     assert status["now"] > time.time() - 120, "accepting a list has raised the time floor"
     assert (await world.phone.ask(do="command", action="lock"))["outcome"] == "key_revoked"
+
+
+async def test_strangers_who_sit_on_every_connection_do_not_keep_the_owner_out(world: World) -> None:
+    strangers = BleAir.bumble(world.transports[FREE])
+    try:
+        held = [await strangers.open(lambda _id: True, 4.0) for _ in range(4)]
+        assert (await world.command("unlock"))["state"] == "confirmed"
+        assert [link.closed for link in held] == [True, False, False, False]
+        for _ in range(4):
+            await strangers.open(lambda _id: True, 4.0)
+        again = await world.command("lock")
+        assert (again["state"], again["measures"]["connect_ms"]) == ("confirmed", None), "the proven link has stayed"
+    finally:
+        await strangers.close()

@@ -50,6 +50,7 @@ class Silent:
         self.gate = asyncio.Event()
         self.gate.set()
         self.broken = False
+        self.friends: set[int] = set()
 
     def connected(self, conn_id: int) -> None:
         self._note("connected", conn_id)
@@ -68,6 +69,9 @@ class Silent:
 
     def info(self, conn_id: int) -> bytes:
         return bytes([1, conn_id]) * 100
+
+    def privileged(self, conn_id: int) -> bool:
+        return conn_id in self.friends
 
     async def until(self, what: str, count: int = 1) -> None:
         async with asyncio.timeout(2.0):
@@ -108,9 +112,12 @@ async def visit(radio: VirtualRadio, stack: AsyncExitStack) -> None:
         await visitor.read_gatt_char(gatt.INFO)
 
 
-async def quiet_vehicle(radio: VirtualRadio, stack: AsyncExitStack, *, mtu: int = 517) -> tuple[GattPeripheral, Silent]:
+async def quiet_vehicle(
+    radio: VirtualRadio, stack: AsyncExitStack, *, mtu: int = 517, first_frame_s: float = 10.0
+) -> tuple[GattPeripheral, Silent]:
     handler = Silent()
-    vehicle = GattPeripheral((await radio.add_controller()).transport, handler, interval_ms=20, max_mtu=mtu)
+    transport = (await radio.add_controller()).transport
+    vehicle = GattPeripheral(transport, handler, interval_ms=20, max_mtu=mtu, first_frame_s=first_frame_s)
     stack.push_async_callback(vehicle.stop)
     await vehicle.advertise(RID)
     return vehicle, handler
@@ -182,10 +189,39 @@ async def test_a_failing_handler_costs_one_connection(radio: VirtualRadio, stack
     await handler.until("frame")
 
 
-async def test_the_fifth_central_is_sent_away(radio: VirtualRadio, stack: AsyncExitStack) -> None:
+async def test_a_newcomer_takes_the_place_of_the_oldest_without_a_privilege(
+    radio: VirtualRadio, stack: AsyncExitStack
+) -> None:
     vehicle, handler = await quiet_vehicle(radio, stack)
     four = [await client(radio, stack) for _ in range(4)]
     await handler.until("connected", 4)
+    handler.friends = {1}
+    fifth = await client(radio, stack)
+    await handler.until("disconnected")
+    assert vehicle.connections == (1, 3, 4, 5)
+    with pytest.raises(BleakError):
+        await four[1].read_gatt_char(gatt.INFO)
+    await fifth.write_gatt_char(gatt.RX, b"\xc0", response=True)
+    await handler.until("frame")
+
+
+async def test_who_says_nothing_is_dropped(radio: VirtualRadio, stack: AsyncExitStack) -> None:
+    vehicle, handler = await quiet_vehicle(radio, stack, first_frame_s=1.0)
+    _mute, talker = await client(radio, stack), await client(radio, stack)
+    await talker.write_gatt_char(gatt.RX, b"\xc0", response=True)
+    await handler.until("disconnected")
+    assert vehicle.connections == (2,)
+    await asyncio.sleep(0.05)
+    await talker.write_gatt_char(gatt.RX, b"\xc0", response=True)
+
+
+async def test_the_fifth_central_is_sent_away_when_all_have_a_privilege(
+    radio: VirtualRadio, stack: AsyncExitStack
+) -> None:
+    vehicle, handler = await quiet_vehicle(radio, stack)
+    four = [await client(radio, stack) for _ in range(4)]
+    await handler.until("connected", 4)
+    handler.friends = {1, 2, 3, 4}
     with pytest.raises(BleakError):
         await visit(radio, stack)
     assert len(vehicle.connections) == 4

@@ -70,6 +70,9 @@ class EchoVehicle:
     def info(self, conn_id: int) -> bytes:
         return self._info
 
+    def privileged(self, conn_id: int) -> bool:
+        return False
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="keygw_sim.vehicle.echo", description="A peripheral that echoes frames.")

@@ -2,7 +2,8 @@
 
 The GATT layout and the advertisement are those of ``keygw.wire.gatt``. What arrives is handed to a
 ``PeripheralHandler`` in order, one connection's events never overtaking each other; what the handler does slowly fills
-a bounded queue, and a central that overfills it is disconnected.
+a bounded queue, and a central that overfills it is disconnected. Connections are few, so nobody may just sit on one:
+who says nothing is dropped, and when all are taken the oldest without a privilege makes room for a newcomer.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from keygw.wire import gatt as layout
 _logger = logging.getLogger(__name__)
 
 MAX_CONNECTIONS = 4
+FIRST_FRAME_S = 10.0
+"""A central that has written no frame by then has no business here."""
 INBOX_FRAMES = 512
 OUTBOX_PACKETS = 64
 DRAIN_S = 2.0
@@ -52,12 +55,15 @@ class PeripheralHandler(Protocol):
     def info(self, conn_id: int) -> bytes:
         """The value of INFO; read at once, so never ``async``."""
 
+    def privileged(self, conn_id: int) -> bool:
+        """Whether this connection stays when a newcomer finds all taken; asked at once, so never ``async``."""
+
 
 class GattPeripheral:
     """Constructor: ``transport`` is a Bumble transport name, or an opener such as ``RadioPort.open``.
 
     ``start`` (or the first ``advertise``) opens it; after ``wait_lost`` has returned, ``start`` opens it again.
-    ``max_mtu`` is what the server agrees to (23 to 517).
+    ``max_mtu`` is what the server agrees to (23 to 517); ``first_frame_s`` how long a central may say nothing.
     """
 
     def __init__(
@@ -68,11 +74,13 @@ class GattPeripheral:
         max_connections: int = MAX_CONNECTIONS,
         max_mtu: int = layout.PREFERRED_MTU,
         interval_ms: float = 40.0,
+        first_frame_s: float = FIRST_FRAME_S,
     ) -> None:
         self._handler = handler
         self._max_connections = max_connections
         self._max_mtu = max_mtu
         self._interval_ms = interval_ms
+        self._first_frame_s = first_frame_s
         self._host = BumbleHost(transport, name="vehicle", configure=self._configure)
         self._tx: gatt.Characteristic[bytes] | None = None
         self._centrals: dict[int, _Central] = {}
@@ -201,7 +209,7 @@ class GattPeripheral:
     def _on_connection(self, connection: Connection) -> None:
         # The controller stops advertising when it is connected to; the next central must find us all the same.
         self._spawn(self._advertise())
-        if len(self._centrals) >= self._max_connections:
+        if not self._make_room():
             self._spawn(self._drop(connection, LOW_RESOURCES))
             return
         central = _Central(self._next_id, connection)
@@ -209,9 +217,26 @@ class GattPeripheral:
         self._centrals[central.conn_id] = central
         connection.on(Connection.EVENT_DISCONNECTION, lambda _: self._on_disconnection(central))
         central.pump = asyncio.ensure_future(self._pump(central))
+        central.patience = asyncio.get_running_loop().call_later(self._first_frame_s, self._send_away, central)
+
+    def _make_room(self) -> bool:
+        """Is there a place for one more? The oldest connection without a privilege gives its own up."""
+        staying = [central for central in self._centrals.values() if not central.leaving]
+        if len(staying) < self._max_connections:
+            return True
+        for central in staying:
+            if not self._handler.privileged(central.conn_id):
+                self._send_away(central)
+                return True
+        return False
+
+    def _send_away(self, central: _Central) -> None:
+        central.leaving = True
+        self._spawn(self._drop(central.connection, LOW_RESOURCES))
 
     def _on_disconnection(self, central: _Central) -> None:
         if self._centrals.pop(central.conn_id, None) is not None:
+            central.patience.cancel()
             central.gone.set_result(None)
             central.arrived.set()
 
@@ -228,8 +253,11 @@ class GattPeripheral:
         central = self._by_connection(connection)
         if central is None or not value:
             return
+        central.patience.cancel()
+        if central.leaving:
+            raise att.ATT_Error(att.ATT_INSUFFICIENT_RESOURCES_ERROR)
         if not central.put(bytes(value)):
-            self._spawn(self._drop(connection, LOW_RESOURCES))
+            self._send_away(central)
             raise att.ATT_Error(att.ATT_INSUFFICIENT_RESOURCES_ERROR)
 
     def _on_read_info(self, connection: Connection) -> bytes:
@@ -280,11 +308,15 @@ class _Central:
     """One connected central."""
 
     pump: asyncio.Task[None]
+    patience: asyncio.TimerHandle
+    """Sends it away unless it writes something first."""
 
     def __init__(self, conn_id: int, connection: Connection) -> None:
         self.conn_id = conn_id
         self.connection = connection
         self.subscribed = False
+        self.leaving = False
+        """It is being disconnected, and its place is taken."""
         self.inbox: deque[bytes | None] = deque()
         """Frames, and ``None`` for the subscription."""
         self.arrived = asyncio.Event()

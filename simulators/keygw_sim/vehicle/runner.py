@@ -63,6 +63,9 @@ class VehicleOnAir:
     def info(self, conn_id: int) -> bytes:
         return self.brain.info(conn_id)
 
+    def privileged(self, conn_id: int) -> bool:
+        return self.brain.authenticated(conn_id)
+
     async def flush(self) -> None:
         """Send what waits, then drop the connections whose session is over."""
         async with self._sending:
