@@ -17,7 +17,7 @@ QUEUE_FRAMES = 512
 
 
 def memory_link(
-    max_frame: int = MAX_FRAME, *, info: bytes = b"\x01", queue: int = QUEUE_FRAMES
+    max_frame: int = MAX_FRAME, *, info: bytes = b"\x01", queue: int = QUEUE_FRAMES, peer: str = "vehicle"
 ) -> tuple[MemoryLink, VehicleSide]:
     """The device's end (a ``Link``) and the vehicle's.
 
@@ -26,7 +26,7 @@ def memory_link(
     if not MIN_FRAME <= max_frame <= MAX_FRAME:
         raise ValueError(f"frames have {MIN_FRAME} to {MAX_FRAME} bytes")
     wire = _Wire(max_frame, queue)
-    link = MemoryLink(wire, info)
+    link = MemoryLink(wire, info, peer)
     return link, VehicleSide(wire, link.count)
 
 
@@ -75,10 +75,15 @@ class _Queue:
 class MemoryLink:
     """The device's end; implements ``keygw.vehicle.ports.Link``."""
 
-    def __init__(self, wire: _Wire, info: bytes) -> None:
+    def __init__(self, wire: _Wire, info: bytes, peer: str) -> None:
         self._wire = wire
+        self._peer = peer
         self._info = info
         self._count = AirCount()
+
+    @property
+    def peer(self) -> str:
+        return self._peer
 
     @property
     def info(self) -> bytes:

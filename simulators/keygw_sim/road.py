@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from keygw.model.errors import LinkError
 from keygw.vehicle.ports import Sighting
@@ -33,7 +33,7 @@ class Road:
     async def scan(self, seconds: float) -> Sequence[Sighting]:
         return [Sighting(self.brain.rotating_id, -60), Sighting(b"others")] if self.present else []
 
-    async def open(self, wanted: Callable[[bytes], bool], timeout: float) -> MemoryLink:
+    async def open(self, wanted: Callable[[bytes], bool], timeout: float, avoid: Collection[str] = ()) -> MemoryLink:
         if not self.present or not wanted(self.brain.rotating_id):
             raise LinkError("nobody there", code="out_of_range")
         self.opened += 1

@@ -86,6 +86,13 @@ async def test_it_says_what_it_carries(ends: Ends) -> None:
     assert ends.link.max_frame == ends.max_frame
 
 
+async def test_it_names_its_peer_also_when_it_is_over(ends: Ends) -> None:
+    peer = ends.link.peer
+    assert peer
+    await ends.link.close()
+    assert ends.link.peer == peer
+
+
 async def test_frames_of_every_size_arrive_whole_both_ways(ends: Ends) -> None:
     for size in (1, 2, 19, 20, ends.max_frame - 1, ends.max_frame):
         await ends.link.send(frame(size))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import time
 from typing import Any
 
 import pytest
 
 from keygw.ble.air import BleAir
-from keygw_sim.scenarios.world import CAR, FREE, World
+from keygw_sim.scenarios.app import AppError
+from keygw_sim.scenarios.world import CAR, FREE, GATEWAY, World
+from keygw_sim.vehicle.echo import EchoVehicle
 
 
 async def settled(world: World, command_id: str, seconds: float = 15.0) -> dict[str, Any]:
@@ -118,3 +121,19 @@ async def test_strangers_who_sit_on_every_connection_do_not_keep_the_owner_out(w
         assert (again["state"], again["measures"]["connect_ms"]) == ("confirmed", None), "the proven link has stayed"
     finally:
         await strangers.close()
+
+
+async def test_who_repeats_what_the_car_advertised_does_not_keep_the_owner_out(world: World) -> None:
+    heard = await world.heard()
+    assert heard is not None
+    assert (await world.command("unlock"))["state"] == "confirmed"
+    async with EchoVehicle(world.transports[FREE], base64.urlsafe_b64decode(heard)) as false_car:
+        for action in ("lock", "unlock"):
+            await world.radio.ask(do="cut", port=GATEWAY)
+            command = await world.command(action)
+            assert (command["state"], command["reason"]) == ("confirmed", None)
+        await world.radio.ask(do="cut", port=GATEWAY)
+        await world.car.end()
+        with pytest.raises(AppError, match="link_timeout"):
+            await world.app.post(f"/v1/vehicles/{world.vehicle_id}/link:connect", {"timeout_seconds": 2})
+        assert not false_car.events.empty(), "it was met, and it never spoke"

@@ -13,6 +13,8 @@ from typing import TypeVar
 import pytest
 
 from keygw.ble.air import BleAir
+from keygw.ble.link import BleLink
+from keygw.ble.scanner import Found
 from keygw.model.errors import LinkError
 from keygw.vehicle.ports import Link
 from keygw_sim.radio.link import Carried
@@ -103,6 +105,36 @@ async def test_frames_echo_at_the_smallest_and_the_largest_mtu(street: Street, m
         data = bytes([header]) + bytes(range(256)) * 2
         await link.send(data[:frame])
         assert await soon(link.receive()) == data[:frame]
+
+
+async def test_one_to_avoid_is_taken_only_if_there_is_no_other(street: Street) -> None:
+    await street.vehicle()
+    air = await street.air()
+    first = await air.open(mine, 4.0)
+    await first.close()
+    again = await air.open(mine, 4.0, {first.peer})
+    assert again.peer == first.peer
+    await street.vehicle()
+    other = await air.open(mine, 4.0, {first.peer})
+    assert other.peer != first.peer
+
+
+async def test_who_never_answers_leaves_time_for_another(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+    await street.vehicle()
+    air = await street.air()
+    connect, tried = air._connect, []
+
+    async def deaf_at_first(found: Found) -> BleLink:
+        tried.append(found.device.address)
+        if len(tried) == 1:
+            await street.vehicle()
+            await asyncio.Event().wait()
+        return await connect(found)
+
+    monkeypatch.setattr(air, "_connect", deaf_at_first)
+    link = await air.open(mine, 3.0)
+    assert [link.peer] == tried[1:]
+    assert tried[0] != tried[1]
 
 
 async def test_no_vehicle_is_out_of_range_in_the_time_given(street: Street) -> None:

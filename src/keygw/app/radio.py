@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from keygw.model.errors import LinkError
 from keygw.vehicle.ports import Air, Link, Sighting
@@ -14,7 +14,7 @@ class NoRadio:
     async def scan(self, seconds: float) -> Sequence[Sighting]:
         raise _none()
 
-    async def open(self, wanted: Callable[[bytes], bool], timeout: float) -> Link:
+    async def open(self, wanted: Callable[[bytes], bool], timeout: float, avoid: Collection[str] = ()) -> Link:
         raise _none()
 
     async def close(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bleak import BleakClient
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 3
 """Connections tried within one ``open``; each after a fresh scan, because BlueZ repeats a stale failure for ever."""
+TRY_S = 2.0
+"""So long, and half of the remaining time, each but the last may take."""
 CONNECT_ATTEMPTS = 2
 """Of which each may be tried twice by the connector, which knows the backends' passing moods."""
 
@@ -81,9 +83,9 @@ class BleAir:
         heard = await self._scanner.collect(seconds)
         return [Sighting(found.rotating_id, found.rssi) for found in heard.values()]
 
-    async def open(self, wanted: Callable[[bytes], bool], timeout: float) -> BleLink:
+    async def open(self, wanted: Callable[[bytes], bool], timeout: float, avoid: Collection[str] = ()) -> BleLink:
         self._check_open()
-        attempt = _Attempt()
+        attempt = _Attempt(asyncio.get_running_loop().time() + timeout, set(avoid))
         work = asyncio.ensure_future(self._open(wanted, attempt))
         self._track(work)
         try:
@@ -118,20 +120,24 @@ class BleAir:
     async def _open(self, wanted: Callable[[bytes], bool], attempt: _Attempt) -> BleLink:
         for remaining in reversed(range(ATTEMPTS)):
             attempt.found = False
-            found = await self._scanner.find(wanted)
+            found = await self._scanner.find(wanted, attempt.avoid)
             attempt.found = True
             try:
-                return await self._connect(found)
+                async with asyncio.timeout(attempt.share() if remaining else None):
+                    return await self._connect(found)
+            except TimeoutError:
+                attempt.last = fault(LINK_TIMEOUT)
             except LinkError as error:
                 attempt.last = error
                 if not error.retryable or not remaining or error.code == RADIO_UNAVAILABLE:
                     raise
+            attempt.avoid.add(found.device.address)
             if self._client_backend is None:
                 await clear_cache(found.device.address)
         raise AssertionError("unreachable")
 
     async def _connect(self, found: Found) -> BleLink:
-        link = BleLink(queue=self._queue)
+        link = BleLink(found.device.address, queue=self._queue)
         try:
             async with self._scanner.quiet():
                 link.adopt(await self._establish(found.device, link))
@@ -170,8 +176,14 @@ class BleAir:
 
 
 class _Attempt:
-    """How far an ``open`` has come, for the error when its time is up."""
+    """How far an ``open`` has come, for the next try, and for the error when its time is up."""
 
-    def __init__(self) -> None:
+    def __init__(self, until: float, avoid: set[str]) -> None:
+        self.until = until
+        self.avoid = avoid
         self.found = False
         self.last: LinkError | None = None
+
+    def share(self) -> float:
+        """Seconds that one of several tries may take: who never answers must leave time for another."""
+        return min(TRY_S, (self.until - asyncio.get_running_loop().time()) / 2)

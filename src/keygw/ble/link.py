@@ -33,7 +33,8 @@ class BleLink:
     round trip, and none of it is lost unnoticed (writes without response get dropped under load).
     """
 
-    def __init__(self, *, queue: int = QUEUE_FRAMES) -> None:
+    def __init__(self, peer: str, *, queue: int = QUEUE_FRAMES) -> None:
+        self._peer = peer
         self._client: BleakClient | None = None
         self._rx: BleakGATTCharacteristic | None = None
         self._info = b""
@@ -45,6 +46,10 @@ class BleLink:
         self._failure: LinkError | None = None
         self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._closing: asyncio.Task[None] | None = None
+
+    @property
+    def peer(self) -> str:
+        return self._peer
 
     @property
     def info(self) -> bytes:

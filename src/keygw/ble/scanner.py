@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass
 
 from bleak import BleakScanner
@@ -24,6 +24,8 @@ START_S = 5.0
 STOP_S = 2.0
 BUSY_RETRIES = 5
 BUSY_BACKOFF_S = 0.1
+SECOND_CHOICE_S = 0.5
+"""So long a seeker waits for another vehicle before it takes one that it would rather not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +46,27 @@ class SharedScanner:
         self._scanner: BleakScanner | None = None
         self._listeners: dict[Callable[[Found], None], asyncio.Future[None]] = {}
 
-    async def find(self, wanted: Callable[[bytes], bool]) -> Found:
-        """The first vehicle whose rotating id is ``wanted``; waits for ever. ``LinkError`` when the radio fails."""
-        found: list[Found] = []
+    async def find(self, wanted: Callable[[bytes], bool], avoid: Collection[str] = ()) -> Found:
+        """The first vehicle whose rotating id is ``wanted``; waits for ever. ``LinkError`` when the radio fails.
+
+        One at an address in ``avoid`` is the second choice, taken after ``SECOND_CHOICE_S``.
+        """
+        first: list[Found] = []
+        second: list[Found] = []
 
         def hear(heard: Found) -> None:
-            if wanted(heard.rotating_id):
-                found.append(heard)
-                self._finish(hear)
+            if not wanted(heard.rotating_id):
+                return
+            if heard.device.address in avoid:
+                second.append(heard)
+                del second[:-1]
+                return
+            first.append(heard)
+            self._finish(hear)
 
-        await self._listen(hear, None)
-        return found[0]
+        await self._listen(hear, SECOND_CHOICE_S if avoid else None)
+        found = [*first, *second]
+        return found[0] if found else await self.find(wanted)
 
     async def collect(self, seconds: float) -> dict[bytes, Found]:
         """Everything heard in that time by rotating id, the latest sighting of each."""

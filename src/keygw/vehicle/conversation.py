@@ -36,6 +36,10 @@ from keygw.wire.messages import Cmd, LinkKind, Reading, Receipts, Res, Result
 
 ANSWER_SECONDS = 4.0
 """How long the vehicle may take for any one answer: the time-out of wallets for lock and unlock."""
+SHORTEST_SECONDS = 0.05
+"""Too little to do anything in."""
+HELLO_SECONDS = 1.0
+"""How long one that answers to the vehicle's id may take for its HELLO, while there is time to try another."""
 HELLO_FRESH_SECONDS = 30.0
 """A HELLO older than this is asked for anew before the handshake."""
 
@@ -96,17 +100,38 @@ class Conversation:
         on_end: Callable[[Conversation], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> Conversation:
-        """Find the vehicle, connect and hear its HELLO, all within ``timeout`` seconds. ``LinkError`` otherwise."""
+        """Find the vehicle, connect and hear its HELLO, all within ``timeout`` seconds. ``LinkError`` otherwise.
+
+        Anybody can repeat the id that a vehicle advertises: who answers to it and has no HELLO to say is left for the
+        next that is heard. If all are like that the error is theirs (``link_timeout`` for silence), not out_of_range.
+        """
         until = clock() + timeout
-        link = await air.open(lambda rotating: recognises(vehicle.advertising_key, rotating), timeout)
-        session = DeviceSession(vehicle, key.hand, link.info, random, clock(), kind, subscribe)
-        conversation = cls(link, session, key.signer, on_readings, on_end, clock)
-        try:
-            await conversation._wait(Greeted, max(0.05, until - clock()))
-        except BaseException:
-            await conversation.close()
-            raise
-        return conversation
+        avoid: set[str] = set()
+        failure: KeygwError | None = None
+        while failure is None or until - clock() > SHORTEST_SECONDS:
+            try:
+                link = await air.open(
+                    lambda rotating: recognises(vehicle.advertising_key, rotating), until - clock(), avoid
+                )
+            except LinkError as error:
+                if failure is None or error.code != "out_of_range":
+                    raise
+                break
+            session = DeviceSession(vehicle, key.hand, link.info, random, clock(), kind, subscribe)
+            conversation = cls(link, session, key.signer, on_readings, on_end, clock)
+            left = until - clock()
+            try:
+                await conversation._wait(Greeted, max(SHORTEST_SECONDS, min(HELLO_SECONDS, left / 2)))
+            except KeygwError as error:
+                failure = error
+                avoid.add(link.peer)
+            except BaseException:
+                await conversation._abandon()
+                raise
+            else:
+                return conversation
+            await conversation._abandon()
+        raise failure
 
     @property
     def alive(self) -> bool:
@@ -182,6 +207,11 @@ class Conversation:
         self._reader.cancel()
         await asyncio.gather(self._reader, return_exceptions=True)
         await self.link.close()
+
+    async def _abandon(self) -> None:
+        """``close`` without the goodbye: who has said nothing is owed none, and might not take it."""
+        await self.link.close()
+        await self.close()
 
     async def _read(self) -> None:
         try:

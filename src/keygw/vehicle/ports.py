@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -38,6 +38,10 @@ class Link(Protocol):
     """One open way to carry frames to one vehicle. After any error it is of no more use than to be closed."""
 
     @property
+    def peer(self) -> str:
+        """Who is at the other end, as the radio tells them apart; for ``avoid``, and of no meaning otherwise."""
+
+    @property
     def info(self) -> bytes:
         """The vehicle's INFO characteristic as read on connecting; the handshake binds it."""
 
@@ -64,8 +68,11 @@ class Air(Protocol):
     async def scan(self, seconds: float) -> Sequence[Sighting]:
         """Everything with our service UUID heard in that time, latest sighting of each rotating id."""
 
-    async def open(self, wanted: Callable[[bytes], bool], timeout: float) -> Link:
+    async def open(self, wanted: Callable[[bytes], bool], timeout: float, avoid: Collection[str] = ()) -> Link:
         """Find the first vehicle whose rotating id is ``wanted``, connect, subscribe to TX, read INFO.
+
+        ``avoid``: peers that have disappointed the caller. Anybody can repeat an id that was heard, so one of these is
+        taken only when nobody else answers to it for a while.
 
         ``LinkError`` with code ``out_of_range`` if none shows up within ``timeout`` seconds all told,
         ``radio_unavailable`` if there is no radio, else ``link_lost`` / ``link_timeout``.

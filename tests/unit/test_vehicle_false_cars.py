@@ -1,0 +1,126 @@
+"""Who answers to a vehicle's id without being it, and how a conversation with the real one begins all the same."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
+from pathlib import Path
+
+import pytest
+
+from keygw.model.errors import LinkError
+from keygw.model.vehicle import Vehicle
+from keygw.vehicle.conversation import Conversation
+from keygw.vehicle.ports import HeldKey
+from keygw_sim.chance import chance, new_signer
+from keygw_sim.memory_link import MemoryLink, VehicleSide, memory_link
+from keygw_sim.rehearsal import ISSUED_AT, Office
+from keygw_sim.road import Road
+from keygw_sim.vehicle.brain import Brain
+from keygw_sim.vehicle.flash import Flash
+from keygw_sim.vehicle.runner import new_vehicle
+
+Falsehood = Callable[[VehicleSide], Coroutine[None, None, None]]
+
+
+class Crowd(Road):
+    """A road on which ``false`` others answer to the car's id before it does, and then do ``falsehood``."""
+
+    def __init__(self, brain: Brain) -> None:
+        super().__init__(brain)
+        self.false = 1
+        self.falsehood: Falsehood = silent
+        self.links: list[MemoryLink] = []
+
+    async def open(self, wanted: Callable[[bytes], bool], timeout: float, avoid: Collection[str] = ()) -> MemoryLink:
+        for n in range(self.false):
+            if f"false {n}" not in avoid:
+                link, side = memory_link(peer=f"false {n}")
+                self.links.append(link)
+                task = asyncio.create_task(self.falsehood(side))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+                return link
+        return await super().open(wanted, timeout, avoid)
+
+
+class World:
+    def __init__(self, folder: Path) -> None:
+        self.random = random = chance("false cars", "all")
+        memory = new_vehicle("Car", random)
+        self.car = Vehicle(memory.vehicle_id, "Car", memory.signer.public_key, memory.advertising_key)
+        self.road = Crowd(Brain(memory, Flash(folder), random, lambda: float(ISSUED_AT), time.monotonic))
+        office, signer = Office(random), new_signer(random)
+        self.key = HeldKey(office.hand(office.claims(self.car, signer.public_key)), signer)
+
+    async def open(self, seconds: float) -> Conversation:
+        return await Conversation.open(self.road, self.car, self.key, self.random, seconds)
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    made = World(tmp_path)
+    yield made
+    await made.road.close()
+
+
+async def silent(side: VehicleSide) -> None:
+    await asyncio.Event().wait()
+
+
+async def gone_at_once(side: VehicleSide) -> None:
+    await side.cut()
+
+
+async def babbling(side: VehicleSide) -> None:
+    await side.send(b"\xc0\x7fnot a HELLO")
+
+
+@pytest.mark.parametrize("falsehood", [silent, gone_at_once, babbling])
+async def test_the_next_one_is_tried_in_the_same_time(world: World, falsehood: Falsehood) -> None:
+    world.road.falsehood = falsehood
+    conversation = await world.open(1.0)
+    assert conversation.alive
+    assert conversation.link.peer == "vehicle"
+    with pytest.raises(LinkError):
+        await world.road.links[0].send(b"\xc0")
+    await conversation.close()
+
+
+async def test_of_many_who_leave_at_once_none_costs_much(world: World) -> None:
+    world.road.false, world.road.falsehood = 20, gone_at_once
+    conversation = await world.open(2.0)
+    assert len(world.road.links) == 20
+    await conversation.close()
+
+
+async def test_seen_but_silent_is_not_out_of_range(world: World) -> None:
+    world.road.present = False
+    with pytest.raises(LinkError) as caught:
+        await world.open(0.3)
+    assert caught.value.code == "link_timeout"
+    assert not caught.value.may_have_happened
+    world.road.false = 0
+    with pytest.raises(LinkError) as caught:
+        await world.open(0.3)
+    assert caught.value.code == "out_of_range"
+
+
+async def test_all_silent_ends_in_the_time_given(world: World) -> None:
+    world.road.false = 1000
+    started = time.monotonic()
+    with pytest.raises(LinkError) as caught:
+        await world.open(0.4)
+    assert caught.value.code == "link_timeout"
+    assert 0.3 < time.monotonic() - started < 1.0
+
+
+async def test_an_open_that_is_cancelled_leaves_no_link(world: World) -> None:
+    opening = asyncio.create_task(world.open(5.0))
+    await asyncio.sleep(0.02)
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    with pytest.raises(LinkError):
+        await world.road.links[0].send(b"\xc0")
