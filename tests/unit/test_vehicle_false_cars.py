@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from keygw.ble.air import BleAir
+from keygw.ble.link import BleLink
 from keygw.model.errors import LinkError
 from keygw.model.vehicle import Vehicle
 from keygw.vehicle.conversation import Conversation
@@ -124,3 +126,21 @@ async def test_an_open_that_is_cancelled_leaves_no_link(world: World) -> None:
         await opening
     with pytest.raises(LinkError):
         await world.road.links[0].send(b"\xc0")
+
+
+async def test_a_link_that_is_ready_in_the_turn_of_the_cancellation_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    air, link = BleAir(), BleLink("car")
+
+    async def ready(*_: object) -> BleLink:
+        task = asyncio.current_task()
+        assert task is not None
+        task.add_done_callback(lambda _: opening.cancel())
+        return link
+
+    monkeypatch.setattr(air, "_open", ready)
+    opening = asyncio.create_task(air.open(lambda _: True, 1.0))
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    await asyncio.sleep(0.01)
+    assert link.closed
+    await air.close()

@@ -90,11 +90,11 @@ class BleAir:
         self._track(work)
         try:
             await asyncio.wait({work}, timeout=timeout)
-        finally:
-            if not work.done():
-                # It cleans up behind itself, with the adapter held; the caller's time is up now.
-                work.add_done_callback(self._discard)
-                work.cancel()
+        except asyncio.CancelledError:
+            self._abandon(work)  # Even if it is done: in the very turn in which it was, nobody else has its link.
+            raise
+        if not work.done():
+            self._abandon(work)
         if work.cancelled():
             raise fault(RADIO_UNAVAILABLE, "closed here", retryable=False)
         if work.done():
@@ -168,6 +168,11 @@ class BleAir:
     def _track(self, task: asyncio.Task[Any]) -> None:
         self._work.add(task)
         task.add_done_callback(self._work.discard)
+
+    def _abandon(self, work: asyncio.Task[BleLink]) -> None:
+        """It cleans up behind itself, with the adapter held; its caller does not wait for that."""
+        work.add_done_callback(self._discard)
+        work.cancel()
 
     def _discard(self, work: asyncio.Task[BleLink]) -> None:
         """A link that was ready just after its caller had gone."""
