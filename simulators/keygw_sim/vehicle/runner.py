@@ -16,6 +16,7 @@ from keygw_sim.chance import chance, new_signer
 from keygw_sim.vehicle.brain import Brain
 from keygw_sim.vehicle.flash import Flash, Memory
 from keygw_sim.vehicle.gatt import GattPeripheral
+from keygw_sim.vehicle.outbox import Outbox
 
 TICK_SECONDS = 0.5
 
@@ -27,7 +28,7 @@ class VehicleOnAir:
         self.brain = brain
         self._peripheral = GattPeripheral(transport, self)
         self._ticker: asyncio.Task[None] | None = None
-        self._sending = asyncio.Lock()
+        self._outboxes: dict[int, Outbox] = {}
 
     async def start(self) -> None:
         """Open the radio and advertise. ``LinkError`` radio_unavailable."""
@@ -40,25 +41,31 @@ class VehicleOnAir:
             self._ticker.cancel()
             await asyncio.gather(self._ticker, return_exceptions=True)
         await self._peripheral.stop()
+        for outbox in self._outboxes.values():
+            outbox.close()
 
     async def wait_lost(self) -> None:
         """Return when the radio has died."""
         await self._peripheral.wait_lost()
 
     async def connected(self, conn_id: int) -> None:
+        self._outboxes[conn_id] = Outbox(self._peripheral, conn_id)
         self.brain.connected(conn_id)
         await self._peripheral.advertise(self.brain.rotating_id)
 
     async def subscribed(self, conn_id: int) -> None:
         self.brain.subscribed(conn_id)
-        await self.flush()
+        await self._answered(conn_id)
 
     async def frame(self, conn_id: int, data: bytes) -> None:
         self.brain.frame(conn_id, data)
-        await self.flush()
+        await self._answered(conn_id)
 
     def disconnected(self, conn_id: int) -> None:
         self.brain.disconnected(conn_id)
+        outbox = self._outboxes.pop(conn_id, None)
+        if outbox is not None:
+            outbox.close()
 
     def info(self, conn_id: int) -> bytes:
         return self.brain.info(conn_id)
@@ -67,14 +74,18 @@ class VehicleOnAir:
         return self.brain.authenticated(conn_id)
 
     async def flush(self) -> None:
-        """Send what waits, then drop the connections whose session is over."""
-        async with self._sending:
-            for conn_id in sorted(self.brain.dirty):
-                with contextlib.suppress(LinkError):  # the connection's own end follows and cleans up
-                    for frame in self.brain.outgoing(conn_id, self._peripheral.max_frame(conn_id)):
-                        await self._peripheral.notify(conn_id, frame)
+        """Put what waits on its way; connections whose session is over are dropped after that. Waits for no central."""
+        for conn_id in sorted(self.brain.dirty):
+            with contextlib.suppress(LinkError):  # the connection's own end follows and cleans up
+                frames = list(self.brain.outgoing(conn_id, self._peripheral.max_frame(conn_id)))
+                self._outboxes[conn_id].put(frames)
         for conn_id in self.brain.finished:
-            await self._peripheral.disconnect(conn_id)
+            self._outboxes[conn_id].finish()
+
+    async def _answered(self, conn_id: int) -> None:
+        """A central is heard again when it has taken what it was told: one that only talks fills its own inbox."""
+        await self.flush()
+        await self._outboxes[conn_id].sent()
 
     async def _tick(self) -> None:
         while True:
