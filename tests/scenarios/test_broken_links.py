@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from keygw.ble.air import BleAir
-from keygw_sim.scenarios.app import AppError
+from keygw_sim.scenarios.app import AppError, EventStream
 from keygw_sim.scenarios.world import CAR, FREE, GATEWAY, World
 from keygw_sim.vehicle.echo import EchoVehicle
 
@@ -137,3 +137,23 @@ async def test_who_repeats_what_the_car_advertised_does_not_keep_the_owner_out(w
         with pytest.raises(AppError, match="link_timeout"):
             await world.app.post(f"/v1/vehicles/{world.vehicle_id}/link:connect", {"timeout_seconds": 2})
         assert not false_car.events.empty(), "it was met, and it never spoke"
+
+
+async def test_a_car_that_lost_its_list_is_told_again_and_an_alert_is_raised(world: World) -> None:
+    """Its flash is set back to before the revocation: the gateway must not go on trusting an old acknowledgement."""
+    await world.start_phone()
+    friend = await world.share_with_phone()
+    assert (await world.command("lock"))["state"] == "confirmed"
+    await world.app.delete(f"/v1/vehicles/{world.vehicle_id}/link")
+    before = (world.folder / "car" / "vehicle.json").read_bytes()
+    await world.app.post(f"/v1/keys/{friend['id']}:revoke")
+    assert (await world.acknowledged(friend["id"]))["state"] == "revoked"
+    await world.car.end()
+    (world.folder / "car" / "vehicle.json").write_bytes(before)
+    await world.car.start()
+    async with EventStream(world.operator, world.vehicle_id) as events:
+        assert (await world.command("lock"))["state"] == "confirmed"
+        alert = await events.of_type("keygw.security.alert")
+    assert alert["data"]["reason"] == "list_rolled_back"
+    assert (await world.car.ask(do="status"))["list_sequence"] == friend["list"]["current"] + 1
+    assert (await world.phone.ask(do="command", action="lock"))["outcome"] == "key_revoked"

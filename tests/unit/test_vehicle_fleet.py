@@ -429,7 +429,7 @@ async def test_a_receipt_that_says_something_else_does_not_confirm(
 
     monkeypatch.setattr(keeper_module, "sign_receipt", shade)
     result = await world.execute(Action.UNLOCK)
-    assert (result.state, result.reason) == (CommandState.UNKNOWN, "receipt_missing")
+    assert (result.state, result.reason) == (CommandState.UNKNOWN, "receipt_disagrees")
 
 
 async def test_a_signal_that_disagrees_does_not_confirm(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,6 +39,9 @@ class App:
     async def post(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         return await self._ask("POST", path, json=body) if body is not None else await self._ask("POST", path)
 
+    async def delete(self, path: str) -> None:
+        await self._ask("DELETE", path)
+
     async def command(self, vehicle_id: str, action: str) -> dict[str, Any]:
         """Ask for one command and wait for its end."""
         headers = {"Idempotency-Key": secrets.token_hex(8), "Prefer": "wait=10"}
@@ -66,7 +69,7 @@ class App:
         except httpx.HTTPError as error:
             raise AppError(f"{method} {path}: {str(error) or type(error).__name__}") from error
         if response.is_success:
-            data: dict[str, Any] = response.json()
+            data: dict[str, Any] = response.json() if response.content else {}
             return data
         try:
             problem = response.json()
@@ -105,6 +108,16 @@ class EventStream:
                         return event
         except TimeoutError:
             raise AppError(f"no event told that {path} is {value}") from None
+
+    async def of_type(self, kind: str) -> dict[str, Any]:
+        """The next event of that type; ``AppError`` after 5 s."""
+        try:
+            async with asyncio.timeout(EVENT_SECONDS):
+                while (event := await self._heard.get()).get("type") != kind:
+                    pass
+                return event
+        except TimeoutError:
+            raise AppError(f"no event {kind}") from None
 
     async def _listen(self) -> None:
         async for event in self._app.events(self._vehicle_id):

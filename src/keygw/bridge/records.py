@@ -63,7 +63,7 @@ class CommandRecord:
     @property
     def may_have_happened(self) -> bool:
         """Could the vehicle have acted? True from the moment bytes may have left until the vehicle says otherwise."""
-        return self.state in _MAY_HAVE_HAPPENED
+        return self.state in _MAY_HAVE_HAPPENED or (self.receipt is not None and self.receipt.outcome.ok)
 
     def moved(self, state: CommandState, at: float, **changes: Any) -> CommandRecord:
         """The record after a step; ``changes`` are further fields."""

@@ -65,7 +65,9 @@ class Settlement:
             if record.id not in self._unknown:
                 continue
             complete = await self._search(record)
-            if complete and record.id in self._unknown:
+            # One that the vehicle answered did happen, or was refused: no receipt means that it lost its log, or lies.
+            answered = any(state is CommandState.ACKNOWLEDGED for state, _ in record.timeline)
+            if complete and not answered and record.id in self._unknown:
                 await self._close(record, CommandState.FAILED, "not_executed", None)
 
     async def stop(self) -> None:

@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from keygw.model.command import Action
 from keygw.model.errors import KeygwError, LinkError
 from keygw.model.ids import Random
 from keygw.model.signal import Signal, SignalId, SignalValue
 from keygw.vehicle.conversation import Conversation, Tally
+from keygw.vehicle.expectation import EXPECTED
 from keygw.vehicle.ports import Air, Books
 from keygw.vehicle.values import LinkStatus, Measures
 from keygw.wire.messages import LinkKind, Reading
@@ -126,6 +128,12 @@ class Car:
             message_bytes=conversation.tally.message_bytes,
             air_bytes=conversation.link.count.air_bytes,
         )
+
+    def expect(self, action: Action) -> None:
+        """Forget how the actuator of ``action`` stood: only what is heard from now on can speak against the command."""
+        expected = EXPECTED.get(action)
+        if expected is not None:
+            self.readings.pop(expected[0], None)
 
     async def leave(self) -> None:
         """End the conversation, if there is one."""

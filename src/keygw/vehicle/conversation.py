@@ -73,6 +73,8 @@ class Conversation:
         self.result: Result | None = None
         self.proof_sent = False
         """Whether message_3, and a first command with it, may have left: from then on it may have happened."""
+        self.leave_by: float | None = None
+        """Until when (of ``clock``) a first command may leave; after that the handshake is given up."""
         self._signer = signer
         self._on_readings = on_readings
         self._on_end = on_end
@@ -241,6 +243,8 @@ class Conversation:
     async def _on_event(self, event: Event) -> None:
         match event:
             case SignatureNeeded(message):
+                if self.leave_by is not None and self._clock() > self.leave_by:
+                    raise LinkError("the command's time passed before it could leave", code="command_expired")
                 self.session.sign(self._signer.sign(message))
                 self.proof_sent = True
                 await self._flush()

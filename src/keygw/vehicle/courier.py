@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
-from keygw.model.errors import ProtocolError, TokenError
+from keygw.model.errors import KeygwError, ProtocolError, TokenError
 from keygw.model.receipt import Receipt
 from keygw.vehicle.car import Car
 from keygw.vehicle.conversation import Conversation
@@ -15,8 +16,11 @@ MAX_BATCHES = 256
 
 
 class Courier:
-    def __init__(self, books: Books, on_receipt: Callable[[str, Receipt], None]) -> None:
+    def __init__(
+        self, books: Books, on_receipt: Callable[[str, Receipt], None], on_alert: Callable[[str, str], None]
+    ) -> None:
         self._books = books
+        self._on_alert = on_alert
         self._on_receipt = on_receipt
 
     async def collect(self, car: Car, conversation: Conversation, newest: int) -> list[Receipt]:
@@ -40,7 +44,7 @@ class Courier:
     async def deliver(self, car: Car, conversation: Conversation) -> bool:
         """Bring the vehicle the current list unless it has acknowledged it; whether one was carried."""
         current = await self._books.current_list(car.vehicle_id)
-        if current.acknowledged_sequence >= current.sequence:
+        if current.acknowledged_sequence >= current.sequence and not _behind(car, current.sequence):
             return False
         ack = await conversation.push_list(current.signed)
         await self._books.acknowledge_list(car.vehicle_id, ack)
@@ -49,6 +53,18 @@ class Courier:
         car.list_known(current.sequence)
         return True
 
+    async def reconcile(self, car: Car, conversation: Conversation) -> None:
+        """A vehicle that has an older list than it once signed for has lost its memory: tell, and bring it anew.
+
+        ``LinkError`` and the rest leave it to the next contact, which will find the same.
+        """
+        current = await self._books.current_list(car.vehicle_id)
+        if not _behind(car, current.acknowledged_sequence):
+            return
+        self._on_alert(car.vehicle_id, "list_rolled_back")
+        with contextlib.suppress(KeygwError):
+            await self.deliver(car, conversation)
+
     async def _record(self, car: Car, signed: bytes) -> Receipt:
         try:
             receipt = await self._books.record_receipt(car.vehicle_id, signed)
@@ -56,3 +72,9 @@ class Courier:
             raise ProtocolError("the vehicle gave a receipt that does not verify") from error
         self._on_receipt(car.vehicle_id, receipt)
         return receipt
+
+
+def _behind(car: Car, sequence: int) -> bool:
+    """Whether the vehicle has said in this session that it has an older list."""
+    told = car.status.list_sequence
+    return car.status.up and told is not None and told < sequence

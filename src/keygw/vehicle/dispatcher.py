@@ -36,6 +36,7 @@ class Dispatcher:
         """Reach the car, send, wait, collect the receipt. Errors of car and link become part of the result."""
         command = authorized.command
         meter = Meter(time.monotonic())
+        leave_by = time.monotonic() + command.expires_at - self._clock()
         if self._clock() >= command.expires_at:
             return CommandResult(CommandState.EXPIRED, "command_expired")
         try:
@@ -44,8 +45,12 @@ class Dispatcher:
             return CommandResult(CommandState.FAILED, reason_of(error), measures=meter.read(None))
         await on_state(CommandState.SENT, None)
         sent = False
+        car.expect(command.action)
+        conversation.leave_by = leave_by
         try:
             if conversation.authenticated:
+                if time.monotonic() > leave_by:  # writing it down took longer than it may live
+                    return CommandResult(CommandState.EXPIRED, "command_expired", measures=meter.read(conversation))
                 sent = True
                 response = await conversation.command(Cmd(command.number, command.action))
                 outcome, receipt_sequence = response.outcome, response.receipt
@@ -59,6 +64,8 @@ class Dispatcher:
                 outcome, receipt_sequence = result.outcome, result.receipt
         except KeygwError as error:
             state = CommandState.UNKNOWN if sent else CommandState.FAILED
+            if not sent and error.code == "command_expired":
+                state = CommandState.EXPIRED
             measures = meter.read(conversation)
             await car.leave()
             return CommandResult(state, reason_of(error), measures=measures)
@@ -92,9 +99,12 @@ class Dispatcher:
                 raise
             else:
                 receipt = _receipt_of(command, receipts)
+                await self._courier.reconcile(car, conversation)
+        if receipt is not None and receipt.outcome is not outcome:
+            return CommandResult(CommandState.UNKNOWN, "receipt_disagrees", outcome, receipt, measures)
         if not outcome.ok:
             return CommandResult(CommandState.FAILED, outcome.label, outcome, receipt, measures)
-        if receipt is None or receipt.outcome is not outcome:
+        if receipt is None:
             return CommandResult(CommandState.UNKNOWN, "receipt_missing", outcome, receipt, measures)
         if contradicts(command.action, car.readings):
             return CommandResult(CommandState.UNKNOWN, "signal_disagrees", outcome, receipt, measures)
@@ -106,4 +116,5 @@ def _success(outcome: Outcome) -> str | None:
 
 
 def _receipt_of(command: Command, receipts: list[Receipt]) -> Receipt | None:
-    return next((r for r in reversed(receipts) if r.number == command.number and r.key_id == command.key_id), None)
+    wanted = (command.number, command.key_id, command.action)
+    return next((r for r in reversed(receipts) if (r.number, r.key_id, r.action) == wanted), None)

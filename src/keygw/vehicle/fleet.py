@@ -40,6 +40,7 @@ class Fleet:
         on_signal: Callable[[str, list[Signal]], None],
         on_link: Callable[[str, LinkStatus], None],
         on_receipt: Callable[[str, Receipt], None],
+        on_alert: Callable[[str, str], None] = lambda vehicle_id, reason: None,
     ) -> None:
         self._air = air
         self._books = books
@@ -47,7 +48,7 @@ class Fleet:
         self._clock = clock
         self._on_signal = on_signal
         self._on_link = on_link
-        self._courier = Courier(books, on_receipt)
+        self._courier = Courier(books, on_receipt, on_alert)
         self._dispatcher = Dispatcher(self._courier, clock)
         self._cars: dict[str, Car] = {}
 
@@ -105,13 +106,13 @@ class Fleet:
         """
         car = self._car(vehicle_id)
         async with car.lock:
-            current = await self._books.current_list(vehicle_id)
-            if current.acknowledged_sequence >= current.sequence:
-                return
             live = car.conversation
             if live is not None and live.authenticated:
                 async with self._trusting(car):
                     await self._courier.deliver(car, live)
+                return
+            current = await self._books.current_list(vehicle_id)
+            if current.acknowledged_sequence >= current.sequence:
                 return
             error: KeygwError = Conflict(
                 "no hosted key may carry the list to this vehicle; a phone with a key must meet it", code="no_courier"
@@ -161,6 +162,7 @@ class Fleet:
             if not conversation.authenticated:
                 await car.leave()
                 raise LinkError(f"the vehicle refused the key: {result.outcome.label}", code=result.outcome.label)
+            await self._courier.reconcile(car, conversation)
         return conversation
 
     def _car(self, vehicle_id: str) -> Car:
