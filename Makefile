@@ -17,7 +17,7 @@ UV ?= $(VENV)/lock/bin/uv
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format bench lock setup clean FORCE
+.PHONY: help demo test lint format bench prove lock setup clean FORCE
 
 help: ## show this list
 	@echo "keygw: the open digital-key gateway"; echo
@@ -44,6 +44,9 @@ format: $(DEV_READY) ## let ruff lay out the code and mend what it safely can
 
 bench: $(RUN_READY) ## measure, against the goals
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+prove: $(DEV_READY) ## check the formal models and their mutants
+	@$(BIN)/python tools/prove.py $(ARGS)
 
 setup: $(DEV_READY) ## only prepare .venv, for working on the code
 	@echo "keygw: $(VENV) is ready" >&2
