@@ -47,13 +47,16 @@ def usable(key: DigitalKey, now: float) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A vehicle as one app sees it. ``own``: keys of the app's hosted devices; ``keys``: all it may know of."""
+    """A vehicle as one app sees it. ``own``: keys of the app's hosted devices; ``keys``: all it may know of.
+
+    ``first``: the app registered the vehicle, and no owner key of it was ever issued to anybody.
+    """
 
     app: App
     vehicle: Vehicle
     own: tuple[DigitalKey, ...]
     keys: tuple[DigitalKey, ...]
-    claimed: bool
+    first: bool
     owner: bool
     """Holds a live owner key (or is the operator)."""
 
@@ -88,7 +91,8 @@ class Access:
         visible = keys if owner else _with_descendants(own, keys)
         if not (visible or claimed or app.operator):
             raise _no_vehicle()
-        return View(app, vehicle, own, visible, claimed, owner)
+        first = claimed and all(key.role is not Role.OWNER for key in keys)
+        return View(app, vehicle, own, visible, first, owner)
 
     async def views(self, app: App) -> list[View]:
         """Every vehicle the app may know of."""
@@ -117,10 +121,14 @@ class Access:
 
         Holders of a live ancestor may, with ``key.share`` or ``key.manage``. With ``key.manage`` a live owner key that
         entitles to it reaches every key of the vehicle, and anybody may give up a key of its own. A holder never lifts
-        a suspension of its own key: whoever suspended it had a reason.
+        a suspension of its own key, not even with another key of its own: whoever suspended it had a reason.
         """
         if view.app.operator:
             return None
+        own = any(mine.id == key.id for mine in view.own)
+        if resuming and own:
+            require(view.app, Scope.KEY_SHARE, Scope.KEY_MANAGE)
+            raise Forbidden("an app never lifts the suspension of its own key", code="not_key_manager")
         now = self._clock()
         live = {mine.id: mine for mine in view.usable_keys(now)}
         if _ancestors(key, view.keys) & live.keys():
@@ -128,7 +136,7 @@ class Access:
         require(view.app, Scope.KEY_MANAGE)
         if any(mine.role is Role.OWNER and Entitlement.KEY_MANAGE in mine.entitlements for mine in live.values()):
             return None
-        if not resuming and any(mine.id == key.id for mine in view.own):
+        if own:
             return None
         raise Forbidden("none of this app's keys may manage that key", code="not_key_manager")
 

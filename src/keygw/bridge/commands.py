@@ -146,14 +146,26 @@ class Commands:
         return await self._ledger.wait(record, seconds)
 
     async def cancel(self, app: App, vehicle_id: str, command_id: str) -> CommandRecord:
-        """Take it back while nothing has left. ``Conflict`` already_sent or already_settled when it is too late."""
-        record = await self.get(app, vehicle_id, command_id)
+        """Take it back while nothing has left. ``Conflict`` already_sent or already_settled when it is too late.
+
+        ``StoreError`` if it has ended, unsent, and the store does not take that: try again.
+        """
+        await self.get(app, vehicle_id, command_id)
         job = self._lanes.job(command_id)
         if job is None:
             return _cancelled(await self.get(app, vehicle_id, command_id))
         if job.sent:
             raise _already_sent()
-        job.cancelled = True
+        if not job.done.is_set():
+            job.cancelled = True
+            dropped = await self._stop(job)
+            if dropped is not None:
+                return dropped
+        await self._lanes.write(job)
+        return _cancelled(await self.get(app, vehicle_id, command_id))
+
+    async def _stop(self, job: Job) -> CommandRecord | None:
+        """The cancelled record of a job that had not started; of one that had, ``None`` as soon as it has stopped."""
         if self._lanes.drop(job):
             try:
                 job.record = await self._ledger.move(job.record, CommandState.CANCELLED)
@@ -166,7 +178,7 @@ class Commands:
         if job.in_fleet and job.task is not None:
             job.task.cancel()
         await job.done.wait()
-        return _cancelled(await self.get(app, record.command.vehicle_id, command_id))
+        return None
 
     async def recover(self) -> None:
         """At start: nothing is acted upon after a restart. What may have left is unknown; the rest has expired."""
@@ -210,6 +222,8 @@ def _cancelled(record: CommandRecord) -> CommandRecord:
         return record
     if record.state.settled:
         raise Conflict(f"the command has already ended: {record.state}", code="already_settled")
+    if not record.may_have_happened:  # between being stored and being queued
+        raise Conflict("the command is about to start; ask again", retryable=True)
     raise _already_sent()
 
 

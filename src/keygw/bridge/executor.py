@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
 
@@ -40,9 +41,22 @@ class Timing:
     rewrite: tuple[float, ...] = (0.05, 0.5, 2.0)
 
 
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a command ended, on its way to the disk."""
+
+    state: CommandState
+    reason: str | None
+    found: dict[str, Any] = field(default_factory=dict)
+
+
 @dataclass(slots=True, eq=False)
 class Job:
-    """A command on its way through this process. ``deadline`` is loop time: a clock set back gives no more life."""
+    """A command on its way through this process. ``deadline`` is loop time: a clock set back gives no more life.
+
+    ``ending``: how it ended, as soon as that is known. ``done``: nothing more happens but, where the store refused,
+    the writing of that.
+    """
 
     record: CommandRecord
     deadline: float
@@ -50,6 +64,8 @@ class Job:
     cancelled: bool = False
     task: asyncio.Task[bool] | None = None
     in_fleet: bool = False
+    ending: Ending | None = None
+    writing: asyncio.Lock = field(default_factory=asyncio.Lock)
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
     def left(self, now: float) -> float:
@@ -69,7 +85,25 @@ class Executor:
         self._timing = timing
 
     async def run(self, job: Job) -> bool:
-        """One attempt. False: the vehicle is absent and the command is patient, so try again later; else it ended."""
+        """One attempt. False: the vehicle is absent and the command is patient, so try again later; else it ended.
+
+        What it raises is for the log: ``job.ending`` is set all the same, and ``write`` is still to succeed.
+        """
+        try:
+            return await self._run(job)
+        except Exception as error:
+            if job.ending is None:
+                job.ending = _broken(job, error)
+            raise
+
+    async def write(self, job: Job) -> None:
+        """Make the ending durable, once; it may be called again after a failure. ``StoreError``: not now."""
+        async with job.writing:
+            ending = job.ending
+            if ending is not None and job.record.state is not ending.state:
+                job.record = await self._ledger.move(job.record, ending.state, reason=ending.reason, **ending.found)
+
+    async def _run(self, job: Job) -> bool:
         command = job.record.command
         if job.left(self._clock()) <= 0:
             await self._end(job, CommandState.EXPIRED, "command_expired")
@@ -130,8 +164,8 @@ class Executor:
             return CommandResult(CommandState.UNKNOWN, "internal")
         except Exception as error:
             log.error("command_broke", command_id=job.record.id, sent=job.sent, **describe(error))
-            reason = error.code if isinstance(error, KeygwError) else "internal"
-            return CommandResult(CommandState.UNKNOWN if job.sent else CommandState.FAILED, reason)
+            broken = _broken(job, error)
+            return CommandResult(broken.state, broken.reason)
         finally:
             job.in_fleet = False
         if result.state not in _ENDS or (result.state is CommandState.UNKNOWN and not job.sent):
@@ -151,14 +185,20 @@ class Executor:
 
     async def _end(self, job: Job, state: CommandState, reason: str | None, **found: Receipt | Measures | None) -> None:
         """Write the outcome; a store that is only busy gets a few more chances, for this must not be lost."""
+        job.ending = Ending(state, reason, found)
         for pause in (*self._timing.rewrite, None):
             try:
-                job.record = await self._ledger.move(job.record, state, reason=reason, **found)
+                await self.write(job)
                 return
             except StoreError as error:
                 if pause is None or not error.retryable:
                     raise
                 await asyncio.sleep(pause)
+
+
+def _broken(job: Job, error: Exception) -> Ending:
+    reason = error.code if isinstance(error, KeygwError) else "internal"
+    return Ending(CommandState.UNKNOWN if job.sent else CommandState.FAILED, reason)
 
 
 def _being_cancelled() -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from keygw.bridge.access import Access, require
 from keygw.bridge.errands import Errands
-from keygw.bridge.ports import Credentials, KeyToken
+from keygw.bridge.ports import Credentials, KeyToken, Standing
 from keygw.bridge.records import App
 from keygw.bridge.scopes import Scope
 from keygw.model.digital_key import DigitalKey, Role
@@ -35,14 +35,18 @@ class Keys:
     async def issue_owner(self, app: App, vehicle_id: str, label: str) -> tuple[KeyView, bytes]:
         """An owner key for a new hosted device of the app, and that device's public key (33 bytes).
 
-        For whoever registered the vehicle, an app that holds a usable owner key of it, or the operator; any other that
-        can see the vehicle gets ``Forbidden`` not_vehicle_owner.
+        For an app that holds a usable owner key of the vehicle, or the operator. Whoever registered it issues the very
+        first one; after that the claim counts no more, or nobody could take the vehicle away from that app. Any other
+        that can see the vehicle gets ``Forbidden`` not_vehicle_owner.
         """
         require(app, Scope.KEY_MANAGE)
         view = await self._access.view(app, vehicle_id)
         owner = any(key.role is Role.OWNER for key in self._access.usable_keys(view))
-        if not (view.claimed or owner or app.operator):
-            raise Forbidden("only who registered or owns the vehicle may issue an owner key", code="not_vehicle_owner")
+        if not (view.first or owner or app.operator):
+            raise Forbidden(
+                "only an app with a usable owner key may issue another; the first is for who registered the vehicle",
+                code="not_vehicle_owner",
+            )
         device = await self._credentials.create_hosted_device(app.id, label)
         key = await self._credentials.issue_owner_key(vehicle_id, device, label=label)
         return await self._seen(key), device.public_key
@@ -95,7 +99,12 @@ class Keys:
     async def list(self, app: App, vehicle_id: str | None = None) -> list[KeyView]:
         require(app, Scope.KEY_READ)
         views = [await self._access.view(app, vehicle_id)] if vehicle_id else await self._access.views(app)
-        return [await self._seen(key) for view in views for key in view.keys]
+        found: list[KeyView] = []
+        for view in views:
+            visible = {key.id for key in view.keys}
+            standings = await self._credentials.standings(view.vehicle.id)
+            found.extend(_shown(standing) for standing in standings if standing.key.id in visible)
+        return found
 
     async def token(self, app: App, key_id: str) -> tuple[KeyToken, Vehicle]:
         """The key token in both forms, and what a device needs to find and know the vehicle."""
@@ -128,5 +137,9 @@ class Keys:
         return await self._seen(key)
 
     async def _seen(self, key: DigitalKey) -> KeyView:
-        newest = await self._credentials.current_list(key.vehicle_id)
-        return KeyView(key, newest.sequence, newest.acknowledged_sequence)
+        """The key as it is now. Read together with the lists: an acknowledgement may come at any moment."""
+        return _shown(await self._credentials.standing(key.id))
+
+
+def _shown(standing: Standing) -> KeyView:
+    return KeyView(standing.key, standing.newest_sequence, standing.acknowledged_sequence)

@@ -9,14 +9,17 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from keygw.bridge.executor import Executor, Job
+from keygw.bridge.executor import Ending, Executor, Job
 from keygw.bridge.fault import describe
 from keygw.bridge.records import CommandRecord
-from keygw.model.errors import Conflict
+from keygw.model.command import CommandState
+from keygw.model.errors import Conflict, KeygwError, StoreError
 
 log = structlog.get_logger(__name__)
 
 ROOM = 16
+SLOWEST = 15.0
+"""Seconds: the longest pause between two attempts to write an outcome that the store refused."""
 
 
 @dataclass(slots=True)
@@ -27,7 +30,11 @@ class _Lane:
 
 
 class Lanes:
-    """``after``: awaited with each record whose job ended in doubt. A worker exists only while its lane has jobs."""
+    """``after``: awaited with each record whose job ended in doubt. A worker exists only while its lane has jobs.
+
+    A command that has ended keeps its place until that is on the disk: where the store refuses, the lane goes on, and
+    the outcome is offered again and again, more and more slowly, until it is taken or the gateway stops.
+    """
 
     def __init__(
         self, executor: Executor, after: Callable[[CommandRecord], Awaitable[None]], again: float, room: int = ROOM
@@ -39,6 +46,8 @@ class Lanes:
         self._lanes: dict[str, _Lane] = {}
         self._jobs: dict[str, Job] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._owed: set[asyncio.Task[None]] = set()
+        self._stopped = False
 
     def job(self, command_id: str) -> Job | None:
         """The running or waiting job of a command."""
@@ -79,6 +88,10 @@ class Lanes:
             return False
         return True
 
+    async def write(self, job: Job) -> None:
+        """The job is done: make its ending durable now, if it is not yet. ``StoreError``: the store still refuses."""
+        await self._executor.write(job)
+
     def finish(self, job: Job) -> None:
         """The job is over: free its place and wake whoever waits for it."""
         self._jobs.pop(job.record.id, None)
@@ -95,9 +108,11 @@ class Lanes:
 
     async def stop(self) -> None:
         """Drop everything where it is, as a crash would; the next start tidies up by the durable states."""
+        self._stopped = True
         for timer in self._timers.values():
             timer.cancel()
         tasks = [task for lane in self._lanes.values() if (task := lane.worker) is not None]
+        tasks.extend(self._owed)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -105,8 +120,10 @@ class Lanes:
     def _enqueue(self, job: Job) -> None:
         lane = self._lanes[job.record.command.vehicle_id]
         lane.waiting.append(job)
-        if lane.worker is None:
-            vehicle_id = job.record.command.vehicle_id
+        self._start(job.record.command.vehicle_id, lane)
+
+    def _start(self, vehicle_id: str, lane: _Lane) -> None:
+        if lane.worker is None and lane.waiting and not self._stopped:
             lane.worker = asyncio.create_task(self._work(vehicle_id, lane), name=f"lane {vehicle_id}")
 
     def _resume(self, job: Job) -> None:
@@ -119,26 +136,57 @@ class Lanes:
                 await self._attempt(lane.waiting.popleft())
         finally:
             lane.worker = None
+            self._start(vehicle_id, lane)  # whatever ended this one, nobody is left waiting
             if lane.taken == 0:
-                del self._lanes[vehicle_id]
+                self._lanes.pop(vehicle_id, None)
 
     async def _attempt(self, job: Job) -> None:
         job.task = asyncio.create_task(self._executor.run(job), name=f"command {job.record.id}")
         try:
-            over = await job.task
+            await asyncio.wait({job.task})
         except asyncio.CancelledError:
             job.task.cancel()
             await asyncio.gather(job.task, return_exceptions=True)
             raise
-        except Exception as error:
-            # Most likely the store: what could not be made durable is not announced; the last durable state stands.
+        error = asyncio.CancelledError() if job.task.cancelled() else job.task.exception()
+        if error is not None:
+            # Most likely the store: what could not be made durable is not announced, so the last durable state stands.
             log.error("command_not_recorded", command_id=job.record.id, state=job.record.state.value, **describe(error))
-            over = True
-        if not over:
+            if job.ending is None:
+                job.ending = Ending(CommandState.UNKNOWN if job.sent else CommandState.FAILED, "internal")
+            job.done.set()
+            task = asyncio.create_task(self._insist(job), name=f"outcome of {job.record.id}")
+            self._owed.add(task)
+            task.add_done_callback(self._owed.discard)
+        elif job.task.result():
+            await self._over(job)
+        else:
             loop = asyncio.get_running_loop()
             pause = max(0.0, min(self._again, job.deadline - loop.time()))
             self._timers[job.record.id] = loop.call_later(pause, self._resume, job)
-            return
+
+    async def _insist(self, job: Job) -> None:
+        """Write the outcome that the store refused, however long that takes."""
+        pause = self._again
+        while True:
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, SLOWEST)
+            try:
+                await self._executor.write(job)
+            except Exception as error:
+                if isinstance(error, KeygwError) and not isinstance(error, StoreError):
+                    # Not the disk: the record is gone, or it ended by another road.
+                    log.error("command_not_recordable", command_id=job.record.id, **describe(error))
+                    return self.finish(job)
+                continue
+            log.info("command_recorded_late", command_id=job.record.id, state=job.record.state.value)
+            return await self._over(job)
+
+    async def _over(self, job: Job) -> None:
         self.finish(job)
         if job.record.may_have_happened and not job.record.state.settled:
-            await self._after(job.record)
+            try:
+                await self._after(job.record)
+            except Exception as error:
+                # It stays unknown, as the disk says; the next contact with the vehicle looks again.
+                log.error("doubt_not_pursued", command_id=job.record.id, **describe(error))

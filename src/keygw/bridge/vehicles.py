@@ -27,10 +27,13 @@ class Vehicles:
         """Make a vehicle known here. ``Conflict`` vehicle_taken if another app registered it before."""
         require(app, Scope.VEHICLE_MANAGE)
         id_bytes(vehicle.id, "veh")
-        # The claim comes first: after a crash in between, the same app may simply try again.
-        if await self._store.claim_vehicle(vehicle.id, app.id) != app.id:
-            raise Conflict("that vehicle is registered already", code="vehicle_taken")
+        if await self._store.claimant(vehicle.id) not in (None, app.id):
+            raise _taken()
+        # Registered before it is claimed: what is refused here (malformed, or other keys under that id) leaves no claim
+        # behind. After a crash in between, or where another was quicker, the same request simply comes again.
         await self._credentials.register_vehicle(vehicle)
+        if await self._store.claim_vehicle(vehicle.id, app.id) != app.id:
+            raise _taken()
 
     async def list(self, app: App) -> list[View]:
         require(app, Scope.VEHICLE_READ)
@@ -77,3 +80,7 @@ class Vehicles:
         if not usable(key, self._clock()):
             raise Forbidden("the app's key for that vehicle cannot be used now", code="key_not_usable")
         return key
+
+
+def _taken() -> Conflict:
+    return Conflict("that vehicle is registered already", code="vehicle_taken")

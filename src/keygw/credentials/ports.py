@@ -36,12 +36,15 @@ class KeyRecord:
     """A stored key. ``key.state`` is its own state; ``above`` holds its ancestors' own states, nearest first.
 
     ``list_sequence``: the list that first told this key's own state; ``family_sequence``: the same with its ancestors'.
+    ``newest`` and ``acknowledged``: sequences of its vehicle's lists, read in the same moment as the state.
     """
 
     key: DigitalKey
     list_sequence: int = 0
     above: tuple[KeyState, ...] = ()
     family_sequence: int = 0
+    newest: int = field(default=0, compare=False)
+    acknowledged: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

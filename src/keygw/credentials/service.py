@@ -166,10 +166,11 @@ class CredentialService:
 
     async def standing(self, key_id: str) -> Standing:
         """The key, and whether its vehicle has confirmed to know its state."""
-        record = await self._record(self._store, key_id)
-        key = (await self._seen([record]))[0]
-        vehicle = await self._vehicle(self._store, key.vehicle_id)
-        return Standing(key, record.family_sequence, vehicle.acknowledged_sequence)
+        return (await self._standing([await self._record(self._store, key_id)]))[0]
+
+    async def standings(self, vehicle_id: str) -> list[Standing]:
+        """``standing`` of every key of the vehicle."""
+        return await self._standing(await self._store.keys(vehicle_id))
 
     async def key_token(self, key_id: str) -> KeyToken:
         """Both forms, byte for byte as first signed; of an ended key too: the car says whether it still opens."""
@@ -286,6 +287,13 @@ class CredentialService:
                     if state is not key.state:
                         await tx.set_key_state(key, state)
         return shown
+
+    async def _standing(self, records: Sequence[KeyRecord]) -> list[Standing]:
+        shown = await self._seen(records)
+        return [
+            Standing(key, record.family_sequence, record.acknowledged, record.newest)
+            for key, record in zip(shown, records, strict=True)
+        ]
 
     def _tell(self, tx: CredentialTransaction, event_type: str, keys: Iterable[DigitalKey], **more: Any) -> None:
         for key in keys:

@@ -72,14 +72,16 @@ class SignedList:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A key, and what its vehicle knows of it.
+    """A key, and what its vehicle knows of it, all as they were in one moment.
 
-    ``list_sequence``: the first list that tells the key's state (and its parents'), 0 if none ever concerned it.
+    ``list_sequence``: the first list that tells the key's state (and its parents'), 0 if none ever concerned it;
+    ``newest_sequence``: the vehicle's current list.
     """
 
     key: DigitalKey
     list_sequence: int
     acknowledged_sequence: int
+    newest_sequence: int
 
     @property
     def acknowledged(self) -> bool:

@@ -20,8 +20,9 @@ _VEHICLE = """
 _KEY = """
     SELECT k.id, k.vehicle_id, k.device_id, k.role, k.entitlements, k.key_index, k.not_before, k.expires_at,
            k.issued_at, k.state, k.parent_id, k.depth, k.max_depth, k.epoch, k.label, k.version,
-           k.list_sequence, p.state, p.list_sequence, g.state, g.list_sequence
+           k.list_sequence, p.state, p.list_sequence, g.state, g.list_sequence, v.list_sequence, v.acknowledged_sequence
     FROM digital_keys k
+    JOIN vehicles v ON v.id = k.vehicle_id
     LEFT JOIN digital_keys p ON p.id = k.parent_id
     LEFT JOIN digital_keys g ON g.id = p.parent_id
 """
@@ -134,7 +135,9 @@ def _key(row: Row) -> KeyRecord:
         version=row[15],
     )
     above = tuple(KeyState(state) for state in (row[17], row[19]) if state is not None)
-    return KeyRecord(key, row[16], above, max(row[16], row[18] or 0, row[20] or 0))
+    return KeyRecord(
+        key, row[16], above, max(row[16], row[18] or 0, row[20] or 0), newest=row[21], acknowledged=row[22]
+    )
 
 
 def _receipt(row: Row) -> Receipt:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from keygw.bridge.records import App
 from keygw.crypto.signer import LocalSigner
 from keygw.model.digital_key import DigitalKey, KeyState
 from keygw.model.entitlement import PROFILES, Entitlement
-from keygw.model.errors import Conflict, Forbidden, KeygwError, NotFound
+from keygw.model.errors import BadInput, Conflict, Forbidden, KeygwError, NotFound
 from keygw.model.ids import new_id
 from keygw.model.vehicle import Vehicle
 
@@ -81,6 +82,21 @@ async def test_a_vehicle_shows_to_whom_it_concerns(world: World) -> None:
     assert refused.value.code == "vehicle_taken"
 
 
+async def test_a_registration_that_was_refused_leaves_no_claim(world: World) -> None:
+    squatter, _ = await world.app()
+    owner, _ = await world.app()
+    real = Vehicle(new_id("veh", world.random), "Van", LocalSigner.generate().public_key, bytes(16))
+    with pytest.raises(BadInput):
+        await world.bridge.vehicles.register(squatter, replace(real, name="\u202e"))
+    assert await world.store.bridge.claimant(real.id) is None
+    await world.bridge.vehicles.register(owner, real)
+    # Known here, but nobody's: other keys under its id are refused, and give no claim either.
+    with pytest.raises(Conflict) as refused:
+        await world.bridge.vehicles.register(squatter, replace(real, id=world.vehicle.id))
+    assert refused.value.code == "vehicle_exists"
+    assert await world.store.bridge.claimant(world.vehicle.id) is None
+
+
 async def test_nobody_becomes_owner_of_a_vehicle_that_is_not_his(world: World) -> None:
     _, _, top = await world.owner()
     friend, _ = await world.app()
@@ -115,6 +131,85 @@ async def test_an_owner_key_that_was_suspended_is_lifted_by_another_owner_or_the
     await world.bridge.keys.suspend(owner, top.id)
     operator = await world.bridge.apps.authenticate(OPERATOR_TOKEN)
     assert (await world.bridge.keys.resume(operator, top.id)).key.state is KeyState.ACTIVE
+
+
+@pytest.mark.parametrize("ended", ["suspend", "revoke"])
+async def test_who_registered_a_vehicle_issues_its_first_owner_key_and_no_other_by_that(
+    world: World, ended: str
+) -> None:
+    app, _ = await world.app()
+    await world.store.bridge.claim_vehicle(world.vehicle.id, app.id)
+    operator = await world.bridge.apps.authenticate(OPERATOR_TOKEN)
+    first, _ = await world.bridge.keys.issue_owner(app, world.vehicle.id, "")
+    second, _ = await world.bridge.keys.issue_owner(app, world.vehicle.id, "with the first, which is live")
+    for key in (first.key, second.key):
+        await getattr(world.bridge.keys, ended)(operator, key.id)
+    with pytest.raises(Forbidden) as refused:
+        await world.bridge.keys.issue_owner(app, world.vehicle.id, "")
+    assert refused.value.code == "not_vehicle_owner"
+    assert (await world.bridge.vehicles.get(app, world.vehicle.id)).first is False  # it still sees the vehicle
+    await world.bridge.keys.issue_owner(operator, world.vehicle.id, "")
+
+
+async def test_a_claim_gives_no_owner_key_where_somebody_else_has_one(world: World) -> None:
+    await world.give_key((await world.app())[0])
+    app, _ = await world.app()
+    await world.store.bridge.claim_vehicle(world.vehicle.id, app.id)
+    with pytest.raises(Forbidden) as refused:
+        await world.bridge.keys.issue_owner(app, world.vehicle.id, "")
+    assert refused.value.code == "not_vehicle_owner"
+
+
+async def test_a_suspension_is_not_lifted_with_another_key_of_the_same_app(world: World) -> None:
+    app, _, top = await world.owner()
+    await world.give_key(app)
+    friend = await world.give_friend_key(app, top, PROFILES["access"])
+    operator = await world.bridge.apps.authenticate(OPERATOR_TOKEN)
+    for key in (friend, top):
+        await world.bridge.keys.suspend(operator, key.id)
+    for key in (top, friend):
+        with pytest.raises(Forbidden) as refused:
+            await world.bridge.keys.resume(app, key.id)
+        assert refused.value.code == "not_key_manager"
+        assert (await world.bridge.keys.resume(operator, key.id)).key.state is KeyState.ACTIVE
+
+
+@pytest.mark.parametrize("read", ["get", "list", "revoke"])
+async def test_a_key_and_its_list_are_told_as_of_one_moment(
+    world: World, monkeypatch: pytest.MonkeyPatch, read: str
+) -> None:
+    """The acknowledgement comes after the first statement, after the second, and so on until after the last."""
+    app, _, top = await world.owner()
+    store, fetch = world.store.credentials, world.store.credentials._fetch
+    statements = 1
+    while True:
+        key = await world.give_friend_key(app, top, PROFILES["access"])
+        world.car.present = False
+        if read != "revoke":
+            await world.bridge.keys.revoke(app, key.id)
+        left = statements
+
+        async def interrupted(*asked: Any) -> Any:
+            nonlocal left
+            found = await fetch(*asked)
+            left -= 1
+            if left == 0 and await world.credentials.vehicles_behind():
+                world.car.present = True
+                await world.car.sync_list(world.vehicle.id)
+            return found
+
+        monkeypatch.setattr(store, "_fetch", interrupted)
+        if read == "list":
+            shown = await world.bridge.keys.list(app)
+        else:
+            shown = [await getattr(world.bridge.keys, read)(app, key.id)]
+        monkeypatch.setattr(store, "_fetch", fetch)
+        for view in shown:
+            assert not (view.key.state is KeyState.REVOKING and view.acknowledged >= view.current), statements
+        if left > 0:
+            break
+        statements += 1
+    assert statements > 2
 
 
 async def test_anybody_may_give_up_a_key_of_its_own(world: World) -> None:

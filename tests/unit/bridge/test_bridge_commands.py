@@ -444,6 +444,119 @@ async def test_an_outcome_is_written_when_the_store_is_free_again(
     assert (await world.settled(await ask(world, app))).state is S.CONFIRMED
 
 
+async def test_an_outcome_is_offered_until_the_store_takes_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Longer than the rewrites last; meanwhile a cancel says what is so, and the lane goes on."""
+    app, _, _ = await world.owner()
+    world.car.present = False
+    store = world.store.bridge
+    save, busy, refusals, many = store.save_command, True, 0, asyncio.Event()
+
+    async def locked(record: CommandRecord) -> None:
+        nonlocal refusals
+        if busy and record.id == first.id:
+            refusals += 1
+            if refusals > len(world.timing.rewrite) + 2:
+                many.set()
+            raise StoreError("locked", code="store_busy", retryable=True)
+        await save(record)
+
+    monkeypatch.setattr(type(store), "save_command", lambda _, record: locked(record))
+    first = await ask(world, app, key="1")
+    await asyncio.wait_for(many.wait(), 5)
+    with pytest.raises(StoreError) as refused:
+        await world.bridge.commands.cancel(app, world.vehicle.id, first.id)
+    assert (refused.value.code, refused.value.retryable, refused.value.may_have_happened) == ("store_busy", True, False)
+    second = await world.settled(await ask(world, app, key="2"))
+    assert (second.state, second.reason) == (S.FAILED, "out_of_range")
+    busy = False
+    done = await world.settled(first)
+    assert (done.state, done.reason) == (S.FAILED, "out_of_range")
+    with pytest.raises(Conflict) as late:
+        await world.bridge.commands.cancel(app, world.vehicle.id, first.id)
+    assert late.value.code == "already_settled"
+
+
+async def test_a_cancel_writes_an_outcome_that_is_owed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    app, _, _ = await world.owner()
+    world.car.present = False
+    store = world.store.bridge
+    save, left, last = store.save_command, len(world.timing.rewrite) + 1, asyncio.Event()
+
+    async def locked(record: CommandRecord) -> None:
+        nonlocal left
+        if left:
+            left -= 1
+            if not left:
+                last.set()
+            raise StoreError("locked", code="store_busy", retryable=True)
+        await save(record)
+
+    monkeypatch.setattr(type(store), "save_command", lambda _, record: locked(record))
+    monkeypatch.setattr(world.bridge._lanes, "_again", 3600.0)  # no further attempt of its own
+    record = await ask(world, app)
+    await asyncio.wait_for(last.wait(), 5)
+    with pytest.raises(Conflict) as refused:
+        await world.bridge.commands.cancel(app, world.vehicle.id, record.id)
+    assert refused.value.code == "already_settled"
+    assert (await world.bridge.commands.get(app, world.vehicle.id, record.id)).reason == "out_of_range"
+
+
+async def test_a_store_that_cannot_be_read_ends_the_command(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    app, _, _ = await world.owner()
+    key = world.credentials.key
+    failures = [1]
+
+    async def unreadable(key_id: str) -> object:
+        if failures:
+            failures.pop()
+            raise StoreError("the disk")
+        return await key(key_id)
+
+    monkeypatch.setattr(world.credentials, "key", unreadable)
+    done = await world.settled(await ask(world, app, key="1"))
+    assert (done.state, done.reason) == (S.FAILED, "store_unavailable")
+    assert (await world.settled(await ask(world, app, key="2"))).state is S.CONFIRMED
+
+
+async def test_an_outcome_that_can_never_be_written_frees_its_place(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, _, _ = await world.owner()
+
+    async def gone(record: CommandRecord) -> None:
+        raise NotFound("there is no such command", code="unknown_command")
+
+    monkeypatch.setattr(type(world.store.bridge), "save_command", lambda _, record: gone(record))
+    record = await ask(world, app)
+    job = world.bridge._lanes.job(record.id)
+    assert job is not None
+    await job.done.wait()
+    await asyncio.gather(*world.bridge._lanes._owed)
+    assert world.bridge._lanes._lanes == {}
+
+
+async def test_a_store_error_while_a_doubt_is_pursued_strands_nobody(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, _, _ = await world.owner()
+    world.car.cut = True
+    go = world.car.hold("sent")
+    first = await ask(world, app, key="1")
+    await world.car.at["sent"].wait()
+    second = await ask(world, app, "lock", key="2")
+
+    async def unreadable(*_: object, **__: object) -> object:
+        raise StoreError("the disk")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.credentials, "receipts", unreadable)
+        world.car._holds.clear()
+        go.set()
+        assert (await world.settled(second)).state is S.CONFIRMED
+    world.bridge.contact(world.vehicle.id)
+    assert (await world.settled(first)).state is S.CONFIRMED
+
+
 async def test_waiting_ends_when_the_time_is_up(world: World) -> None:
     app, _, _ = await world.owner()
     go = world.car.hold("connect")

@@ -50,6 +50,31 @@ async def test_suspend_and_resume_reach_the_list(world: World) -> None:
     assert world.told()[2:] == ["key.suspended", "key.resumed"]
 
 
+async def test_a_standing_tells_key_and_lists_together(world: World) -> None:
+    vehicle = await world.car()
+    owner = await world.owner(vehicle)
+    friend = await world.friend(owner)
+    other = await world.owner(await world.car())
+    await world.service.revoke(friend.id)
+    ack = await world.ack(vehicle.id)
+    await world.service.suspend(owner.id)
+    await world.service.acknowledge_list(vehicle.id, ack)
+    told = {each.key.id: each for each in await world.service.standings(vehicle.id)}
+    assert told.keys() == {owner.id, friend.id}
+    assert told == {key_id: await world.service.standing(key_id) for key_id in told}
+    mine, theirs = told[owner.id], told[friend.id]
+    assert (mine.key.state, mine.list_sequence, mine.acknowledged_sequence, mine.newest_sequence) == (
+        "suspended",
+        2,
+        1,
+        2,
+    )
+    assert (theirs.key.state, theirs.acknowledged_sequence, theirs.newest_sequence) == ("revoked", 1, 2)
+    assert (await world.service.standing(other.id)).newest_sequence == 0
+    with pytest.raises(NotFound):
+        await world.service.standing("key_nowhere")
+
+
 async def test_again_changes_nothing_and_tells_nobody(world: World) -> None:
     vehicle = await world.car()
     owner = await world.owner(vehicle)
