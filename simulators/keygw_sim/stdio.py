@@ -50,10 +50,30 @@ def orders() -> asyncio.Queue[str | None]:
     return lines
 
 
-def stop_signal() -> asyncio.Event:
+class StopSignal(asyncio.Event):
+    """Set by the first signal to stop; ``number`` is that signal's."""
+
+    number = 0
+
+    def take(self, number: int) -> None:
+        self.number = self.number or number
+        self.set()
+
+    @property
+    def exit_code(self) -> int:
+        """What a shell calls the end by this signal: 130 or 143."""
+        return 128 + self.number
+
+
+def stop_signal() -> StopSignal:
     """An event that SIGINT and SIGTERM set, where this is the main thread."""
-    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    loop, stop = asyncio.get_running_loop(), StopSignal()
+
+    def take(number: int, _: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop may have ended
+            loop.call_soon_threadsafe(stop.take, number)
+
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+            signal.signal(number, take)
     return stop

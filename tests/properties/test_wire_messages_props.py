@@ -15,6 +15,7 @@ from keygw.model.errors import ProtocolError
 from keygw.model.signal import SignalId
 from keygw.wire import cbor
 from keygw.wire.messages import (
+    TIMES,
     Cmd,
     Hello,
     Intent,
@@ -46,7 +47,7 @@ VALUES = st.one_of(
     st.text(max_size=20).filter(lambda text: text.isprintable()),
 )
 READINGS = st.lists(
-    st.builds(Reading, U16.map(SignalId), VALUES, st.integers(0, 2**40 - 1)), min_size=1, max_size=64
+    st.builds(Reading, U16.map(SignalId), VALUES, st.integers(0, TIMES - 1)), min_size=1, max_size=64
 ).map(tuple)
 DECODERS: list[Callable[[bytes], object]] = [
     Hello.decode, Cmd.decode, Intent.decode, Result.decode, Res.decode, Receipts.decode,

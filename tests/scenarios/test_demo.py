@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from keygw_sim.scenarios.ladder import Ladder, StepFailed
 
 STEPS = [
     "gateway_up", "vehicle_advertising", "app_registered", "owner_key_issued", "ble_connected", "handshake",
@@ -64,20 +68,90 @@ def test_the_gateway_really_died(steps: dict[str, dict[str, Any]]) -> None:
     assert steps["nothing_lost"]["detail"]["receipts"] >= 9
 
 
+@pytest.mark.skipif(os.name != "posix", reason="signals end a process in order on POSIX only")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_story_in_order(tmp_path: Path, number: signal.Signals) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "keygw", "demo", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    ) as process:
+        try:
+            until = time.monotonic() + 30
+            while not list(tmp_path.glob("keygw-demo-*/gateway/issuer.pem")) and time.monotonic() < until:
+                time.sleep(0.02)
+            assert list(tmp_path.glob("keygw-demo-*/gateway/issuer.pem"))
+            process.send_signal(number)
+            out, err = process.communicate(timeout=30)  # also: no child keeps the pipe open
+        finally:
+            process.kill()
+    assert process.returncode == 128 + number, err
+    assert list(tmp_path.iterdir()) == []
+    told = json.loads(out)
+    assert (told["ok"], told["error"]) == (False, "stopped before its end")
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(("option", "variable"), [("--no-color", ""), (None, "1")])
+def test_plain_text_even_in_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str | None, variable: str
+) -> None:
+    assert "\x1b" not in ladder_told(monkeypatch, capsys, option is not None, variable, True)
+
+
+def test_colours_in_a_terminal_alone(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "\x1b" in ladder_told(monkeypatch, capsys, False, "", True)
+    assert "\x1b" not in ladder_told(monkeypatch, capsys, False, "", False)
+
+
+def ladder_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], plain: bool, no_color: str, terminal: bool
+) -> str:
+    monkeypatch.setenv("NO_COLOR", no_color)
+    monkeypatch.setenv("FORCE_COLOR", "1" if terminal else "")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    ladder = Ladder(as_json=False, link="none", plain=plain)
+    with ladder.step("one", "nobody") as step:
+        step.says = "said"
+    with pytest.raises(StepFailed), ladder.step("two", "nobody"):
+        raise StepFailed("no")
+    ladder.failure = "two: no"
+    assert ladder.finish() == 1
+    told = capsys.readouterr().out
+    assert "one" in told
+    assert "Not held: two: no" in told
+    return told
+
+
+def test_the_demo_itself_takes_no_color(tmp_path: Path) -> None:
+    """Shadowed as below, so that it is short; what counts is that the option is known."""
+    ran = shadowed(tmp_path, "--no-color")
+    assert ran.returncode == 1, ran.stderr
+    assert "FAIL gateway_up" in ran.stdout
+    assert "\x1b" not in ran.stdout
+
+
 def test_a_failed_step_is_told_and_fails_the_demo(tmp_path: Path) -> None:
     """A gateway that cannot start: uvicorn is shadowed by a module that does not import."""
+    ran = shadowed(tmp_path, "--json")
+    assert ran.returncode == 1
+    told = json.loads(ran.stdout)
+    assert told["ok"] is False
+    assert [(step["name"], step["ok"]) for step in told["steps"]] == [("gateway_up", False)]
+    assert "shadowed by a test" in told["error"]
+
+
+def shadowed(tmp_path: Path, *options: str) -> subprocess.CompletedProcess[str]:
     (tmp_path / "uvicorn.py").write_text("raise ImportError('shadowed by a test')\n")
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
-    ran = subprocess.run(
-        [sys.executable, "-m", "keygw", "demo", "--json"],
+    return subprocess.run(
+        [sys.executable, "-m", "keygw", "demo", *options],
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
         env={**os.environ, "PYTHONPATH": path},
     )
-    assert ran.returncode == 1
-    told = json.loads(ran.stdout)
-    assert told["ok"] is False
-    assert [(step["name"], step["ok"]) for step in told["steps"]] == [("gateway_up", False)]
-    assert "shadowed by a test" in told["error"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -100,6 +102,53 @@ def test_an_issuer_key_that_others_may_read(tmp_path: Path) -> None:
         process.wait(10)
     (tmp_path / "issuer.pem").chmod(0o644)
     assert "key_file_exposed" in refused(tmp_path)
+
+
+@pytest.mark.parametrize("emptied", [False, True])
+def test_a_lost_database_is_not_replaced_in_silence(data: Path, tmp_path: Path, emptied: bool) -> None:
+    lost = tmp_path / "data"
+    shutil.copytree(data, lost)
+    for path in lost.glob("keygw.db*"):
+        path.unlink()
+    if emptied:
+        (lost / "keygw.db").touch(0o600)
+    for _ in range(2):
+        told = refused(lost)
+        assert "database_missing" in told
+        assert "restore the database" in told
+    assert [path.stat().st_size for path in lost.glob("keygw.db*")] == ([0] if emptied else [])
+    for name in ("issuer.pem", "vault.key"):
+        (lost / name).rename(tmp_path / name)
+    with serving(lost) as (_, url):
+        assert httpx.get(f"{url}/health").status_code == 200
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"\xff\xfe", "kgw_\u00e9".encode()])
+def test_a_damaged_operator_token(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "operator.token"
+    path.touch(0o600)
+    path.write_bytes(content)
+    told = refused(tmp_path)
+    assert "key_file_damaged" in told
+    assert "delete it" in told
+    assert path.read_bytes() == content
+
+
+@pytest.mark.skipif(os.name != "posix", reason="closed and full files are made with a POSIX shell")
+@pytest.mark.parametrize("how", [">&-", ">/dev/full", ">&- <&-"])
+def test_a_stdout_that_takes_nothing(tmp_path: Path, how: str) -> None:
+    if "full" in how and not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    ran = subprocess.run(
+        ["sh", "-c", f'exec "$@" {how}', "sh", *command(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert ran.returncode == 3, ran.stderr
+    assert ran.stderr.count("\n") == 1, ran.stderr
+    assert "stdout_unwritable" in ran.stderr
 
 
 def test_the_issuer_key_is_never_printed(tmp_path: Path) -> None:

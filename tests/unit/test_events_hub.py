@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from keygw.events.event import GAP, Event
+from keygw.events.event import GAP, Event, rfc3339
 from keygw.events.hub import Hub
 from keygw.events.subscription import Subscription
 
@@ -34,6 +34,22 @@ async def drain(stream: Subscription) -> list[Event]:
 
 def numbers(events: list[Event]) -> list[Any]:
     return [event.data.get("n", event.type) for event in events]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (1_800_000_000.25, "2027-01-15T08:00:00.250Z"),
+        (253402300799, "9999-12-31T23:59:59.000Z"),
+        (253402300800, "9999-12-31T23:59:59.000Z"),
+        (2**40, "9999-12-31T23:59:59.000Z"),
+        (float("inf"), "9999-12-31T23:59:59.000Z"),
+        (float("nan"), "1970-01-01T00:00:00.000Z"),
+        (-1.0, "1970-01-01T00:00:00.000Z"),
+    ],
+)
+def test_every_time_can_be_told(seconds: float, told: str) -> None:
+    assert rfc3339(seconds) == told
 
 
 def test_an_event_is_a_cloudevent() -> None:

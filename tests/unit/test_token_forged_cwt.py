@@ -275,7 +275,7 @@ def cwt_envelopes() -> Iterator[Forgery]:
 INDEX = b"\x02\x05\x07\x4a"
 """Role 2, entitlements 5, index 7 and the head of the parent, as they stand in the payload."""
 BAD_ITEMS: tuple[object, ...] = (
-    *(-1, 1.0, float("nan"), float("inf"), 2**40, 2**63, 2**64 - 1, 2**64, "x", b"x", [], {}),
+    *(-1, 1.0, float("nan"), float("inf"), 253402300800, 2**40, 2**63, 2**64 - 1, 2**64, "x", b"x", [], {}),
     *(cbor2.CBORTag(1, 1_800_000_000), cbor2.CBORSimpleValue(255), cbor2.undefined),
 )
 

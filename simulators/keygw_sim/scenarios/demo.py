@@ -19,7 +19,7 @@ from keygw_sim.processes import ChildFailed
 from keygw_sim.scenarios.app import AppError, EventStream
 from keygw_sim.scenarios.ladder import Ladder, Step, StepFailed
 from keygw_sim.scenarios.world import FREE, World
-from keygw_sim.stdio import stop_signal
+from keygw_sim.stdio import StopSignal, stop_signal
 
 LINK = "bleak/bumble"
 NAMES = ("Aurora", "Borealis", "Cirrus", "Drift", "Ember", "Fjord", "Glacier", "Harbour")
@@ -230,7 +230,7 @@ def _confirmed(step: Step, command: dict[str, Any]) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit 0 only if every step held, else 1."""
+    """Exit 0 only if every step held, else 1; 130 or 143 if a signal ended the story."""
     parser = argparse.ArgumentParser(
         prog="keygw demo",
         description="The whole road: an unlocked car, a revoked key that the car itself refuses.",
@@ -238,6 +238,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout and nothing else")
     parser.add_argument("--stay", action="store_true", help="leave everything running and print how to play with it")
     parser.add_argument("--seed", default="keygw", help="repeats the car's and the phone's identity (default: keygw)")
+    parser.add_argument("--no-color", action="store_true", help="plain text; NO_COLOR does the same")
     args = parser.parse_args(argv)
     try:
         return asyncio.run(_main(args))
@@ -246,18 +247,35 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 async def _main(args: argparse.Namespace) -> int:
-    ladder = Ladder(args.json, LINK)
+    stop = stop_signal()
+    ladder = Ladder(args.json, LINK, plain=args.no_color)
     name = random.Random(args.seed).choice(NAMES)  # noqa: S311 - the car's name, not a key
     with tempfile.TemporaryDirectory(prefix="keygw-demo-", ignore_cleanup_errors=True) as folder:
         async with World(Path(folder), name=name, seed=args.seed) as world:
-            await Demo(ladder, world).tell()
+            if not await _told(Demo(ladder, world), stop):
+                ladder.failure = "stopped before its end"
+                ladder.finish()
+                return stop.exit_code
             code = ladder.finish()
             if args.stay and code == 0:
-                await _stay(world, args.json)
+                await _stay(world, stop, args.json)
     return code
 
 
-async def _stay(world: World, quiet: bool) -> None:
+async def _told(demo: Demo, stop: StopSignal) -> bool:
+    """Tell the story unless a signal comes first. Either way what it started is for the caller to end, in order."""
+    story, stopped = asyncio.create_task(demo.tell()), asyncio.create_task(stop.wait())
+    await asyncio.wait({story, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if story.done():
+        story.result()
+        return True
+    story.cancel()
+    await asyncio.wait({story})
+    return False
+
+
+async def _stay(world: World, stop: StopSignal, quiet: bool) -> None:
     """Print what one needs to play on, and wait for Ctrl-C."""
     print(
         f"""
@@ -276,7 +294,7 @@ Everything is still running. Ctrl-C ends it.
         file=sys.stderr if quiet else sys.stdout,
         flush=True,
     )
-    await stop_signal().wait()
+    await stop.wait()
 
 
 if __name__ == "__main__":

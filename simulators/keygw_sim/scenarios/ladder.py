@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -57,15 +59,26 @@ class Step:
 
 
 class Ladder:
-    """Collects the steps and tells them as they happen. With ``as_json`` it is silent until ``finish``."""
+    """Collects the steps and tells them as they happen. With ``as_json`` it is silent until ``finish``.
 
-    def __init__(self, as_json: bool, link: str) -> None:
+    Without a terminal, with ``NO_COLOR`` or with ``plain`` no escape sequence is printed, not even for bold.
+    """
+
+    def __init__(self, as_json: bool, link: str, *, plain: bool = False) -> None:
         self.steps: list[Step] = []
         self.failure: str | None = None
         self._json = as_json
         self._link = link
         self._started = time.monotonic()
-        self._console = Console(highlight=False, soft_wrap=True, file=sys.stdout)
+        plain = plain or bool(os.environ.get("NO_COLOR")) or not sys.stdout.isatty()
+        self._console = Console(
+            # NO_COLOR alone would leave Rich its bold and dim; without a colour system there is nothing but the text.
+            color_system=None if plain else "auto",
+            force_terminal=False if plain else None,
+            highlight=False,
+            soft_wrap=True,
+            file=sys.stdout,
+        )
 
     @contextmanager
     def step(self, name: str, who: str) -> Iterator[Step]:
@@ -76,6 +89,9 @@ class Ladder:
         try:
             yield step
             step.ok = True
+        except asyncio.CancelledError:
+            step.detail.setdefault("error", "stopped")
+            raise
         except BaseException as error:
             step.detail.setdefault("error", str(error) or type(error).__name__)
             raise

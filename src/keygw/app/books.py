@@ -14,8 +14,9 @@ from keygw.model.vehicle import Vehicle
 from keygw.session.device import KeyInHand
 from keygw.vehicle.ports import HeldKey
 
-_MAY_CARRY = (KeyState.ACTIVE, KeyState.REVOKING)
-"""A key under revocation still opens a session on a car that has not heard of it, and so may bring it the news."""
+_MAY_CARRY = (KeyState.ACTIVE, KeyState.REVOKING, KeyState.SUSPENDED)
+"""In order of preference. A key under revocation or suspension still opens a session on a car that has not heard of it,
+and so may bring it the news."""
 
 
 class ServiceBooks:
@@ -43,7 +44,7 @@ class ServiceBooks:
             device = await self._service.device(key.device_id)
             if device.kind is DeviceKind.HOSTED and key.state in _MAY_CARRY:
                 found.append(key)
-        found.sort(key=lambda key: (key.state is not KeyState.ACTIVE, key.role is not Role.OWNER))
+        found.sort(key=lambda key: (_MAY_CARRY.index(key.state), key.role is not Role.OWNER))
         return [key.id for key in found]
 
     async def current_list(self, vehicle_id: str) -> SignedList:

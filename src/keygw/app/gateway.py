@@ -25,6 +25,7 @@ from keygw.credentials.policy import authorize
 from keygw.credentials.service import CredentialService
 from keygw.credentials.values import Issuer
 from keygw.events.hub import Hub
+from keygw.model.errors import StoreError
 from keygw.store.instance import InstanceLock
 from keygw.store.keyfile import load_or_create_issuer_key, load_or_create_secret
 from keygw.store.store import Store, open_store
@@ -46,7 +47,7 @@ async def gateway(options: ServeOptions) -> AsyncIterator[Gateway]:
     """Open everything in order, close it in reverse. ``StoreError`` if the data directory cannot be used."""
     async with AsyncExitStack() as stack:
         stack.enter_context(InstanceLock(options.data))
-        store = await stack.enter_async_context(await open_store(options.data))
+        store = await stack.enter_async_context(await open_store(options.data, keys=(ISSUER_KEY,)))
         issuer = await asyncio.to_thread(_issuer, store)
         operator = await asyncio.to_thread(_operator_token, options.data)
         hub = Hub(secrets.token_hex(4), time.time)
@@ -63,6 +64,9 @@ async def gateway(options: ServeOptions) -> AsyncIterator[Gateway]:
                 on_signal=feed.on_signal,
                 on_link=feed.on_link,
                 on_receipt=feed.on_receipt,
+                on_alert=lambda vehicle_id, reason: feed.on_key_event(
+                    "security.alert", {"vehicle_id": vehicle_id, "reason": reason}
+                ),
             )
         )
         bridge = Bridge(
@@ -96,4 +100,14 @@ def _issuer(store: Store) -> Issuer:
 def _operator_token(data: Path) -> str:
     """The operator's bearer token, in a file that only its owner reads. To replace it, delete the file and restart."""
     fresh = f"{new_token(os.urandom)}\n"
-    return load_or_create_secret(data / OPERATOR_TOKEN, fresh.encode).decode().strip()
+    path = data / OPERATOR_TOKEN
+    found = load_or_create_secret(path, fresh.encode)
+    try:
+        token = found.decode("ascii").strip()
+    except UnicodeDecodeError:
+        token = ""
+    if not token:
+        raise StoreError(
+            f"{path} does not hold a token: delete it, and the next start makes a new one", code="key_file_damaged"
+        )
+    return token

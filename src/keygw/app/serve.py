@@ -12,6 +12,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from typing import TextIO
 
 import structlog
 import uvicorn
@@ -27,8 +28,10 @@ MAX_CONNECTIONS = 512
 
 def serve(options: ServeOptions) -> int:
     """Run until SIGINT or SIGTERM. Returns 0, or 3 with one line on stderr if it cannot start."""
+    _fill_standard_files()
     _log_to_stderr(options.log_level)
     try:
+        _stdout()
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(_serve(options))
     except KeygwError as error:
@@ -84,7 +87,11 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self._on_ready()
+        try:
+            self._on_ready()
+        except BaseException:
+            await self.shutdown(sockets)
+            raise
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._on_stop()
@@ -128,8 +135,40 @@ def _say_ready(options: ServeOptions, listener: socket.socket, token_file: str) 
         said = json.dumps(ready)
     else:
         said = f"keygw is up at {url}   API page: {url}/docs\noperator's token: {operator}   stop with Ctrl-C"
-    sys.stdout.write(f"{said}\n")
-    sys.stdout.flush()
+    _print(said)
+
+
+def _print(said: str) -> None:
+    """A line on stdout. Nobody could find a gateway that cannot say where it listens, so it does not start without."""
+    stdout = _stdout()
+    try:
+        stdout.write(f"{said}\n")
+        stdout.flush()
+    except OSError as error:
+        # Python would try once more, and complain, while flushing at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
+        raise _unwritable(str(error.strerror)) from error
+
+
+def _stdout() -> TextIO:
+    stdout: TextIO | None = sys.stdout  # None if the process was started with it closed
+    if stdout is None:
+        raise _unwritable("it is closed")
+    return stdout
+
+
+def _unwritable(reason: str) -> KeygwError:
+    return KeygwError(
+        f"stdout cannot be written ({reason}), so nobody would hear the address: give it a file, pipe or terminal",
+        code="stdout_unwritable",
+    )
+
+
+def _fill_standard_files() -> None:
+    """Put nothing where stdin, stdout or stderr was closed: else a socket takes the number, which uvloop dies of."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(number)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -147,6 +186,8 @@ def _log_to_stderr(level: str) -> None:
     logging.basicConfig(stream=sys.stderr, level=number, format="%(levelname)s %(name)s %(message)s")
     # Bumble prints tracebacks for every ordinary loss of a link; we map those losses to errors of our own.
     logging.getLogger("bumble").setLevel(logging.CRITICAL)
+    # aiosqlite's debug lines hold the parameters of every statement, key tokens among them.
+    logging.getLogger("aiosqlite").setLevel(logging.WARNING)
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),

@@ -10,6 +10,8 @@ from typing import Any
 
 SOURCE = "urn:keygw:gateway"
 GAP = "keygw.gap"
+_LAST = 253402300799
+"""The end of the year 9999, after which RFC 3339 has no word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,9 @@ class Event:
 
 
 def rfc3339(seconds: float) -> str:
-    """Unix seconds -> ``2026-01-31T12:00:00.000Z``."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """Unix seconds -> ``2026-01-31T12:00:00.000Z``. What lies outside 1970 to 9999 is told as the nearer end of it."""
+    when = datetime.fromtimestamp(min(max(0.0, seconds), _LAST), UTC)
+    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def make_event(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from keygw.model.errors import StoreError
 from keygw.store.bridge_store import SqliteBridge
 from keygw.store.credential_store import SqliteCredentials
 from keygw.store.database import Database
@@ -41,9 +43,13 @@ class Store:
         await self.close()
 
 
-async def open_store(directory: Path) -> Store:
-    """Open (or create) the data directory. ``StoreError`` with codes store_busy (retryable), store_too_new,
-    store_unavailable, key_file_missing, key_file_exposed, key_file_damaged, vault_damaged."""
+async def open_store(directory: Path, *, keys: Sequence[str] = ()) -> Store:
+    """Open (or create) the data directory. ``keys``: files in it, beside the vault key, made only after the database.
+
+    ``StoreError`` with codes store_busy (retryable), store_too_new, store_unavailable, database_missing,
+    key_file_missing, key_file_exposed, key_file_damaged, vault_damaged.
+    """
+    await asyncio.to_thread(_look_for_loss, directory, (VAULT_KEY_NAME, *keys))
     database = await Database.open(directory / DATABASE_NAME)
     try:
         lost = await vault_in_use(database)
@@ -61,3 +67,20 @@ async def open_store(directory: Path) -> Store:
         bridge=SqliteBridge(database),
         issued_any=bool(issued[0][0]),
     )
+
+
+def _look_for_loss(directory: Path, keys: Sequence[str]) -> None:
+    """Key files without a database: it was lost, and starting afresh would forget every key, list and receipt."""
+    path = directory / DATABASE_NAME
+    try:
+        if path.exists() and path.stat().st_size > 0:
+            return
+        left = [name for name in keys if (directory / name).exists()]
+    except OSError as error:
+        raise StoreError(f"the data directory {directory} cannot be used: {error.strerror}") from error
+    if left:
+        raise StoreError(
+            f"{path} is missing or empty, but {' and '.join(left)} of the same gateway are there: restore the database "
+            "from a backup, or, to begin anew and lose every digital key, move these files away",
+            code="database_missing",
+        )

@@ -16,8 +16,8 @@ from keygw.model.errors import TokenError
 
 MAX_DEPTH = 2
 """An owner key is 0, a friend key 1, a key shared by a friend 2 (KEY_PROTOCOL, sharing)."""
-MAX_TIME = 2**40
-"""Exclusive bound of every time, Unix seconds: room for 34 000 years, and no surprise in a double or an int64."""
+MAX_TIME = 253402300800
+"""Exclusive bound of every time, Unix seconds: the end of the year 9999, so that RFC 3339 has a word for each."""
 MAX_ISSUER = 60
 """Characters; with it no JWT is longer than 760."""
 THUMBPRINT_BYTES = 16

@@ -23,6 +23,8 @@ NONCE_BYTES = 16
 TIME_NONCE_BYTES = 8
 CODES = 2**8
 """Actions and outcomes are u8, as in the receipt that names them; unknown ones survive."""
+TIMES = 253402300800
+"""Exclusive bound of a time, Unix seconds: the end of the year 9999, as in tokens and receipts."""
 _HELLO = struct.Struct(">B16s32sI")
 
 
@@ -204,7 +206,7 @@ def decode_event(body: bytes) -> tuple[Reading, ...]:
             raise ProtocolError("EVENT holds a value that no signal has")
         if isinstance(reading, float) and not math.isfinite(reading):
             raise ProtocolError("EVENT holds a number that is none")  # and JSON has no word for it
-        readings.append(Reading(SignalId(_uint(signal, 2**16)), reading, _uint(at, 2**40)))
+        readings.append(Reading(SignalId(_uint(signal, 2**16)), reading, _uint(at, TIMES)))
     return tuple(readings)
 
 
