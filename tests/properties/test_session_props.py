@@ -10,12 +10,12 @@ from keygw.model.command import Action, Outcome
 from keygw.model.errors import ProtocolError
 from keygw.session.device import DeviceSession
 from keygw.session.events import Presented
-from keygw.session.states import Side, State
+from keygw.session.states import PAIRING_STATES, Side, State
 from keygw.session.vehicle import VehicleSession
 from keygw.wire.messages import Cmd, MessageType, Res
 from keygw_sim.rehearsal import Stage
 
-ROAD = [state for state in State if state is not State.CLOSED]
+ROAD = [state for state in State if state not in (State.CLOSED, *PAIRING_STATES)]
 TYPES = st.sampled_from(list(MessageType)) | st.integers(0, 255).map(MessageType)
 SOME = settings(max_examples=40)
 SENT = {

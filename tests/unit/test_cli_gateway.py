@@ -146,6 +146,23 @@ def test_issue_writes_the_provisioning(run: Run, car: dict[str, str], owner: str
     assert len(run("keys", "list", "--json").json["keys"]) == before, "nothing is issued that cannot be kept"
 
 
+def test_the_factorys_part_names_the_issuer_alone(run: Run, car: dict[str, str], owner: str, tmp_path: Path) -> None:
+    (tmp_path / "car.json").write_text(json.dumps(car))
+    file = tmp_path / "provisioning.json"
+    line = ["vehicles", "add", "--from", str(tmp_path / "car.json"), "--provisioning", str(file)]
+    said = run(*line, "--json")
+    assert json.loads(file.read_text()) == {"v": 1, "vehicle_id": car["id"], "issuer": said.json["issuer"]}
+    assert run(*line).code == Exit.CONFLICT
+
+
+def test_pairing_without_a_radio_fails_and_says_what_to_do(run: Run) -> None:
+    said = run("pair", "31415926", "--json")
+    assert (said.code, said.json["state"], said.json["reason"]) == (Exit.NOT_DONE, "failed", "radio_unavailable")
+    assert run("pair", "31415926", "--name", "Red van", "--wait", "0").code == Exit.OK
+    refused = run("pair", "1234", "--json")
+    assert (refused.code, refused.error["code"]) == (Exit.USAGE, "validation")
+
+
 def test_keys(run: Run, car: dict[str, str], friend: str, owner: str) -> None:
     shown = run("keys", "show", friend, "--json").json
     assert (shown["id"], shown["parent_id"], shown["state"]) == (friend, owner, "active")

@@ -9,6 +9,9 @@ then one line for each thing that happens (``{"event": "command", ...}``), and o
 * ``{"do": "status"}`` -> the body, the revocation list's sequence, the newest receipt.
 * ``{"do": "set", "body": {"driver_door_open": true}}`` changes the body (``keygw_sim.vehicle.body``).
 * ``{"do": "clock", "offset": -3600}`` makes its clock wrong by that many seconds.
+* ``{"do": "pair"}`` is somebody in the car who opens pairing mode (``--pair`` does it at the start). The code is shown
+  as an event, ``{"event": "pairing_code", "code": "31415926", "expires_in": 120}``; the answer says ``"outcome":
+  "open"``, or ``owner_exists`` until an owner has allowed it with the command ``allow_pairing``.
 
 Trust comes from ``DIR/provisioning.json``, taken at the next connection. It ends on SIGTERM, SIGINT, and with
 ``--follow-stdin`` when stdin ends. Without ``--transport`` it starts a virtual radio of its own and names what is free
@@ -28,7 +31,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from keygw.model.errors import KeygwError
+from keygw.model.errors import Conflict, KeygwError
 from keygw.store.instance import InstanceLock
 from keygw_sim.processes import Child
 from keygw_sim.stdio import orders, say, stop_signal
@@ -47,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--state", type=Path, default=Path("keygw-vehicle"), help="folder that is its flash memory")
     parser.add_argument("--name", default="Simulated car", help="what owners call it")
     parser.add_argument("--port", type=int, default=FIRST_PORT, help="first port of its own radio (default 7461)")
+    parser.add_argument("--pair", action="store_true", help="open pairing mode at the start, and show the code")
     parser.add_argument("--seed", help="repeat the identity of a fresh car")
     parser.add_argument("--follow-stdin", action="store_true", help="end when stdin ends")
     args = parser.parse_args(argv)
@@ -80,6 +84,8 @@ async def _run(args: argparse.Namespace) -> int:
         await vehicle.start()
         stack.push_async_callback(vehicle.stop)
         say({"ready": True, "vehicle": identity(brain.memory), "state": str(args.state), "free_transports": others})
+        if args.pair:
+            say({"did": "pair", **_obey(vehicle, {"do": "pair"})})
 
         async def obey() -> None:
             nonlocal offset
@@ -129,7 +135,12 @@ def _obey(vehicle: VehicleOnAir, order: dict[str, Any]) -> dict[str, Any]:
             }
         case "set":
             return {"body": brain.set_body(order["body"])}
-    raise ValueError(f"unknown order {order['do']!r}; known: status, set, clock")
+        case "pair":
+            try:
+                return {"outcome": "open", "expires_in": brain.open_pairing()}
+            except Conflict as refused:
+                return {"outcome": refused.code, "why": str(refused)}
+    raise ValueError(f"unknown order {order['do']!r}; known: status, set, clock, pair")
 
 
 if __name__ == "__main__":

@@ -10,14 +10,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from keygw.model.command import Outcome
-from keygw.model.errors import ProtocolError
+from keygw.model.digital_key import Role
+from keygw.model.errors import Conflict, ProtocolError, TokenError
 from keygw.model.ids import Random
 from keygw.model.signal import SignalId, SignalValue
 from keygw.session.events import (
     Commanded,
     Ended,
+    Enrolled,
     Event,
     ListPushed,
+    OwnerTokenBrought,
+    PairingAsked,
+    PairingTried,
     Presented,
     ReceiptsStored,
     ReceiptsWanted,
@@ -28,9 +33,11 @@ from keygw.session.states import State
 from keygw.session.vehicle import VehicleSession
 from keygw.token.claims import KeyClaims
 from keygw.wire.messages import TIME_NONCE_BYTES, Cmd, LinkKind, Reading, Res, Result, encode_info
+from keygw.wire.pairing import Credential
 from keygw_sim.vehicle.body import Body
 from keygw_sim.vehicle.flash import Answer, Flash, Memory
 from keygw_sim.vehicle.keeper import Keeper, Log
+from keygw_sim.vehicle.pairing import CODE_SECONDS
 
 ROTATION_SECONDS = 900.0
 """A rotating id is advertised for this long at most; every connection also brings a new one."""
@@ -49,6 +56,10 @@ class _Guest:
     told: dict[SignalId, SignalValue] = field(default_factory=dict)
     given: int = 0
     """The newest receipt that went out in this session: no more than that can be stored elsewhere."""
+    salt: bytes = b""
+    """Of the pairing code that it was offered."""
+    device_key: bytes = b""
+    """The one that it enrolled."""
 
 
 class Brain:
@@ -69,7 +80,7 @@ class Brain:
         self._log = log or (lambda what, data: None)
         self._guests: dict[int, _Guest] = {}
         self._proven_at: dict[str, float] = {}
-        self._keeper = Keeper(memory, flash, clock, self._log)
+        self._keeper = Keeper(memory, flash, random, clock, self._log)
         self.rotate()
 
     @property
@@ -148,8 +159,21 @@ class Brain:
             if guest.session.tick(now):
                 self.dirty.add(conn)
         self._end_concerned()
+        if self._keeper.pairing.tick():
+            self._tell_all()
         if now - self._rotated_at >= ROTATION_SECONDS:
             self.rotate()
+
+    def open_pairing(self) -> int:
+        """Somebody in the car opens pairing mode: the log shows the code. Returns the seconds it lives.
+
+        ``Conflict`` in_motion, or owner_exists until an owner has allowed it (``Action.ALLOW_PAIRING``).
+        """
+        if self.body.speed > 0:
+            raise Conflict("not while the car moves", code="in_motion")
+        self._log("pairing_code", {"code": self._keeper.pairing.begin(), "expires_in": CODE_SECONDS})
+        self._tell_all()
+        return CODE_SECONDS
 
     def outgoing(self, conn: int, max_frame: int) -> Iterator[bytes]:
         """The frames that wait for that connection."""
@@ -192,6 +216,15 @@ class Brain:
                 if ack is not None:
                     guest.session.acknowledge_list(ack)
                 self._end_concerned()
+            case PairingAsked():
+                guest.salt = self._keeper.pairing.salt()
+                guest.session.offer(guest.salt)
+            case PairingTried():
+                guest.session.prove(self._keeper.pairing.count(guest.salt))
+            case Enrolled():
+                self._on_enrolled(guest, event)
+            case OwnerTokenBrought(token):
+                self._on_owner_token(guest, token)
             case Ended(_, reason):
                 self._log("session_ended", {"reason": reason})
 
@@ -199,10 +232,8 @@ class Brain:
         claims = presented.claims
         self._supersede(conn, guest, claims.key_id)
         guest.claims, guest.session_hash, guest.link = claims, presented.session_hash, presented.link
-        verdict = self._keeper.judge(claims)
+        verdict = self._keeper.admit(claims)
         good = verdict is Outcome.DONE
-        if good:
-            self._keeper.enrol(claims)
         number, outcome = None, verdict
         if presented.command is not None:
             number = presented.command.number
@@ -228,6 +259,28 @@ class Brain:
                 rival.session.end()
                 self.dirty.add(other)
 
+    def _on_enrolled(self, guest: _Guest, enrolled: Enrolled) -> None:
+        ticket = self._keeper.pairing.ticket(guest.salt, enrolled)
+        guest.device_key = enrolled.device_key
+        memory = self.memory
+        guest.session.give_ticket(
+            Credential(ticket, memory.vehicle_id, memory.signer.public_key, memory.advertising_key)
+        )
+        self._tell_all()
+
+    def _on_owner_token(self, guest: _Guest, token: bytes) -> None:
+        """Only a token for the device key that this very guest enrolled, be another one an owner's already or not."""
+        try:
+            claims = self._keeper.verify(token)
+        except TokenError as error:
+            raise ProtocolError("the owner token does not verify", code=error.code) from error
+        verdict = Outcome.NOT_ENROLLED
+        if claims.device_key == guest.device_key and claims.role is Role.OWNER:
+            verdict = self._keeper.admit(claims)
+        guest.session.accept_owner(verdict)
+        self._log("owner_token", {"key": claims.key_id, "outcome": verdict.label})
+        self._tell_all()
+
     def _execute(self, guest: _Guest, command: Cmd) -> Answer:
         return self._keeper.execute(_known(guest), guest.link, command, guest.session_hash)
 
@@ -244,15 +297,23 @@ class Brain:
 
     def _tell_all(self) -> None:
         """Send what is new to everyone who subscribed and may read the status."""
-        values = self.body.readings()
         for conn, guest in self._guests.items():
             if not guest.subscribed or guest.session.state is not State.OPEN:
                 continue
+            values = self._readings(guest)
             news = [signal for signal, value in values.items() if guest.told.get(signal) != value]
             if news and self._keeper.may_read_status(_known(guest)):
-                guest.told = dict(values)
+                guest.told = values
                 guest.session.tell([Reading(signal, values[signal], self.now) for signal in news])
                 self.dirty.add(conn)
+
+    def _readings(self, guest: _Guest) -> dict[SignalId, SignalValue]:
+        """What that guest may hear of: only owners hear of pairing mode, and how many of them there are."""
+        values = dict(self.body.readings())
+        if guest.claims is not None and guest.claims.role is Role.OWNER:
+            values[SignalId.PAIRING_OPEN] = self._keeper.pairing.open
+            values[SignalId.OWNER_DEVICES] = len(self.memory.owners)
+        return values
 
 
 def _known(guest: _Guest) -> KeyClaims:

@@ -75,6 +75,23 @@ class Answer:
     action: int
 
 
+@dataclass(frozen=True, slots=True)
+class PairingMemory:
+    """What of owner pairing survives a power cut. No code among it: ``record`` is (w0, L). Times: vehicle time.
+
+    ``ticketed``: thumbprint of the device that holds the newest ticket, until its owner token has come.
+    """
+
+    salt: bytes = b""
+    record: bytes = field(default=b"", repr=False)
+    opened_at: int = 0
+    tries: int = 0
+    approved: bool = False
+    allowed_until: int = 0
+    counter: int = 0
+    ticketed: bytes = b""
+
+
 @dataclass(slots=True)
 class Memory:
     """Everything that survives a power cut."""
@@ -96,6 +113,7 @@ class Memory:
     receipts: list[StoredReceipt] = field(default_factory=list)
     answers: dict[str, list[Answer]] = field(default_factory=dict)
     body: dict[str, Any] = field(default_factory=dict)
+    pairing: PairingMemory = field(default_factory=PairingMemory)
 
     def draft(self) -> Memory:
         """A copy to change; its entries are shared, because none of them ever changes."""
@@ -137,6 +155,7 @@ class Memory:
                 k: [[a.number, a.outcome, a.receipt, a.action] for a in kept] for k, kept in self.answers.items()
             },
             "body": self.body,
+            "pairing": [_text(v) if isinstance(v, bytes) else v for v in astuple(self.pairing)],
         }
 
     @classmethod
@@ -158,6 +177,7 @@ class Memory:
             receipts=[StoredReceipt(n, key_id, _raw(signed), ok) for n, key_id, signed, ok in data["receipts"]],
             answers={k: [Answer(*a) for a in kept] for k, kept in data["answers"].items()},
             body=data["body"],
+            pairing=_pairing(data["pairing"]) if "pairing" in data else PairingMemory(),
         )
 
 
@@ -191,6 +211,11 @@ class Flash:
             os.fsync(file.fileno())
         temporary.replace(self._file)
         _sync_folder(self.folder)
+
+
+def _pairing(values: list[Any]) -> PairingMemory:
+    read: list[Any] = [_raw(value) if isinstance(value, str) else value for value in values]
+    return PairingMemory(*read)
 
 
 def _sync_folder(folder: Path) -> None:

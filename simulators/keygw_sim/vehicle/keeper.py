@@ -16,6 +16,7 @@ from keygw.model.command import Action, Outcome
 from keygw.model.digital_key import Role
 from keygw.model.entitlement import Entitlement
 from keygw.model.errors import BadInput, ProtocolError, TokenError
+from keygw.model.ids import Random
 from keygw.model.revocation import ListAck, RevocationList
 from keygw.token.claims import THUMBPRINT_BYTES, KeyClaims
 from keygw.token.cwt import decode_cwt
@@ -26,6 +27,7 @@ from keygw.wire.messages import Cmd, LinkKind, Receipts
 from keygw_sim.vehicle import provisioning, rules
 from keygw_sim.vehicle.body import Body
 from keygw_sim.vehicle.flash import RECEIPTS_KEPT, Answer, EnrolledKey, Flash, Memory, StoredReceipt
+from keygw_sim.vehicle.pairing import PairingDesk
 
 REFUSED_KEY_RECEIPTS = 64
 """A key that is refused as such leaves no more receipts once this many of its own are kept."""
@@ -38,13 +40,14 @@ Log = Callable[[str, dict[str, object]], None]
 class Keeper:
     """``clock``: the car's own idea of Unix time. ``OSError`` from any method that writes: then nothing has changed."""
 
-    def __init__(self, memory: Memory, flash: Flash, clock: Callable[[], float], log: Log) -> None:
+    def __init__(self, memory: Memory, flash: Flash, random: Random, clock: Callable[[], float], log: Log) -> None:
         self.memory = memory
         self.body = Body(**memory.body)
         self._flash = flash
         self._clock = clock
         self._log = log
         self._list: RevocationList | None = None
+        self.pairing = PairingDesk(lambda: self.memory, self._durably, random, lambda: self.now, log)
         with self._durably() as draft:
             draft.boot_epoch += 1
         if memory.list_signed:
@@ -71,10 +74,20 @@ class Keeper:
     def may_read_status(self, claims: KeyClaims) -> bool:
         return self.judge(claims) is Outcome.DONE and bool(Entitlement.STATUS_READ & rules.rights(claims, self.memory))
 
-    def enrol(self, claims: KeyClaims) -> None:
-        """Remember a good key for its children; what has ended makes room. An older token never replaces a newer."""
+    def admit(self, claims: KeyClaims) -> Outcome:
+        """The verdict on a key that proves itself. A good one is remembered for its children.
+
+        The owner token of the ticketed device makes it an owner's, whichever road it came by. What has ended makes
+        room. An older token never replaces a newer.
+        """
         now = self.now
+        verdict = self.judge(claims)
+        pairs = verdict is Outcome.NOT_ENROLLED and self.pairing.awaits(claims)
+        if verdict is not Outcome.DONE and not pairs:
+            return verdict
         with self._durably() as draft:
+            if pairs:
+                self.pairing.take_owner(draft)
             for key_id in [key_id for key_id, entry in draft.keys.items() if now >= entry.expires_at]:
                 del draft.keys[key_id]
                 draft.answers.pop(key_id, None)
@@ -82,6 +95,9 @@ class Keeper:
             if known is None or known.issued_at <= claims.issued_at:
                 draft.keys[claims.key_id] = EnrolledKey.of(claims)
             draft.time_floor = max(draft.time_floor, claims.issued_at)  # the issuer signed that it was then already
+        if pairs:
+            self._log("owner_paired", {"key": claims.key_id, "owners": len(self.memory.owners)})
+        return Outcome.DONE
 
     # -- commands ----------------------------------------------------------------------------------------------
 
@@ -97,13 +113,18 @@ class Keeper:
         # The body moves once the receipt is on flash; a power cut in between is made up for at the next start.
         body = replace(self.body)
         outcome = rules.judge_action(command.action, rules.rights(claims, self.memory), link)
-        if outcome is Outcome.DONE:
+        pairing = command.action is Action.ALLOW_PAIRING
+        if outcome is Outcome.DONE and pairing and claims.role is not Role.OWNER:
+            outcome = Outcome.NOT_ENTITLED  # an entitlement can be shared; being an owner cannot
+        if outcome is Outcome.DONE and not pairing:
             outcome = body.apply(command.action)
         with self._durably() as draft:
             sequence = self._write_receipt(draft, claims, command, outcome, body, session_hash)
             answer = Answer(command.number, int(outcome), sequence, int(command.action))
             draft.remember(claims.key_id, answer)
             draft.body = body.to_json()
+            if outcome is Outcome.DONE and pairing:
+                self.pairing.allow(draft)
         self.body = body
         self._log("command", {"key": claims.key_id, "action": command.action.label, "outcome": outcome.label})
         return answer

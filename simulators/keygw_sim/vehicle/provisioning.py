@@ -1,4 +1,7 @@
-"""The provisioning file: how the factory line tells a car whom to trust, until pairing does it (``owner_pairing``).
+"""The provisioning file: how the factory line tells a car which issuer to trust.
+
+Owners come by pairing (``keygw_sim.vehicle.pairing``). The file may still name one, as ``owner_thumbprint``, for cars
+on a bench that nobody sits in; a car that has ever been paired takes no owner from it any more.
 
 Drop ``provisioning.json`` into the car's folder; it is taken at the next connection and renamed to
 ``provisioning.taken.json``. Who can write there owns the car anyway.
@@ -25,11 +28,13 @@ def take(folder: Path, memory: Memory) -> bool:
     try:
         data = json.loads(path.read_text())
         issuer = Issuer(data["issuer"]["issuer"], _raw(data["issuer"]["kid"]), _raw(data["issuer"]["public_key"]))
-        vehicle_id, owner = data["vehicle_id"], _raw(data["owner_thumbprint"])
+        vehicle_id = data["vehicle_id"]
+        owner = _raw(data["owner_thumbprint"]) if "owner_thumbprint" in data else None
         version = data["v"]
     except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
         raise BadInput(f"{path.name} is not a provisioning file", code="bad_provisioning") from error
-    if not isinstance(issuer.issuer, str) or version != 1 or vehicle_id != memory.vehicle_id or len(owner) != 32:
+    good_owner = owner is None or len(owner) == 32
+    if not isinstance(issuer.issuer, str) or version != 1 or vehicle_id != memory.vehicle_id or not good_owner:
         raise BadInput(f"{path.name} is for another vehicle or release", code="bad_provisioning")
     if all(known.kid != issuer.kid for known in memory.issuers):
         try:
@@ -37,7 +42,7 @@ def take(folder: Path, memory: Memory) -> bool:
         except ValueError as error:
             raise BadInput(f"{path.name}: {error}", code="bad_provisioning") from error
         memory.issuers.append(issuer)
-    if owner not in memory.owners:
+    if owner is not None and owner not in memory.owners and not memory.pairing.counter:
         memory.owners.append(owner)
     return True
 

@@ -35,6 +35,7 @@ MEDIA_TYPE = "application/problem+json"
 BY_CODE: dict[str, int] = {
     "idempotency_mismatch": 422,
     "busy": 429,
+    "pairing_locked": 429,
     "out_of_range": 504,
     "link_timeout": 504,
     "link_lost": 502,
@@ -52,7 +53,13 @@ BY_CLASS: tuple[tuple[type[KeygwError], int], ...] = (
     (ProtocolError, 502),
     (TokenError, 502),
 )
-RETRY_AFTER: dict[str, int] = {"busy": 1, "store_busy": 1, "out_of_range": 5, "radio_unavailable": 5}
+RETRY_AFTER: dict[str, int] = {
+    "busy": 1,
+    "pairing_locked": 600,
+    "store_busy": 1,
+    "out_of_range": 5,
+    "radio_unavailable": 5,
+}
 
 CODES_BY_STATUS: dict[int, str] = {
     400: "bad_request",

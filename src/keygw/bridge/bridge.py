@@ -11,6 +11,7 @@ from keygw.bridge.feed import Feed
 from keygw.bridge.keys import Keys
 from keygw.bridge.lanes import ROOM, Lanes
 from keygw.bridge.ledger import Ledger
+from keygw.bridge.pairings import Pairings
 from keygw.bridge.ports import Authorize, BridgeStore, Clock, Credentials, Fleet
 from keygw.bridge.settlement import Settlement
 from keygw.bridge.vehicles import Vehicles
@@ -64,6 +65,7 @@ class Bridge:
         )
         self.keys = Keys(credentials, self.access, self._errands)
         self.vehicles = Vehicles(credentials, store, self.access, fleet, clock)
+        self.pairings = Pairings(credentials, fleet, feed, clock, random)
         self._credentials = credentials
         feed.on_contact.append(self.contact)
         feed.receipt_listeners.append(self._settlement.on_receipt)
@@ -76,6 +78,7 @@ class Bridge:
 
     async def stop(self) -> None:
         """End all background work. Commands that are under way stay as they are on disk; ``start`` settles them."""
+        await self.pairings.stop()
         await self._lanes.stop()
         await self._errands.stop()
         await self._settlement.stop()

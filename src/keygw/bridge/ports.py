@@ -6,12 +6,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from keygw.bridge.records import App, CommandRecord
-from keygw.model.command import AuthorizedCommand, Command, CommandState
+from keygw.crypto.signer import Signer
+from keygw.model.command import AuthorizedCommand, Command, CommandState, Outcome
 from keygw.model.device import Device
 from keygw.model.digital_key import DigitalKey
 from keygw.model.entitlement import Entitlement
 from keygw.model.receipt import Receipt
 from keygw.model.vehicle import Vehicle
+from keygw.vehicle.pairing import PairingTask
 from keygw.vehicle.values import CommandResult, Discovered, LinkStatus
 
 Clock = Callable[[], float]
@@ -120,7 +122,11 @@ class Credentials(Protocol):
     async def vehicles(self) -> Sequence[Vehicle]: ...
     async def create_hosted_device(self, app_id: str, label: str) -> Device: ...
     async def device(self, device_id: str) -> Device: ...
+    async def device_signer(self, device_id: str) -> Signer: ...
     async def issue_owner_key(self, vehicle_id: str, device: Device, label: str = "") -> DigitalKey: ...
+    async def pair_owner(
+        self, vehicle: Vehicle, device: Device, ticket: bytes, transcript: bytes, label: str = ""
+    ) -> DigitalKey: ...
     async def share(
         self,
         parent_id: str,
@@ -165,5 +171,8 @@ class Fleet(Protocol):
 
     async def sync_list(self, vehicle_id: str) -> None:
         """Carry the current revocation list; returns when the acknowledgement is recorded."""
+
+    async def pair(self, task: PairingTask, seconds: float) -> Outcome:
+        """``vehicle.pairing.pair``: find the car that shows the code, and pair with it."""
 
     async def discover(self, seconds: float) -> Sequence[Discovered]: ...

@@ -35,6 +35,7 @@ COMMAND_SCOPES: dict[Action, Scope] = {
     Action.OPEN_TRUNK: Scope.COMMAND_TRUNK,
     Action.FLASH_LIGHTS: Scope.COMMAND_LIGHTS,
     Action.START_ENGINE: Scope.COMMAND_START,
+    Action.ALLOW_PAIRING: Scope.KEY_MANAGE,
 }
 
 _SECURITY = frozenset({Scope.STATUS_SECURITY_READ})
@@ -51,6 +52,8 @@ SIGNAL_SCOPES: dict[SignalId, frozenset[Scope]] = {
     SignalId.BATTERY_SOC: _ENERGY,
     SignalId.LIGHTS_HAZARD: _SECURITY | {Scope.COMMAND_LIGHTS},
     SignalId.ENGINE_RUNNING: _SECURITY | {Scope.COMMAND_START},
+    SignalId.PAIRING_OPEN: _SECURITY | {Scope.KEY_MANAGE},
+    SignalId.OWNER_DEVICES: _SECURITY | {Scope.KEY_MANAGE},
 }
 """Any one of these scopes lets an app read the signal: who may move a thing may see how it stands."""
 

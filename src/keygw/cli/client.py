@@ -47,6 +47,9 @@ _NEXT_BY_CODE = {
     "link_timeout": "bring the vehicle near the gateway's radio and try again",
     "link_lost": "try again; keygw status VEHICLE shows how the vehicle stands",
     "radio_unavailable": "look at the radio: keygw doctor",
+    "pairing_required": "open pairing mode in the vehicle, then: keygw pair CODE",
+    "pairing_locked": "wait ten minutes, then read the code again: keygw pair CODE",
+    "pairing_under_way": "wait for it to end, two minutes at most",
     "busy": "wait a second and try again",
     "store_busy": "another program holds the gateway's database; end it, then try again",
 }

@@ -22,7 +22,7 @@ _NEXT = {
     "key_revoked": "use another key: keygw keys list",
     "key_expired": "use another key: keygw keys list",
     "not_entitled": "use a key with that right: keygw keys list",
-    "not_enrolled": "let the vehicle take in the provisioning: keygw keys issue --help",
+    "not_enrolled": "pair with the vehicle: keygw pair --help",
     "radio_unavailable": "look at the radio: keygw doctor",
 }
 

@@ -17,6 +17,7 @@ from keygw.cli.doctor import doctor
 from keygw.cli.events import events
 from keygw.cli.exits import Exit, epilogue
 from keygw.cli.failure import Failure
+from keygw.cli.pair import pair
 from keygw.cli.serve import serve
 from keygw.cli.status import status
 from keygw.model.errors import KeygwError
@@ -54,6 +55,7 @@ app.command()(serve)
 app.command()(doctor)
 app.add_typer(vehicles.app, name="vehicles")
 app.add_typer(keys.app, name="keys")
+app.command()(pair)
 app.command()(command)
 app.command()(status)
 app.command()(events)

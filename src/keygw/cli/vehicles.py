@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -72,20 +73,35 @@ def add(
     advertising_key: Annotated[
         str | None, typer.Option("--advertising-key", metavar="KEY", help="Advertising key, 16 bytes, base64url.")
     ] = None,
+    provisioning: Annotated[
+        Path | None,
+        typer.Option(
+            "--provisioning",
+            metavar="FILE",
+            help="Write the factory's part into this new file: which issuer the vehicle is to trust. A simulated "
+            "vehicle takes it as provisioning.json in its folder.",
+        ),
+    ] = None,
     as_json: Json = False,
     url: Url = None,
     token_file: TokenFile = None,
     data: Data = None,
 ) -> None:
     """Make a vehicle known to the gateway. The same again is a success."""
+    from keygw.cli import files
+
+    if provisioning is not None:
+        files.must_be_new(provisioning)
     body = _vehicle(source, {"id": id_, "name": name, "public_key": public_key, "advertising_key": advertising_key})
     with Target(url, token_file, data).open() as gateway:
         answer = gateway.post("/v1/vehicles", body)
+    if provisioning is not None:
+        files.write_json(provisioning, {"v": 1, "vehicle_id": answer["id"], "issuer": answer["issuer"]})
     if as_json:
         output.document(answer)
         return
     output.facts((("vehicle", answer["id"]), ("name", answer["name"]), ("vehicle key", answer["public_key"])))
-    output.remark(f"Next, an owner key: keygw keys issue {answer['id']}")
+    output.remark("Next, its owner: open pairing mode in the vehicle, then keygw pair CODE")
 
 
 def _vehicle(source: str | None, given: dict[str, str | None]) -> dict[str, Any]:

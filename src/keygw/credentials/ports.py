@@ -22,13 +22,17 @@ INDEX_MAX = 0xFFFF
 
 @dataclass(frozen=True, slots=True)
 class VehicleRecord:
-    """A vehicle and its counters. ``receipts_through``: receipts 1 to this one are all there."""
+    """A vehicle and its counters. ``receipts_through``: receipts 1 to this one are all there.
+
+    ``ticket_counter``: the newest pairing ticket that was used; 0 for a vehicle that was never paired here.
+    """
 
     vehicle: Vehicle
     epoch: int = 0
     list_sequence: int = 0
     acknowledged_sequence: int = 0
     receipts_through: int = 0
+    ticket_counter: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,9 @@ class CredentialTransaction(CredentialReads, Protocol):
 
     async def add_vehicle(self, vehicle: Vehicle) -> None:
         """``Conflict`` vehicle_exists."""
+
+    async def take_ticket(self, vehicle_id: str, counter: int) -> None:
+        """Raise the vehicle's ``ticket_counter`` to this; ``Conflict`` ticket_replayed unless it grows by that."""
 
     async def add_device(self, device: Device) -> Device:
         """Add it unless there is one with that id; answers what is stored now."""

@@ -16,6 +16,7 @@ from keygw.credentials.issuing import (
     owner_grant,
 )
 from keygw.credentials.lifecycle import KeyEvent, next_state
+from keygw.credentials.pairing import accept_ticket, refuse_without_ticket
 from keygw.credentials.policy import authorize
 from keygw.credentials.ports import (
     CredentialReads,
@@ -80,11 +81,7 @@ class CredentialService:
 
     async def register_vehicle(self, vehicle: Vehicle) -> Vehicle:
         """The same vehicle again is a success; ``Conflict`` vehicle_exists if the id stands for other keys."""
-        id_bytes(vehicle.id, "veh")
-        checked_public_key(vehicle.public_key)
-        if len(vehicle.advertising_key) != 16:
-            raise BadInput("an advertising key has 16 bytes", code="bad_advertising_key")
-        checked_label(vehicle.name, self._limits)
+        self._check_vehicle(vehicle)
         async with self._store.transaction() as tx:
             known = await tx.vehicle(vehicle.id)
             if known is None:
@@ -122,12 +119,31 @@ class CredentialService:
     async def issue_owner_key(
         self, vehicle_id: str, device: Device | bytes, label: str = "", lifetime: int | None = None
     ) -> DigitalKey:
-        """``device``: a device, or the public key of a phone. ``lifetime``: seconds, at most and by default a year."""
+        """``device``: a device, or the public key of a phone. ``lifetime``: seconds, at most and by default a year.
+
+        ``Forbidden`` pairing_required for a vehicle that has been paired: its owners come with tickets.
+        """
         holder = device if isinstance(device, Device) else _phone(device)
         async with self._store.transaction() as tx:
             now = await self._now(tx)
             vehicle = await self._vehicle(tx, vehicle_id)
+            refuse_without_ticket(vehicle)
             key = await self._make(tx, vehicle, owner_grant(holder, label, lifetime, now, self._limits), now)
+            self._tell(tx, "key.issued", [key])
+        return key
+
+    async def pair_owner(
+        self, vehicle: Vehicle, device: Device, ticket: bytes, transcript: bytes, label: str = ""
+    ) -> DigitalKey:
+        """An owner key on the word of the vehicle; makes the vehicle known if it was not. All or nothing.
+
+        ``transcript``: the hash of the exchange as we saw it. ``pairing.accept_ticket`` has the codes.
+        """
+        self._check_vehicle(vehicle)
+        async with self._store.transaction() as tx:
+            now = await self._now(tx)
+            record = await accept_ticket(tx, vehicle, device, ticket, transcript)
+            key = await self._make(tx, record, owner_grant(device, label, None, now, self._limits), now)
             self._tell(tx, "key.issued", [key])
         return key
 
@@ -241,6 +257,13 @@ class CredentialService:
         return (await self._vehicle(self._store, vehicle_id)).receipts_through
 
     # Inside
+
+    def _check_vehicle(self, vehicle: Vehicle) -> None:
+        id_bytes(vehicle.id, "veh")
+        checked_public_key(vehicle.public_key)
+        if len(vehicle.advertising_key) != 16:
+            raise BadInput("an advertising key has 16 bytes", code="bad_advertising_key")
+        checked_label(vehicle.name, self._limits)
 
     async def _now(self, reads: CredentialReads) -> float:
         return max(self._clock(), float(await reads.last_issued_at()))

@@ -17,6 +17,8 @@ class Action(OpenEnum):
     OPEN_TRUNK = 3
     FLASH_LIGHTS = 4
     START_ENGINE = 5
+    ALLOW_PAIRING = 6
+    """An owner lets somebody in the car open pairing mode once."""
 
     @property
     def required(self) -> Entitlement | None:
@@ -30,6 +32,7 @@ _REQUIRED: dict[Action, Entitlement] = {
     Action.OPEN_TRUNK: Entitlement.TRUNK_OPEN,
     Action.FLASH_LIGHTS: Entitlement.LIGHT_FLASH,
     Action.START_ENGINE: Entitlement.ENGINE_START,
+    Action.ALLOW_PAIRING: Entitlement.KEY_MANAGE,
 }
 
 

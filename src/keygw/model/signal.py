@@ -22,6 +22,10 @@ class SignalId(OpenEnum):
     BATTERY_SOC = 7
     LIGHTS_HAZARD = 8
     ENGINE_RUNNING = 9
+    PAIRING_OPEN = 10
+    """Told to owners alone: somebody in the car has opened pairing mode."""
+    OWNER_DEVICES = 11
+    """Told to owners alone: how many devices may hold an owner key."""
 
     @property
     def path(self) -> str:
@@ -39,6 +43,8 @@ PATHS: dict[SignalId, str] = {
     SignalId.BATTERY_SOC: "Vehicle.Powertrain.TractionBattery.StateOfCharge.Current",
     SignalId.LIGHTS_HAZARD: "Vehicle.Body.Lights.Hazard.IsSignaling",
     SignalId.ENGINE_RUNNING: "Vehicle.Powertrain.CombustionEngine.IsRunning",
+    SignalId.PAIRING_OPEN: "Vehicle.Private.KeyGW.Pairing.IsOpen",
+    SignalId.OWNER_DEVICES: "Vehicle.Private.KeyGW.Pairing.OwnerDevices",
 }
 
 UNITS: dict[SignalId, str] = {SignalId.SPEED: "km/h", SignalId.BATTERY_SOC: "percent"}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from keygw.model.command import Outcome
 from keygw.token.claims import KeyClaims
 from keygw.wire.messages import Cmd, ErrorCode, LinkKind, Reading, Receipts, Res, Result
+from keygw.wire.pairing import Attestation, Credential
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,58 @@ class ListAcknowledged:
 
 
 @dataclass(frozen=True, slots=True)
+class PairingAsked:
+    """Vehicle: a device wants to pair. Answer with ``offer`` if a code is shown, else ``fail``."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairingOffered:
+    """Device: a code is shown there, stretched with this salt (16 bytes). Answer with ``share``."""
+
+    salt: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PairingTried:
+    """Vehicle: a guess is staked. Count it durably, then answer with ``prove``, or ``fail`` when none is left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """Vehicle: a device that knows the code, and holds this key. Answer with ``give_ticket``.
+
+    ``challenge``: what an attestation must answer; ``transcript``: what the ticket must name; 32 bytes each.
+    """
+
+    device_key: bytes
+    attestation: Attestation | None
+    challenge: bytes
+    transcript: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Ticketed:
+    """Device: the vehicle's verified ticket and credential. Take it to the issuer, and answer with ``bring``."""
+
+    credential: Credential
+    transcript: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerTokenBrought:
+    """Vehicle: a key token, not yet verified. Answer with ``accept_owner``."""
+
+    token: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerTokenAnswered:
+    """Device: what the vehicle says to the token. ``DONE``: the device is an owner's."""
+
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """Both: the peer ended the session, or a timer did (``code`` is then ``None``)."""
 
@@ -125,5 +179,12 @@ Event = (
     | ReceiptsStored
     | ListPushed
     | ListAcknowledged
+    | PairingAsked
+    | PairingOffered
+    | PairingTried
+    | Enrolled
+    | Ticketed
+    | OwnerTokenBrought
+    | OwnerTokenAnswered
     | Ended
 )

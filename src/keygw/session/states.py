@@ -36,14 +36,33 @@ class State(Enum):
     SHOWN = "shown"
     """The device has shown its key token; the vehicle decides."""
     OPEN = "open"
+    PAIRING = "pairing"
+    """The device wants to become an owner's; the vehicle decides whether a code is shown."""
+    OFFERED = "offered"
+    SHARED = "shared"
+    """The device has staked a guess; the vehicle counts it before it answers."""
+    CONFIRMED = "confirmed"
+    """The vehicle has proven that it knows the code's record; the device must prove the code, and name its key."""
+    ENROLLED = "enrolled"
+    TICKETED = "ticketed"
+    """The vehicle has signed for the device key; the issuer's token is due."""
+    DELIVERED = "delivered"
+    PAIRED = "paired"
+    """Over: the vehicle has said what became of the token."""
     CLOSED = "closed"
 
+
+PAIRING_STATES = (
+    State.PAIRING, State.OFFERED, State.SHARED, State.CONFIRMED, State.ENROLLED, State.TICKETED, State.DELIVERED,
+    State.PAIRED,
+)  # fmt: skip
+"""The road that branches off at GREETED and never meets the other one again."""
 
 D, V = Side.DEVICE, Side.VEHICLE
 
 TRANSITIONS: dict[State, dict[tuple[Side, M], State]] = {
     State.SILENT: {(V, M.HELLO): State.GREETED},
-    State.GREETED: {(D, M.HELLO_REQ): State.SILENT, (D, M.MESSAGE_1): State.ASKED},
+    State.GREETED: {(D, M.HELLO_REQ): State.SILENT, (D, M.MESSAGE_1): State.ASKED, (D, M.PAIR_ASK): State.PAIRING},
     State.ASKED: {(V, M.MESSAGE_2): State.PROVEN},
     State.PROVEN: {(D, M.MESSAGE_3): State.SHOWN},
     State.SHOWN: {(V, M.RESULT): State.OPEN},
@@ -57,6 +76,14 @@ TRANSITIONS: dict[State, dict[tuple[Side, M], State]] = {
         (D, M.RL_PUSH): State.OPEN,
         (V, M.RL_ACK): State.OPEN,
     },
+    State.PAIRING: {(V, M.PAIR_OFFER): State.OFFERED},
+    State.OFFERED: {(D, M.PAIR_SHARE): State.SHARED},
+    State.SHARED: {(V, M.PAIR_PROOF): State.CONFIRMED},
+    State.CONFIRMED: {(D, M.ENROL): State.ENROLLED},
+    State.ENROLLED: {(V, M.PAIR_TICKET): State.TICKETED},
+    State.TICKETED: {(D, M.OWNER_TOKEN): State.DELIVERED},
+    State.DELIVERED: {(V, M.OWNER_TOKEN): State.PAIRED},
+    State.PAIRED: {},
     State.CLOSED: {},
 }
 """``TRANSITIONS[state][who, message]`` is the next state. ERROR, by either side, leads from every state to CLOSED."""

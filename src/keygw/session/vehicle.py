@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from keygw.crypto.agreement import EphemeralKey
 from keygw.model.errors import ProtocolError
 from keygw.model.ids import Random
-from keygw.session.core import EAD_INTENT, HANDSHAKE_SECONDS, SESSION_SECONDS, Session
+from keygw.session.core import EAD_INTENT, HANDSHAKE_SECONDS, SESSION_SECONDS
 from keygw.session.edhoc import EPHEMERAL_BYTES, SUITE_6, Credential, Ead, Responder, token_of
 from keygw.session.events import (
     Commanded,
@@ -19,7 +19,7 @@ from keygw.session.events import (
     SignatureNeeded,
 )
 from keygw.session.identity import vehicle_credential
-from keygw.session.states import Side
+from keygw.session.pairing import PairingVehicle
 from keygw.token.claims import KeyClaims
 from keygw.wire import messages
 from keygw.wire.messages import NONCE_BYTES, Cmd, Hello, Intent, MessageType, Reading, Receipts, Res, Result
@@ -30,10 +30,11 @@ VerifyToken = Callable[[bytes], KeyClaims]
 """CWT -> claims: issuer signature, structure and audience hold; raises ``TokenError`` otherwise. Time is policy."""
 
 
-class VehicleSession(Session):
-    """``greet``; then ``sign`` after ``SignatureNeeded``, ``answer`` ``Presented``, ``respond`` to ``Commanded``."""
+class VehicleSession(PairingVehicle):
+    """``greet``; then ``sign`` after ``SignatureNeeded``, ``answer`` ``Presented``, ``respond`` to ``Commanded``.
 
-    side = Side.VEHICLE
+    A device that wants to pair instead is ``PairingVehicle``'s.
+    """
 
     def __init__(
         self, vehicle_id: str, public_key: bytes, verify: VerifyToken, info: bytes, random: Random, now: float

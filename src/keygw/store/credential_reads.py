@@ -13,7 +13,8 @@ from keygw.model.vehicle import Vehicle
 from keygw.store.database import Fetch, Row
 
 _VEHICLE = """
-    SELECT id, name, public_key, advertising_key, epoch, list_sequence, acknowledged_sequence, receipts_through
+    SELECT id, name, public_key, advertising_key, epoch, list_sequence, acknowledged_sequence, receipts_through,
+           ticket_counter
     FROM vehicles
 """
 # Sharing goes two levels deep at most (credentials.values.MAX_DEPTH): parent and grandparent are all there is above.

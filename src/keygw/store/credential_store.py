@@ -44,6 +44,14 @@ class _Transaction(SqliteReads):
         except sqlite3.IntegrityError as error:
             raise Conflict("a vehicle with this id is registered", code="vehicle_exists") from error
 
+    async def take_ticket(self, vehicle_id: str, counter: int) -> None:
+        rows = await self._fetch(
+            "UPDATE vehicles SET ticket_counter = ?2 WHERE id = ?1 AND ticket_counter < ?2 RETURNING id",
+            (vehicle_id, counter),
+        )
+        if not rows:
+            raise Conflict("this pairing ticket, or a newer one, has been used", code="ticket_replayed")
+
     async def add_device(self, device: Device) -> Device:
         # The update changes nothing; it is there because only a written row is answered.
         rows = await self._fetch(

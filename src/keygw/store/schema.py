@@ -135,7 +135,9 @@ _VERSION_1 = (
     """,
 )
 
-VERSIONS: tuple[tuple[str, ...], ...] = (_VERSION_1,)
+_VERSION_2 = ("ALTER TABLE vehicles ADD COLUMN ticket_counter INTEGER NOT NULL DEFAULT 0",)
+
+VERSIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2)
 """``VERSIONS[n - 1]`` leads from version n - 1 to n."""
 
 SCHEMA_VERSION = len(VERSIONS)

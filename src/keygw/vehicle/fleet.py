@@ -7,21 +7,25 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
-from keygw.model.command import AuthorizedCommand, CommandState
+from keygw.model.command import AuthorizedCommand, CommandState, Outcome
 from keygw.model.errors import Conflict, KeygwError, LinkError, StoreError
 from keygw.model.ids import Random
 from keygw.model.receipt import Receipt
-from keygw.model.signal import Signal
+from keygw.model.signal import Signal, SignalId
 from keygw.session.identity import recognises
 from keygw.vehicle.car import Car, Meter
 from keygw.vehicle.conversation import Conversation
 from keygw.vehicle.courier import Courier
 from keygw.vehicle.dispatcher import Dispatcher, OnState
+from keygw.vehicle.pairing import PairingTask, pair
 from keygw.vehicle.ports import Air, Books
 from keygw.vehicle.values import CommandResult, Discovered, LinkStatus
 
 CONTACT_SECONDS = 5.0
 """How long to look for a car that nobody waits for: when carrying a list or settling an unknown command."""
+
+ASK_AGAIN_SECONDS = 10.0
+"""How often a pairing may end our own link to a known car only to ask whether it shows a code."""
 
 
 class Fleet:
@@ -138,6 +142,30 @@ class Fleet:
             known = next((v for v in vehicles if recognises(v.advertising_key, sighting.rotating_id)), None)
             found.append(Discovered(known.id if known else None, sighting.rotating_id, sighting.link))
         return found
+
+    async def pair(self, task: PairingTask, seconds: float) -> Outcome:
+        """Make a hosted device the owner's of whichever vehicle in reach shows that code (see ``vehicle.pairing``)."""
+        asked: dict[str, float] = {}
+
+        @asynccontextmanager
+        async def alone(rotating_id: bytes) -> AsyncIterator[bool]:
+            """A second link from one radio to one car would get frames of the first: end ours, commands wait."""
+            vehicles = await self._books.vehicles()
+            known = next((v for v in vehicles if recognises(v.advertising_key, rotating_id)), None)
+            if known is None:
+                yield True
+                return
+            car, now = self._car(known.id), time.monotonic()
+            told = car.readings.get(SignalId.PAIRING_OPEN) if car.conversation is not None else None
+            if told is False or (told is None and now < asked.get(known.id, 0.0) + ASK_AGAIN_SECONDS):
+                yield False  # it tells us by itself, or was asked just now: no reason to cut its link
+                return
+            async with car.lock:
+                await car.leave()
+                asked[known.id] = now
+                yield True
+
+        return await pair(self._air, task, self._random, seconds, alone)
 
     @asynccontextmanager
     async def _trusting(self, car: Car) -> AsyncIterator[None]:

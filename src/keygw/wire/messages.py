@@ -45,6 +45,13 @@ class MessageType(OpenEnum):
     RECEIPT_ACK = 0x35
     RL_PUSH = 0x40
     RL_ACK = 0x41
+    PAIR_ASK = 0x50
+    PAIR_OFFER = 0x51
+    PAIR_SHARE = 0x52
+    PAIR_PROOF = 0x53
+    ENROL = 0x54
+    PAIR_TICKET = 0x55
+    OWNER_TOKEN = 0x56
     ERROR = 0x7F
 
 

@@ -6,6 +6,7 @@ The car is behind a double of the Fleet port.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -45,6 +46,8 @@ from keygw.store.store import Store, open_store
 from keygw.token.receipt import FIRST, receipt_hash, sign_receipt
 from keygw.token.revocation import list_hash, sign_ack
 from keygw.token.trust import kid_of
+from keygw.vehicle.pairing import PairingTask, pair
+from keygw.vehicle.ports import Air
 from keygw.vehicle.values import CommandResult, Discovered, LinkStatus, Measures
 
 OPERATOR_TOKEN = "kgw_operator-for-tests"
@@ -89,6 +92,8 @@ class Car:
     receipts: list[bytes] = field(default_factory=list)
     status: LinkStatus | None = None
     service: CredentialService | None = None
+    air: Air | None = None
+    patience: float = 0.2
     at: dict[str, asyncio.Event] = field(default_factory=dict)
     _called: asyncio.Condition = field(default_factory=asyncio.Condition)
     _holds: dict[str, asyncio.Event] = field(default_factory=dict)
@@ -219,6 +224,12 @@ class Car:
         newest = await self.service.current_list(vehicle_id)
         ack = ListAck(vehicle_id, newest.sequence, list_hash(newest.signed), 1)
         await self.service.acknowledge_list(vehicle_id, sign_ack(ack, self.signer))
+
+    async def pair(self, task: PairingTask, seconds: float) -> Outcome:
+        """With whatever real cars a test has put on ``air``."""
+        if self.air is None:
+            raise LinkError("no vehicle is in reach", code="out_of_range")
+        return await pair(self.air, task, os.urandom, min(seconds, self.patience))
 
     async def discover(self, seconds: float) -> Sequence[Discovered]:
         return [Discovered(self.vehicle_id, bytes(6)), Discovered(None, b"\x01" * 6)] if self.present else []

@@ -29,6 +29,7 @@ async def well_known(wired: Wired) -> dict[str, Any]:
         "issuer": issuer_json(wired.issuer),
         "endpoints": {
             "apps": "/v1/apps",
+            "pairings": "/v1/pairings",
             "vehicles": "/v1/vehicles",
             "keys": "/v1/keys",
             "events": "/v1/events",

@@ -1,0 +1,190 @@
+"""Owner pairing as an app sees it: give the code that the car shows, watch a resource until it is done.
+
+The car itself counts tries and closes; what is counted here, for each app, only keeps an app from spending the tries of
+every car around. Pairings live in memory: they last two minutes, and a restart ends them without harm.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import partial
+
+import structlog
+
+from keygw.bridge.access import require
+from keygw.bridge.fault import describe
+from keygw.bridge.feed import Feed
+from keygw.bridge.ports import Clock, Credentials, Fleet
+from keygw.bridge.records import App
+from keygw.bridge.scopes import Scope
+from keygw.model.command import Outcome
+from keygw.model.device import Device
+from keygw.model.errors import BadInput, Conflict, KeygwError, NotFound
+from keygw.model.ids import Random, new_id
+from keygw.model.vehicle import Vehicle
+from keygw.session.events import Ticketed
+from keygw.session.pairing import CODE_DIGITS
+from keygw.vehicle.pairing import PairingTask
+
+log = structlog.get_logger(__name__)
+
+SECONDS = 120.0
+"""A code lives no longer, so there is no use in looking longer."""
+MOST_TRIES = 5
+LOCKED_SECONDS = 600.0
+KEPT = 100
+
+
+class PairingState(StrEnum):
+    SEARCHING = "searching"
+    PROVING = "proving"
+    """A car shows a code; the guess is staked."""
+    ENROLLED = "enrolled"
+    """The car has signed the ticket; the owner key is on its way."""
+    DONE = "done"
+    FAILED = "failed"
+
+    @property
+    def settled(self) -> bool:
+        return self in (PairingState.DONE, PairingState.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """``vehicle_id`` and ``key_id`` from ``ENROLLED`` on; ``reason`` with ``FAILED``. Times: Unix seconds.
+
+    ``FAILED`` with a key: the car has not said that it took the token; it takes it at the next session.
+    """
+
+    id: str
+    app_id: str
+    name: str
+    created_at: float
+    expires_at: float
+    state: PairingState = PairingState.SEARCHING
+    reason: str | None = None
+    vehicle_id: str | None = None
+    key_id: str | None = None
+
+
+class Pairings:
+    def __init__(self, credentials: Credentials, fleet: Fleet, feed: Feed, clock: Clock, random: Random) -> None:
+        self._credentials = credentials
+        self._fleet = fleet
+        self._feed = feed
+        self._clock = clock
+        self._random = random
+        self._known: dict[str, Pairing] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._wrong: dict[str, tuple[int, float]] = {}
+        self._devices: dict[str, Device] = {}
+
+    async def start(self, app: App, code: str, name: str) -> Pairing:
+        """Begin; returns at once. ``Conflict`` pairing_under_way (one at a time), pairing_locked (5 wrong codes).
+
+        ``name``: what the vehicle is to be called here, if it is not known yet. ``BadInput`` bad_code.
+        """
+        require(app, Scope.KEY_MANAGE)
+        if len(code) != CODE_DIGITS or not (code.isascii() and code.isdecimal()):
+            raise BadInput(f"a pairing code has {CODE_DIGITS} digits", code="bad_code")
+        wrong, last = self._wrong.get(app.id, (0, 0.0))
+        if wrong >= MOST_TRIES and self._clock() < last + LOCKED_SECONDS:
+            raise Conflict("too many wrong codes; wait some minutes, then use a new code", code="pairing_locked")
+        if any(each.app_id == app.id and not each.state.settled for each in self._known.values()):
+            raise Conflict("this app is pairing already; wait for it or cancel it", code="pairing_under_way")
+        now = self._clock()
+        pairing = Pairing(new_id("par", self._random), app.id, name, now, now + SECONDS)
+        self._keep(pairing)
+        self._tasks[pairing.id] = asyncio.create_task(self._run(app, pairing.id, code), name=f"pairing {pairing.id}")
+        return pairing
+
+    def get(self, app: App, pairing_id: str) -> Pairing:
+        """``NotFound`` unknown_pairing, also for another app's."""
+        require(app, Scope.KEY_MANAGE)
+        found = self._known.get(pairing_id)
+        if found is None or not (app.operator or found.app_id == app.id):
+            raise NotFound("there is no such pairing for this app", code="unknown_pairing")
+        return found
+
+    async def cancel(self, app: App, pairing_id: str) -> None:
+        """End it, or forget a settled one. ``Conflict`` already_enrolled once the car has signed: revoke the key."""
+        pairing = self.get(app, pairing_id)
+        if pairing.state is PairingState.ENROLLED:
+            raise Conflict("the car has enrolled the device; wait, then revoke the key", code="already_enrolled")
+        task = self._tasks.pop(pairing_id, None)
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        self._known.pop(pairing_id, None)
+
+    async def wait(self, pairing_id: str) -> None:
+        """Until it is settled."""
+        task = self._tasks.get(pairing_id)
+        if task is not None:
+            await asyncio.wait([task])
+
+    async def stop(self) -> None:
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(self, app: App, pairing_id: str, code: str) -> None:
+        try:
+            device = await self._device(app, self._known[pairing_id].name)
+            signer = await self._credentials.device_signer(device.id)
+            task = PairingTask(
+                code,
+                signer,
+                proving=partial(self._now_is, pairing_id, state=PairingState.PROVING),
+                issue=partial(self._issue, app, pairing_id, device),
+            )
+            outcome = await self._fleet.pair(task, SECONDS)
+        except KeygwError as error:
+            if error.code == "pairing_code_wrong":
+                self._wrong[app.id] = (self._wrong.get(app.id, (0, 0.0))[0] % MOST_TRIES + 1, self._clock())
+            self._now_is(pairing_id, state=PairingState.FAILED, reason=error.code)
+        except Exception as error:
+            log.error("pairing_broke", pairing_id=pairing_id, **describe(error))
+            self._now_is(pairing_id, state=PairingState.FAILED, reason="internal")
+        else:
+            self._wrong.pop(app.id, None)
+            done = outcome is Outcome.DONE
+            state = PairingState.DONE if done else PairingState.FAILED
+            self._now_is(pairing_id, state=state, reason=None if done else outcome.label)
+        finally:
+            self._tasks.pop(pairing_id, None)
+            self._tell(self._known.get(pairing_id))
+
+    async def _issue(self, app: App, pairing_id: str, device: Device, ticketed: Ticketed) -> bytes:
+        """The ticket for an owner key, and the key's token for the car."""
+        said, name = ticketed.credential, self._known[pairing_id].name
+        self._now_is(pairing_id, state=PairingState.ENROLLED, vehicle_id=said.vehicle_id)
+        vehicle = Vehicle(said.vehicle_id, name, said.public_key, said.advertising_key)
+        key = await self._credentials.pair_owner(vehicle, device, said.ticket, ticketed.transcript, label=name)
+        self._devices.pop(app.id, None)
+        self._now_is(pairing_id, key_id=key.id)
+        self._tell(self._known[pairing_id])
+        return (await self._credentials.key_token(key.id)).cwt
+
+    async def _device(self, app: App, name: str) -> Device:
+        """A fresh hosted device, or the one that an attempt before this has not used up."""
+        if app.id not in self._devices:
+            self._devices[app.id] = await self._credentials.create_hosted_device(app.id, name)
+        return self._devices[app.id]
+
+    def _now_is(self, pairing_id: str, **changes: object) -> None:
+        self._known[pairing_id] = replace(self._known[pairing_id], **changes)  # type: ignore[arg-type]  # its own fields
+
+    def _keep(self, pairing: Pairing) -> None:
+        self._known[pairing.id] = pairing
+        for old in [each.id for each in self._known.values() if each.state.settled][: max(0, len(self._known) - KEPT)]:
+            del self._known[old]
+
+    def _tell(self, pairing: Pairing | None) -> None:
+        """Every owner of the vehicle hears of it, once there is a key."""
+        if pairing is not None and pairing.key_id is not None:
+            data = {"key_id": pairing.key_id, "vehicle_id": pairing.vehicle_id, "state": pairing.state.value}
+            self._feed.on_key_event("key.pairing", {**data, "reason": pairing.reason})
