@@ -12,11 +12,11 @@ from keygw_sim.scenarios.world import World
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    """Everything up: the app has registered and holds an owner key that the car has been told of."""
+    """Everything up: the app has registered, paired with the car, and holds its owner key."""
     async with World(tmp_path, seed="scenarios") as world:
         await world.start_radio()
         await world.start_gateway()
         await world.start_car()
         await world.register_app()
-        await world.issue_owner_key()
+        assert (await world.pair_owner())["state"] == "done"
         yield world

@@ -56,6 +56,14 @@ def test_handshake_and_unlock_keep_to_their_figures(steps: dict[str, dict[str, A
     assert steps["handshake"]["air_bytes"] > measures["message_bytes"]
 
 
+def test_the_owner_comes_by_pairing(steps: dict[str, dict[str, Any]]) -> None:
+    names = list(steps)
+    assert names.index("app_registered") < names.index("owner_paired") < names.index("owner_key_issued")
+    paired = steps["owner_paired"]["detail"]
+    assert paired["key_id"] == steps["owner_key_issued"]["detail"]["key_id"]
+    assert paired["vehicle_id"] == steps["vehicle_advertising"]["detail"]["vehicle_id"]
+
+
 def test_refusals_carry_the_cars_reason(steps: dict[str, dict[str, Any]]) -> None:
     assert steps["friend_trunk_refused"]["detail"]["outcome"] == "not_entitled"
     assert steps["friend_unlock_refused_suspended"]["detail"]["outcome"] == "key_suspended"

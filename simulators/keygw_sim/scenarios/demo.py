@@ -65,10 +65,17 @@ class Demo:
             made = await world.register_app()
             step.detail = {"app_id": made["app"]["id"], "scopes": made["app"]["scopes"]}
             step.says = "an app gets a bearer token with scopes; only its hash is kept"
+        with self._ladder.step("owner_paired", "gateway > car") as step:
+            pairing = await world.pair_owner()
+            step.hold(pairing["state"] == "done", f"the pairing ended {pairing['state']}: {pairing['reason']}")
+            step.hold(pairing["vehicle_id"] == world.vehicle_id, "another car was paired")
+            step.detail = pairing
+            step.says = "eight digits shown in the car, proven with SPAKE2+; the car signed for this device key"
         with self._ladder.step("owner_key_issued", "app") as step:
-            key = await world.issue_owner_key()
+            key = await world.app.get(f"/v1/keys/{world.owner_key}")
+            step.hold((key["role"], key["state"]) == ("owner", "active"), f"the key is {key['role']}, {key['state']}")
             step.detail = {"key_id": key["id"], "entitlements": key["entitlements"], "expires_at": key["expires_at"]}
-            step.says = "a signed key token, bound to a device key that the gateway hosts"
+            step.says = "on the car's signed ticket alone, bound to a device key that the gateway hosts"
         with self._ladder.step("ble_connected", "gateway > car") as step:
             link = await world.app.post(f"/v1/vehicles/{world.vehicle_id}/link:connect", {})
             step.hold(link["state"] in ("connected", "authenticated"), f"the link is {link['state']}")

@@ -100,14 +100,30 @@ class World:
         self._stack.push_async_callback(self.app.close)
         return made
 
-    async def issue_owner_key(self) -> dict[str, Any]:
-        """The app claims the car and gets its owner key; the car is provisioned with issuer and owner."""
-        await self.app.post("/v1/vehicles", dict(self.vehicle))
-        key = await self.app.post("/v1/keys", {"vehicle_id": self.vehicle_id, "role": "owner", "label": "Owner"})
-        self.owner_key = key["id"]
-        # The factory line's part: the file that names issuer and owner goes into the car (pairing comes later).
-        (self.folder / "car" / "provisioning.json").write_text(json.dumps(key["provisioning"]))
-        return key
+    async def pair_owner(self) -> dict[str, Any]:
+        """Somebody in the car opens pairing mode, the app gets the code; the pairing's resource when it is settled."""
+        # The factory's part, long before: the file that names the issuer went into the car. It names no owner.
+        issuer = (await self.operator.get("/.well-known/keygw"))["issuer"]
+        file = {"v": 1, "vehicle_id": self.vehicle_id, "issuer": issuer}
+        (self.folder / "car" / "provisioning.json").write_text(json.dumps(file))
+        pairing = await self.pair(self.app, await self.shown_code())
+        self.owner_key = pairing["key_id"] or ""
+        return pairing
+
+    async def shown_code(self) -> str:
+        """Somebody in the car opens pairing mode and reads the code out. ``LookupError`` if the car shows none."""
+        said = await self.car.ask(do="pair")
+        if said["outcome"] != "open":
+            raise LookupError(f"the car shows no code: {said['outcome']}")
+        return str(next(event["code"] for event in reversed(self.car.events) if event.get("event") == "pairing_code"))
+
+    async def pair(self, app: App, code: str) -> dict[str, Any]:
+        """That app types the code; the pairing's resource when it is settled."""
+        pairing = await app.post("/v1/pairings", {"code": code, "name": self.name})
+        while pairing["state"] not in ("done", "failed"):
+            await asyncio.sleep(0.02)
+            pairing = await app.get(f"/v1/pairings/{pairing['id']}")
+        return pairing
 
     async def share_with_phone(self, profile: str = "access") -> dict[str, Any]:
         """A friend key for a day, bound to the phone's own device key and taken in by it."""
