@@ -34,7 +34,7 @@ async def test_debug_logs_hold_no_token_and_no_key(tmp_path: Path, monkeypatch: 
             try:
                 await world.start_car()
                 await world.register_app()
-                await world.issue_owner_key()
+                await world.pair_owner()
                 token = await world.app.get(f"/v1/keys/{world.owner_key}/token")
                 assert (await world.command("unlock"))["state"] == "confirmed"
             finally:
