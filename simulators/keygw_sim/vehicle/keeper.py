@@ -18,8 +18,9 @@ from keygw.model.entitlement import Entitlement
 from keygw.model.errors import BadInput, ProtocolError, TokenError
 from keygw.model.ids import Random
 from keygw.model.revocation import ListAck, RevocationList
-from keygw.token.claims import THUMBPRINT_BYTES, KeyClaims
+from keygw.token.claims import KeyClaims
 from keygw.token.cwt import decode_cwt
+from keygw.token.policy import check_vehicle
 from keygw.token.receipt import sign_receipt
 from keygw.token.revocation import sign_ack, verify_list
 from keygw.token.trust import IssuerKey, TrustedIssuers
@@ -63,8 +64,7 @@ class Keeper:
     def verify(self, token: bytes) -> KeyClaims:
         """The claims of a key token for this vehicle and vehicle key; ``TokenError`` otherwise."""
         claims = decode_cwt(token, self._issuers(), vehicle_id=self.memory.vehicle_id)
-        if claims.vehicle_thumbprint != thumbprint(self.memory.signer.public_key)[:THUMBPRINT_BYTES]:
-            raise TokenError("the token is for another vehicle key", code="wrong_audience")
+        check_vehicle(claims, self.memory.vehicle_id, thumbprint(self.memory.signer.public_key))
         return claims
 
     def judge(self, claims: KeyClaims) -> Outcome:
