@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -430,6 +432,36 @@ async def test_a_receipt_that_says_something_else_does_not_confirm(
     monkeypatch.setattr(keeper_module, "sign_receipt", shade)
     result = await world.execute(Action.UNLOCK)
     assert (result.state, result.reason) == (CommandState.UNKNOWN, "receipt_disagrees")
+
+
+async def test_the_receipt_of_another_action_does_not_confirm(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def other(**fields: object) -> bytes:
+        return sign_receipt(**{**fields, "action": Action.FLASH_LIGHTS})  # type: ignore[arg-type]  # as above
+
+    monkeypatch.setattr(keeper_module, "sign_receipt", other)
+    result = await world.execute(Action.UNLOCK)
+    assert (result.state, result.reason) == (CommandState.UNKNOWN, "receipt_missing")
+
+
+async def test_a_reading_from_before_the_command_does_not_speak_against_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (await world.execute(Action.UNLOCK)).state is CommandState.CONFIRMED
+    monkeypatch.setattr(type(world.brain), "_tell_all", lambda brain: None)
+    assert (await world.execute(Action.LOCK)).state is CommandState.CONFIRMED
+
+
+@pytest.mark.parametrize("session_open", [False, True])
+async def test_a_command_whose_time_passes_on_the_way_never_leaves(
+    world: World, monkeypatch: pytest.MonkeyPatch, session_open: bool
+) -> None:
+    if session_open:
+        await world.execute(Action.LOCK)
+    clock = itertools.chain((0.0, 0.0), itertools.repeat(1e12))  # it is written down, and then its time is over
+    monkeypatch.setattr("keygw.vehicle.dispatcher.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    result = await world.execute(Action.UNLOCK)
+    assert (result.state, result.reason) == (CommandState.EXPIRED, "command_expired")
+    assert world.brain.body.locked is True
 
 
 async def test_a_signal_that_disagrees_does_not_confirm(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
