@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -171,6 +172,39 @@ async def test_when_signal_and_receipt_disagree_a_second_look_decides(
     done = await world.settled(await ask(world, app))
     assert (done.state, done.timeline[-2][0]) == (state, S.UNKNOWN)
     assert done.reason == ("signal_disagrees" if locked else None)
+    assert done.may_have_happened, "its receipt says that it was done"
+
+
+async def test_what_the_car_answered_is_never_called_not_executed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It said done, and then has no receipt: it lost its log, or it lies."""
+    app, _, key = await world.owner()
+
+    async def forgetful(car: object, authorized: object, on_state: Callable[..., Awaitable[None]]) -> CommandResult:
+        world.car.up(key.id)
+        await on_state(S.SENT, None)
+        await on_state(S.ACKNOWLEDGED, None)
+        return CommandResult(S.UNKNOWN, "receipt_missing", Outcome.DONE)
+
+    monkeypatch.setattr(type(world.car), "execute", forgetful)
+    record = await ask(world, app)
+    await world.car.until(lambda: len(world.car.settles) >= 1)
+    assert (await world.bridge.commands.wait(record, 0.04)).state is S.UNKNOWN
+
+
+async def test_absence_is_concluded_with_the_commands_own_key_alone(world: World) -> None:
+    """Another key's session does not end that of this one at the car, so a command held back may still arrive."""
+    app, _, _ = await world.owner()
+    await world.give_key(app)
+    world.car.deaf = True
+    go = world.car.hold("sent")
+    record = await ask(world, app)
+    await world.car.at["sent"].wait()
+    await world.credentials.revoke(record.command.key_id)
+    go.set()
+    await world.car.until(lambda: len(world.car.settles) >= 1)
+    assert (await world.bridge.commands.wait(record, 0.04)).state is S.UNKNOWN
 
 
 async def test_lists_that_were_behind_are_carried_at_start(world: World) -> None:
