@@ -16,8 +16,9 @@ from keygw.model.ids import Random
 from keygw.model.receipt import Receipt
 from keygw.model.vehicle import Vehicle
 from keygw.session.device import KeyInHand
+from keygw.session.fast import FastKey
 from keygw.token.receipt import verify_receipt
-from keygw.vehicle.conversation import Conversation
+from keygw.vehicle.conversation import Conversation, Road
 from keygw.vehicle.ports import Air, HeldKey
 from keygw.wire.messages import Cmd
 from keygw_sim.chance import new_signer
@@ -58,6 +59,7 @@ class Tried:
     round_trips: int = 0
     message_bytes: int = 0
     air_bytes: int = 0
+    road: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -71,6 +73,7 @@ class Tried:
             "round_trips": self.round_trips,
             "message_bytes": self.message_bytes,
             "air_bytes": self.air_bytes,
+            "road": self.road,
         }
 
 
@@ -83,6 +86,8 @@ class Phone:
         self._signer = signer
         self._random = random
         self._invitation: Invitation | None = None
+        self._fast_key: FastKey | None = None
+        self._newest = 0
 
     @property
     def device_id(self) -> str:
@@ -91,6 +96,7 @@ class Phone:
     def accept(self, invitation: Invitation) -> None:
         """Keep the key. The car checks the token; the phone has no issuer to trust."""
         self._invitation = invitation
+        self._fast_key = None
 
     async def command(self, action: Action) -> Tried:
         """Meet the car, prove the key, send one command in the same breath, read the receipt, leave.
@@ -116,11 +122,13 @@ class Phone:
             await talk.close()
 
     async def _ask(self, talk: Conversation, action: Action, number: int, started: float, connect_ms: float) -> Tried:
-        result = await talk.authenticate(Cmd(number, action))
+        reply = await talk.ask(Cmd(number, action), self._fast_key)
+        self._fast_key = talk.session.fast_key or (self._fast_key if reply.road is Road.FAST else None)
+        self._newest = reply.receipt
         return Tried(
             action,
-            result.outcome.label,
-            result.outcome.ok,
+            reply.outcome.label,
+            reply.outcome.ok,
             None,
             _ms(started),
             connect_ms,
@@ -128,15 +136,16 @@ class Phone:
             talk.answered.round_trips,
             talk.answered.message_bytes,
             talk.answered.air_bytes,
+            reply.road,
         )
 
     async def _receipt(self, talk: Conversation, number: int) -> Receipt | None:
         """The receipt of that command, verified; ``None`` if the car gave none that holds or the link is gone."""
-        if talk.result is None or not talk.result.receipt or self._invitation is None:
+        if not self._newest or self._invitation is None:
             return None
         vehicle = self._invitation.vehicle
         try:
-            for signed in (await talk.receipts(talk.result.receipt - 1)).signed:
+            for signed in (await talk.receipts(self._newest - 1)).signed:
                 receipt = verify_receipt(signed, vehicle.public_key)
                 if receipt.number == number and receipt.vehicle_id == vehicle.id:
                     return receipt

@@ -24,17 +24,19 @@ from keygw.session.events import (
     PairingAsked,
     PairingTried,
     Presented,
+    PresentedFast,
     ReceiptsStored,
     ReceiptsWanted,
     SignatureNeeded,
 )
 from keygw.session.identity import rotating_id
-from keygw.session.states import State
+from keygw.session.states import TALKING, State
 from keygw.session.vehicle import VehicleSession
 from keygw.token.claims import KeyClaims
-from keygw.wire.messages import TIME_NONCE_BYTES, Cmd, LinkKind, Reading, Res, Result, encode_info
+from keygw.wire.messages import TIME_NONCE_BYTES, Cmd, FastResult, LinkKind, Reading, Res, Result, encode_info
 from keygw.wire.pairing import Credential
 from keygw_sim.vehicle.body import Body
+from keygw_sim.vehicle.fast_keys import FastKeyring
 from keygw_sim.vehicle.flash import Answer, Flash, Memory
 from keygw_sim.vehicle.keeper import Keeper, Log
 from keygw_sim.vehicle.pairing import CODE_SECONDS
@@ -53,6 +55,7 @@ class _Guest:
     session_hash: bytes = b""
     link: LinkKind = LinkKind.RELAYED
     subscribed: bool = False
+    fast: bool = False
     told: dict[SignalId, SignalValue] = field(default_factory=dict)
     given: int = 0
     """The newest receipt that went out in this session: no more than that can be stored elsewhere."""
@@ -80,6 +83,7 @@ class Brain:
         self._log = log or (lambda what, data: None)
         self._guests: dict[int, _Guest] = {}
         self._proven_at: dict[str, float] = {}
+        self._fast_keys = FastKeyring(monotonic)
         self._keeper = Keeper(memory, flash, random, clock, self._log)
         self.rotate()
 
@@ -110,7 +114,13 @@ class Brain:
         memory = self.memory
         info = encode_info(self.rotating_id)
         session = VehicleSession(
-            memory.vehicle_id, memory.signer.public_key, self._keeper.verify, info, self._random, self._monotonic()
+            memory.vehicle_id,
+            memory.signer.public_key,
+            self._keeper.verify,
+            info,
+            self._random,
+            self._monotonic(),
+            self._fast_keys.alive,
         )
         self._guests[conn] = _Guest(session, info)
         self.rotate()
@@ -123,7 +133,7 @@ class Brain:
     def authenticated(self, conn: int) -> bool:
         """Whether somebody has proven a key on that connection, and may still use it."""
         guest = self._guests.get(conn)
-        return guest is not None and guest.session.state is State.OPEN
+        return guest is not None and guest.claims is not None and guest.session.state in TALKING
 
     def subscribed(self, conn: int) -> None:
         """The central listens: the vehicle may speak."""
@@ -201,6 +211,8 @@ class Brain:
                 guest.session.sign(self.memory.signer.sign(message))
             case Presented():
                 self._on_presented(conn, guest, event)
+            case PresentedFast():
+                self._on_presented_fast(guest, conn, event)
             case Commanded(command):
                 answer = self._execute(guest, command)
                 guest.session.respond(Res(command.number, Outcome(answer.outcome), answer.receipt))
@@ -215,6 +227,7 @@ class Brain:
                 ack = self._keeper.accept_list(signed)
                 if ack is not None:
                     guest.session.acknowledge_list(ack)
+                self._fast_keys.keep_only(lambda claims: self._keeper.judge(claims) is Outcome.DONE)
                 self._end_concerned()
             case PairingAsked():
                 guest.salt = self._keeper.pairing.salt()
@@ -242,7 +255,21 @@ class Brain:
         newest = self._keeper.newest_receipt(claims)
         nonce = self._random(TIME_NONCE_BYTES)
         guest.session.answer(Result(outcome, number, newest, self.memory.list_sequence, nonce), keep_open=good)
+        if good and guest.session.fast_key is not None:
+            self._fast_keys.add(guest.session.fast_key, claims)
         self._log("presented", {"key": claims.key_id, "outcome": outcome.label})
+        self._tell_all()
+
+    def _on_presented_fast(self, guest: _Guest, conn: int, presented: PresentedFast) -> None:
+        """Authorised exactly like a CMD, with the claims of the handshake that left the fast key."""
+        claims = self._fast_keys.use(presented.key)
+        self._supersede(conn, guest, claims.key_id)
+        guest.claims, guest.session_hash, guest.link = claims, presented.session_hash, presented.link
+        guest.fast, guest.subscribed = True, presented.subscribe
+        answer = self._execute(guest, presented.command)
+        newest = self._keeper.newest_receipt(claims)
+        guest.session.answer_fast(FastResult(Outcome(answer.outcome), newest, self.memory.list_sequence))
+        self._end_concerned()
         self._tell_all()
 
     def _supersede(self, conn: int, guest: _Guest, key_id: str) -> None:
@@ -282,14 +309,14 @@ class Brain:
         self._tell_all()
 
     def _execute(self, guest: _Guest, command: Cmd) -> Answer:
-        return self._keeper.execute(_known(guest), guest.link, command, guest.session_hash)
+        return self._keeper.execute(_known(guest), guest.link, command, guest.session_hash, fast=guest.fast)
 
     def _end_concerned(self) -> None:
         """End the sessions of keys that a list bars or whose time is over; a moving car waits until it stands."""
         if self.body.speed > 0:
             return
         for conn, guest in self._guests.items():
-            if guest.claims is None or guest.session.state is not State.OPEN:
+            if guest.claims is None or guest.session.state not in TALKING:
                 continue
             if self._keeper.judge(guest.claims) is not Outcome.DONE:
                 guest.session.end()
@@ -298,7 +325,7 @@ class Brain:
     def _tell_all(self) -> None:
         """Send what is new to everyone who subscribed and may read the status."""
         for conn, guest in self._guests.items():
-            if not guest.subscribed or guest.session.state is not State.OPEN:
+            if not guest.subscribed or guest.session.state not in TALKING:
                 continue
             values = self._readings(guest)
             news = [signal for signal, value in values.items() if guest.told.get(signal) != value]

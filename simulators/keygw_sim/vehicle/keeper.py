@@ -18,6 +18,7 @@ from keygw.model.entitlement import Entitlement
 from keygw.model.errors import BadInput, ProtocolError, TokenError
 from keygw.model.ids import Random
 from keygw.model.revocation import ListAck, RevocationList
+from keygw.session.fast import FAST_ACTIONS
 from keygw.token.claims import KeyClaims
 from keygw.token.cwt import decode_cwt
 from keygw.token.policy import check_vehicle
@@ -101,8 +102,13 @@ class Keeper:
 
     # -- commands ----------------------------------------------------------------------------------------------
 
-    def execute(self, claims: KeyClaims, link: LinkKind, command: Cmd, session_hash: bytes) -> Answer:
-        """Judge, act, and have the receipt on flash before anything is said. A retry gets its old answer."""
+    def execute(
+        self, claims: KeyClaims, link: LinkKind, command: Cmd, session_hash: bytes, *, fast: bool = False
+    ) -> Answer:
+        """Judge, act, and have the receipt on flash before anything is said. A retry gets its old answer.
+
+        ``fast``: it came by the fast path, or in a session that the fast path opened.
+        """
         verdict = self.judge(claims)
         if verdict is not Outcome.DONE:
             return self._refuse_key(claims, command, verdict, session_hash)
@@ -116,6 +122,8 @@ class Keeper:
         pairing = command.action is Action.ALLOW_PAIRING
         if outcome is Outcome.DONE and pairing and claims.role is not Role.OWNER:
             outcome = Outcome.NOT_ENTITLED  # an entitlement can be shared; being an owner cannot
+        if outcome is Outcome.DONE and fast and command.action not in FAST_ACTIONS:
+            outcome = Outcome.FULL_HANDSHAKE_REQUIRED
         if outcome is Outcome.DONE and not pairing:
             outcome = body.apply(command.action)
         with self._durably() as draft:

@@ -56,6 +56,7 @@ class Outcome(OpenEnum):
     COMMAND_EXPIRED = 37
     PROXIMITY_REQUIRED = 38
     FAULT = 39
+    FULL_HANDSHAKE_REQUIRED = 40
     NUMBER_REUSED = 41
 
     @property

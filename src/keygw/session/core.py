@@ -11,6 +11,7 @@ from keygw.model.ids import Random, id_bytes
 from keygw.session.channel import Channel
 from keygw.session.edhoc import Initiator, Responder
 from keygw.session.events import Ended, Event
+from keygw.session.fast import FastKey
 from keygw.session.states import Side, State, advance
 from keygw.wire import messages
 from keygw.wire.frame import AFTER_AUTHENTICATION, Fragmenter, Reassembler
@@ -46,6 +47,7 @@ class Session:
         self._outbox: deque[bytes] = deque()
         self._channel: Channel | None = None
         self._hello = b""
+        self._fast_key: FastKey | None = None
         self._deadline = now + GREETED_SECONDS
         self._now = now
         """The latest time it was told."""
@@ -144,9 +146,15 @@ class Session:
         """SHA-256(INFO | HELLO): bound in EAD_3 and in the exporter context (M: else a downgrade goes unnoticed)."""
         return sha256(self._info + self._hello)
 
+    @property
+    def fast_key(self) -> FastKey | None:
+        """What this full handshake leaves for the fast path; ``None`` before it is through."""
+        return self._fast_key
+
     def _open_channel(self, party: Initiator | Responder, vehicle_id: str, key_id: str) -> bytes:
         """Derive the channel. Returns the session hash that receipts name."""
         context = self._hello_hash + id_bytes(vehicle_id, "veh") + id_bytes(key_id, "key")
         self._channel = Channel(self.side, party.export, context, party.th_4)
+        self._fast_key = FastKey.derive(party.export, context, key_id)
         self._reassembler.limit = AFTER_AUTHENTICATION
         return sha256(party.th_4)[:SESSION_HASH_BYTES]

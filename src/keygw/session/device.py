@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from keygw.crypto.agreement import EphemeralKey
+from keygw.crypto.kdf import sha256
 from keygw.model.command import Outcome
 from keygw.model.errors import ProtocolError
 from keygw.model.ids import Random
 from keygw.model.vehicle import Vehicle
-from keygw.session.core import EAD_INTENT, HANDSHAKE_SECONDS, SESSION_SECONDS, Session
+from keygw.session import fast
+from keygw.session.core import EAD_INTENT, HANDSHAKE_SECONDS, SESSION_HASH_BYTES, SESSION_SECONDS, Session
 from keygw.session.edhoc import EPHEMERAL_BYTES, SUITE_6, Credential, Ead, Initiator
 from keygw.session.events import (
     Answered,
+    AnsweredFast,
     Event,
+    FastRefused,
     Greeted,
     ListAcknowledged,
     Read,
@@ -21,10 +26,25 @@ from keygw.session.events import (
     SignatureNeeded,
     VehicleProven,
 )
+from keygw.session.fast import FastKey
 from keygw.session.identity import vehicle_credential
 from keygw.session.states import Side, State
 from keygw.wire import messages
-from keygw.wire.messages import Cmd, Hello, Intent, LinkKind, MessageType, Receipts, Res, Result
+from keygw.wire.frame import AFTER_AUTHENTICATION
+from keygw.wire.messages import (
+    FAST_RESULT_BYTES,
+    Cmd,
+    Fast,
+    FastCommand,
+    FastResult,
+    Hello,
+    Intent,
+    LinkKind,
+    MessageType,
+    Receipts,
+    Res,
+    Result,
+)
 
 C_I = b"\x00"
 
@@ -66,6 +86,8 @@ class DeviceSession(Session):
         self._edhoc: Initiator | None = None
         self._first: Cmd | None = None
         self._unanswered: set[int] = set()
+        self._peer_ephemeral = b""
+        self._transcript = b""
 
     def request_hello(self) -> None:
         """Ask for a fresh HELLO: the last one is from long ago."""
@@ -83,6 +105,24 @@ class DeviceSession(Session):
         self._first = first
         self._deadline = now + HANDSHAKE_SECONDS
         self._send(MessageType.MESSAGE_1, self._edhoc.message_1)
+
+    def begin_fast(self, now: float, key: FastKey, command: Cmd) -> None:
+        """Send FAST: one command under the key of an earlier handshake. ``AnsweredFast`` or ``FastRefused`` follows."""
+        own = EphemeralKey(self._random(EPHEMERAL_BYTES))
+        tag = key.tag(self._info + self._hello, own.public)
+        self._channel, self._transcript = fast.open_channel(
+            self.side,
+            key,
+            own,
+            self._peer_ephemeral,
+            vehicle_id=self._vehicle.id,
+            greeting=self._info + self._hello,
+            tag=tag,
+            g_d=own.public,
+        )
+        sealed = self._channel.seal(MessageType.FAST, FastCommand(command, self._link, self._subscribe).encode())
+        self._deadline = now + HANDSHAKE_SECONDS
+        self._send(MessageType.FAST, Fast(tag, own.public, sealed).encode())
 
     def sign(self, signature: bytes) -> None:
         """Hand over the device key's signature; sends message_3."""
@@ -113,7 +153,8 @@ class DeviceSession(Session):
         match message_type:
             case MessageType.HELLO:
                 hello = Hello.decode(body)
-                self._hello = body
+                self._hello, self._peer_ephemeral = body, hello.ephemeral
+                self._channel = None
                 return [Greeted(hello.boot_epoch)]
             case MessageType.MESSAGE_2:
                 self._party.receive_2(body)
@@ -122,6 +163,8 @@ class DeviceSession(Session):
                 return [VehicleProven(), SignatureNeeded(to_sign)]
             case MessageType.RESULT:
                 return [self._on_result(body, now)]
+            case MessageType.FAST_RESULT:
+                return [self._on_fast_result(body, now)]
             case MessageType.RES:
                 response = Res.decode(self._unseal(message_type, body))
                 if response.number not in self._unanswered:
@@ -135,6 +178,19 @@ class DeviceSession(Session):
             case MessageType.RL_ACK:
                 return [ListAcknowledged(self._unseal(message_type, body))]
         return super()._on_message(message_type, body, now)
+
+    def _on_fast_result(self, body: bytes, now: float) -> AnsweredFast | FastRefused:
+        """Bytes that do not open are a refusal, not a breach: the vehicle sends random ones in place of an answer."""
+        if len(body) != FAST_RESULT_BYTES:
+            raise ProtocolError("FAST_RESULT has a wrong length")
+        try:
+            plaintext = self._unseal(MessageType.FAST_RESULT, body)
+        except ProtocolError:
+            self._channel = None
+            return FastRefused()
+        self._reassembler.limit = AFTER_AUTHENTICATION
+        self._deadline = now + SESSION_SECONDS
+        return AnsweredFast(FastResult.decode(plaintext), sha256(self._transcript)[:SESSION_HASH_BYTES])
 
     def _on_result(self, body: bytes, now: float) -> Answered:
         session_hash = self._open_channel(self._party, self._vehicle.id, self._key.key_id)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from keygw.model.command import Outcome
+from keygw.session.fast import FastKey
 from keygw.token.claims import KeyClaims
-from keygw.wire.messages import Cmd, ErrorCode, LinkKind, Reading, Receipts, Res, Result
+from keygw.wire.messages import Cmd, ErrorCode, FastResult, LinkKind, Reading, Receipts, Res, Result
 from keygw.wire.pairing import Attestation, Credential
 
 
@@ -47,6 +48,30 @@ class Answered:
 
     result: Result
     session_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PresentedFast:
+    """Vehicle: a device known from an earlier handshake asks for one command. Answer with ``answer_fast``."""
+
+    key: FastKey
+    link: LinkKind
+    subscribe: bool
+    command: Cmd
+    session_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredFast:
+    """Device: FAST_RESULT opened; the vehicle has judged the command."""
+
+    result: FastResult
+    session_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FastRefused:
+    """Device: the vehicle does not know the fast key (any more). Ask for a new HELLO and take the full handshake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +196,9 @@ Event = (
     | VehicleProven
     | Presented
     | Answered
+    | PresentedFast
+    | AnsweredFast
+    | FastRefused
     | Commanded
     | Responded
     | Read

@@ -35,6 +35,10 @@ class State(Enum):
     """The vehicle has proven itself; the device must."""
     SHOWN = "shown"
     """The device has shown its key token; the vehicle decides."""
+    HURRIED = "hurried"
+    """FAST is out; the vehicle owes a FAST_RESULT."""
+    QUICK = "quick"
+    """Open by the fast path, or refused by it: then only HELLO_REQ leads on."""
     OPEN = "open"
     PAIRING = "pairing"
     """The device wants to become an owner's; the vehicle decides whether a code is shown."""
@@ -57,25 +61,36 @@ PAIRING_STATES = (
     State.PAIRED,
 )  # fmt: skip
 """The road that branches off at GREETED and never meets the other one again."""
+TALKING = frozenset({State.QUICK, State.OPEN})
+"""Authenticated, with a channel (or, in QUICK, refused one)."""
 
 D, V = Side.DEVICE, Side.VEHICLE
 
+_TALK = (
+    (D, M.CMD),
+    (V, M.RES),
+    (V, M.EVENT),
+    (D, M.RECEIPT_GET),
+    (V, M.RECEIPT),
+    (D, M.RECEIPT_ACK),
+    (D, M.RL_PUSH),
+    (V, M.RL_ACK),
+)
+
 TRANSITIONS: dict[State, dict[tuple[Side, M], State]] = {
     State.SILENT: {(V, M.HELLO): State.GREETED},
-    State.GREETED: {(D, M.HELLO_REQ): State.SILENT, (D, M.MESSAGE_1): State.ASKED, (D, M.PAIR_ASK): State.PAIRING},
+    State.GREETED: {
+        (D, M.HELLO_REQ): State.SILENT,
+        (D, M.MESSAGE_1): State.ASKED,
+        (D, M.FAST): State.HURRIED,
+        (D, M.PAIR_ASK): State.PAIRING,
+    },
+    State.HURRIED: {(V, M.FAST_RESULT): State.QUICK},
     State.ASKED: {(V, M.MESSAGE_2): State.PROVEN},
     State.PROVEN: {(D, M.MESSAGE_3): State.SHOWN},
     State.SHOWN: {(V, M.RESULT): State.OPEN},
-    State.OPEN: {
-        (D, M.CMD): State.OPEN,
-        (V, M.RES): State.OPEN,
-        (V, M.EVENT): State.OPEN,
-        (D, M.RECEIPT_GET): State.OPEN,
-        (V, M.RECEIPT): State.OPEN,
-        (D, M.RECEIPT_ACK): State.OPEN,
-        (D, M.RL_PUSH): State.OPEN,
-        (V, M.RL_ACK): State.OPEN,
-    },
+    State.QUICK: {**dict.fromkeys(_TALK, State.QUICK), (D, M.HELLO_REQ): State.SILENT},
+    State.OPEN: dict.fromkeys(_TALK, State.OPEN),
     State.PAIRING: {(V, M.PAIR_OFFER): State.OFFERED},
     State.OFFERED: {(D, M.PAIR_SHARE): State.SHARED},
     State.SHARED: {(V, M.PAIR_PROOF): State.CONFIRMED},

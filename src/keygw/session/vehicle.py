@@ -5,24 +5,43 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from keygw.crypto.agreement import EphemeralKey
+from keygw.crypto.kdf import sha256
 from keygw.model.errors import ProtocolError
 from keygw.model.ids import Random
-from keygw.session.core import EAD_INTENT, HANDSHAKE_SECONDS, SESSION_SECONDS
+from keygw.session import fast
+from keygw.session.core import EAD_INTENT, HANDSHAKE_SECONDS, SESSION_HASH_BYTES, SESSION_SECONDS
 from keygw.session.edhoc import EPHEMERAL_BYTES, SUITE_6, Credential, Ead, Responder, token_of
 from keygw.session.events import (
     Commanded,
     Event,
     ListPushed,
     Presented,
+    PresentedFast,
     ReceiptsStored,
     ReceiptsWanted,
     SignatureNeeded,
 )
+from keygw.session.fast import SECRET_BYTES, FastKey
 from keygw.session.identity import vehicle_credential
 from keygw.session.pairing import PairingVehicle
 from keygw.token.claims import KeyClaims
 from keygw.wire import messages
-from keygw.wire.messages import NONCE_BYTES, Cmd, Hello, Intent, MessageType, Reading, Receipts, Res, Result
+from keygw.wire.frame import AFTER_AUTHENTICATION
+from keygw.wire.messages import (
+    FAST_RESULT_BYTES,
+    NONCE_BYTES,
+    Cmd,
+    Fast,
+    FastCommand,
+    FastResult,
+    Hello,
+    Intent,
+    MessageType,
+    Reading,
+    Receipts,
+    Res,
+    Result,
+)
 
 C_R = b"\x01"
 
@@ -37,7 +56,14 @@ class VehicleSession(PairingVehicle):
     """
 
     def __init__(
-        self, vehicle_id: str, public_key: bytes, verify: VerifyToken, info: bytes, random: Random, now: float
+        self,
+        vehicle_id: str,
+        public_key: bytes,
+        verify: VerifyToken,
+        info: bytes,
+        random: Random,
+        now: float,
+        fast_keys: Callable[[], Sequence[FastKey]] = tuple,
     ) -> None:
         super().__init__(info, random, now)
         self._vehicle_id = vehicle_id
@@ -47,10 +73,13 @@ class VehicleSession(PairingVehicle):
         self._claims: KeyClaims | None = None
         self.greeted_at = now
         """When the latest HELLO was sent, or a little before."""
+        self._fast_keys = fast_keys
+        self._ephemeral: EphemeralKey | None = None
 
     def greet(self, boot_epoch: int) -> None:
         """Send HELLO, fresh for this conversation. G_V is for the fast path; it is never EDHOC's G_Y."""
-        hello = Hello(self._random(NONCE_BYTES), EphemeralKey(self._random(EPHEMERAL_BYTES)).public, boot_epoch)
+        self._ephemeral = EphemeralKey(self._random(EPHEMERAL_BYTES))
+        hello = Hello(self._random(NONCE_BYTES), self._ephemeral.public, boot_epoch)
         self._boot_epoch, self.greeted_at = boot_epoch, self._now
         self._hello = hello.encode()[1:]
         self._send(MessageType.HELLO, self._hello)
@@ -64,6 +93,9 @@ class VehicleSession(PairingVehicle):
         self._send_sealed(MessageType.RESULT, result.encode())
         if not keep_open:
             self.end()
+
+    def answer_fast(self, result: FastResult) -> None:
+        self._send_sealed(MessageType.FAST_RESULT, result.encode())
 
     def respond(self, response: Res) -> None:
         self._send_sealed(MessageType.RES, response.encode())
@@ -93,10 +125,12 @@ class VehicleSession(PairingVehicle):
     def _on_message(self, message_type: MessageType, body: bytes, now: float) -> list[Event]:
         match message_type:
             case MessageType.HELLO_REQ:
-                if body:
-                    raise ProtocolError("HELLO_REQ has no body")
+                if body or self._channel is not None:
+                    raise ProtocolError("HELLO_REQ has no body, and no place in an open session")
                 self.greet(self._boot_epoch)
                 return []
+            case MessageType.FAST:
+                return self._on_fast(Fast.decode(body), now)
             case MessageType.MESSAGE_1:
                 self._edhoc = Responder(SUITE_6, self._random(EPHEMERAL_BYTES), C_R, self._own)
                 self._edhoc.receive_1(body)
@@ -115,6 +149,38 @@ class VehicleSession(PairingVehicle):
             case MessageType.RL_PUSH:
                 return [ListPushed(self._unseal(message_type, body))]
         return super()._on_message(message_type, body, now)
+
+    def _on_fast(self, asked: Fast, now: float) -> list[Event]:
+        """One FAST per HELLO, good or not. An unknown tag costs the same work, and its answer has the same shape."""
+        own, self._ephemeral = self._ephemeral, None
+        if own is None:
+            raise ProtocolError("FAST without a fresh HELLO")
+        nobody = FastKey("", self._random(SECRET_BYTES), self._random(SECRET_BYTES))
+        key, greeting = nobody, self._info + self._hello
+        for candidate in self._fast_keys():
+            if candidate.answers(asked.tag, greeting, asked.ephemeral):
+                key = candidate
+        channel, transcript = fast.open_channel(
+            self.side,
+            key,
+            own,
+            asked.ephemeral,
+            vehicle_id=self._vehicle_id,
+            greeting=greeting,
+            tag=asked.tag,
+            g_d=asked.ephemeral,
+        )
+        self._deadline = now + HANDSHAKE_SECONDS
+        try:
+            command = FastCommand.decode(channel.open(MessageType.FAST, asked.sealed))
+        except ProtocolError:
+            self._send(MessageType.FAST_RESULT, self._random(FAST_RESULT_BYTES))
+            return []
+        self._channel = channel
+        self._reassembler.limit = AFTER_AUTHENTICATION
+        self._deadline = now + SESSION_SECONDS
+        session_hash = sha256(transcript)[:SESSION_HASH_BYTES]
+        return [PresentedFast(key, command.link, command.subscribe, command.command, session_hash)]
 
     def _on_message_3(self, body: bytes, now: float) -> Presented:
         presented: list[tuple[KeyClaims, bytes]] = []

@@ -11,7 +11,8 @@ from keygw.model.command import Action
 from keygw.model.errors import KeygwError, LinkError
 from keygw.model.ids import Random
 from keygw.model.signal import Signal, SignalId, SignalValue
-from keygw.vehicle.conversation import Conversation, Tally
+from keygw.session.fast import FAST_ACTIONS, FastKey
+from keygw.vehicle.conversation import Conversation, Reply, Tally
 from keygw.vehicle.expectation import EXPECTED
 from keygw.vehicle.ports import Air, Books
 from keygw.vehicle.values import LinkStatus, Measures
@@ -27,7 +28,7 @@ class Meter:
     connect_ms: float | None = None
     handshake_ms: float | None = None
 
-    def read(self, conversation: Conversation | None) -> Measures:
+    def read(self, conversation: Conversation | None, road: str | None = None) -> Measures:
         ms = (time.monotonic() - self.started) * 1000
         if conversation is None:
             return Measures(ms, connect_ms=self.connect_ms)
@@ -39,6 +40,7 @@ class Meter:
             message_bytes=max(0, after.message_bytes - before.message_bytes),
             air_bytes=max(0, after.air_bytes - before.air_bytes),
             connect_ms=self.connect_ms,
+            road=road,
         )
 
 
@@ -60,6 +62,8 @@ class Car:
         self.readings: dict[SignalId, SignalValue] = {}
         """The signals heard in the present session."""
         self.status = LinkStatus(vehicle_id, "disconnected")
+        self.fast_keys: dict[str, FastKey] = {}
+        """By digital key, in memory alone: hosted devices do not persist them."""
         self._conversation: Conversation | None = None
         self._air = air
         self._books = books
@@ -73,10 +77,14 @@ class Car:
         """The live one, if any."""
         return self._conversation if self._conversation is not None and self._conversation.alive else None
 
-    async def reach(self, key_id: str, seconds: float, meter: Meter) -> Conversation:
-        """The conversation with that key, opening one if there is none. ``LinkError`` within ``seconds``."""
+    async def reach(self, key_id: str, seconds: float, meter: Meter, action: Action | None = None) -> Conversation:
+        """The conversation with that key, opening one if there is none. ``LinkError`` within ``seconds``.
+
+        A quick one that is not good enough for ``action`` is replaced.
+        """
         current = self.conversation
-        if current is not None and self.status.key_id == key_id:
+        fits = current is not None and not (current.quick and action is not None and action not in FAST_ACTIONS)
+        if current is not None and fits and self.status.key_id == key_id:
             meter.before = current.tally
             return current
         await self.leave()
@@ -101,17 +109,20 @@ class Car:
         self._tell(LinkStatus(self.vehicle_id, "connected", key_id, meter.connect_ms))
         return conversation
 
-    def authenticated(self, conversation: Conversation) -> None:
-        """Note that the handshake is through."""
-        result = conversation.result
-        self._tell(
-            replace(
-                self.measured(),
-                state="authenticated" if conversation.authenticated else "disconnected",
-                handshake_ms=conversation.handshake_ms,
-                list_sequence=None if result is None else result.list_sequence,
-            )
+    def answered(self, conversation: Conversation, reply: Reply | None = None) -> None:
+        """Note how the session stands after an answer, and keep the fast key that a full handshake left."""
+        left = conversation.session.fast_key
+        if left is not None and conversation.authenticated:
+            self.fast_keys[left.key_id] = left
+        status = replace(
+            self.measured(),
+            state="authenticated" if conversation.authenticated else "disconnected",
+            handshake_ms=conversation.handshake_ms,
         )
+        told = reply.list_sequence if reply is not None else None
+        if told is None and conversation.result is not None:
+            told = conversation.result.list_sequence
+        self._tell(status if told is None else replace(status, list_sequence=told))
 
     def list_known(self, sequence: int) -> None:
         """Note which revocation list the vehicle has now."""

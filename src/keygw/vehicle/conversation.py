@@ -11,16 +11,20 @@ import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from keygw.crypto.signer import Signer
+from keygw.model.command import Outcome
 from keygw.model.errors import KeygwError, LinkError, ProtocolError
 from keygw.model.ids import Random
 from keygw.model.vehicle import Vehicle
 from keygw.session.device import DeviceSession
 from keygw.session.events import (
     Answered,
+    AnsweredFast,
     Ended,
     Event,
+    FastRefused,
     Greeted,
     ListAcknowledged,
     Read,
@@ -29,10 +33,11 @@ from keygw.session.events import (
     SignatureNeeded,
     VehicleProven,
 )
+from keygw.session.fast import FAST_ACTIONS, FastKey
 from keygw.session.identity import recognises
-from keygw.session.states import State
+from keygw.session.states import TALKING, State
 from keygw.vehicle.ports import ATT_AND_L2CAP, Air, HeldKey, Link
-from keygw.wire.messages import Cmd, LinkKind, Reading, Receipts, Res, Result
+from keygw.wire.messages import Cmd, FastResult, LinkKind, Reading, Receipts, Res, Result
 
 ANSWER_SECONDS = 4.0
 """How long the vehicle may take for any one answer: the time-out of wallets for lock and unlock."""
@@ -51,6 +56,24 @@ class Tally:
     round_trips: int = 0
     message_bytes: int = 0
     air_bytes: int = 0
+
+
+class Road(StrEnum):
+    """How a command reached the vehicle."""
+
+    SESSION = "session"
+    FAST = "fast"
+    FULL = "full"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The vehicle's answer to one command, whichever road it took. ``list_sequence``: where the answer tells it."""
+
+    outcome: Outcome
+    receipt: int
+    list_sequence: int | None
+    road: Road
 
 
 class Conversation:
@@ -83,6 +106,7 @@ class Conversation:
         self._sending = asyncio.Lock()
         self._error: KeygwError | None = None
         self._greeted_at = 0.0
+        self._stale = False
         self._round_trips = 0
         self._air_bytes = 0
         self._reader = asyncio.create_task(self._read(), name="conversation")
@@ -141,7 +165,7 @@ class Conversation:
 
     @property
     def authenticated(self) -> bool:
-        return self.alive and self.session.state is State.OPEN
+        return self.alive and self.session.state in TALKING
 
     @property
     def tally(self) -> Tally:
@@ -150,12 +174,7 @@ class Conversation:
 
     async def authenticate(self, first: Cmd | None = None) -> Result:
         """The handshake, with a first command in message_3. The vehicle may refuse the key in the result."""
-        self._check()
-        if self._clock() - self._greeted_at > HELLO_FRESH_SECONDS:
-            greeted = self._expect(Greeted)
-            self.session.request_hello()
-            await self._flush()
-            await self._take(greeted, ANSWER_SECONDS)
+        await self._freshen()
         started = self._clock()
         answered = self._expect(Answered)
         self.session.begin(self._clock(), first)
@@ -164,6 +183,41 @@ class Conversation:
         assert isinstance(event, Answered)  # noqa: S101 - narrows the union; _expect(Answered) yields nothing else
         self.handshake_ms = (self._clock() - started) * 1000
         self.result = event.result
+        return event.result
+
+    @property
+    def quick(self) -> bool:
+        """Opened by the fast path: good for its few actions alone."""
+        return self.alive and self.session.state is State.QUICK
+
+    async def ask(self, command: Cmd, fast: FastKey | None = None) -> Reply:
+        """One command by the quickest road there is: the open session, the fast path, the full handshake.
+
+        The number is the same on every road and the vehicle deduplicates it, so falling back never executes twice.
+        """
+        if self.authenticated:
+            response = await self.command(command)
+            return Reply(response.outcome, response.receipt, None, Road.SESSION)
+        if fast is not None and command.action in FAST_ACTIONS:
+            quick = await self._hurry(fast, command)
+            if quick is not None:
+                return Reply(quick.outcome, quick.receipt, quick.list_sequence, Road.FAST)
+        result = await self.authenticate(command)
+        return Reply(result.outcome, result.receipt, result.list_sequence, Road.FULL)
+
+    async def _hurry(self, key: FastKey, command: Cmd) -> FastResult | None:
+        """FAST; ``None`` if the vehicle does not know the key (any more)."""
+        await self._freshen()
+        started = self._clock()
+        waiting = self._expect(AnsweredFast)
+        self.session.begin_fast(self._clock(), key, command)
+        self.proof_sent = True
+        event = await self._exchange(waiting)
+        if not isinstance(event, AnsweredFast):
+            self.proof_sent = False  # what the vehicle could not open it has not done
+            self._stale = True
+            return None
+        self.handshake_ms = (self._clock() - started) * 1000
         return event.result
 
     async def command(self, command: Cmd) -> Res:
@@ -256,6 +310,9 @@ class Conversation:
             case Responded(response):
                 self._answer()
                 self._resolve((Responded, response.number), event)
+            case AnsweredFast() | FastRefused():
+                self._answer()
+                self._resolve(AnsweredFast, event)
             case Answered(result):
                 self._answer()
                 self.result = result
@@ -271,6 +328,15 @@ class Conversation:
     def _answer(self) -> None:
         self._round_trips += 1
         self.answered = self.tally
+
+    async def _freshen(self) -> None:
+        """See that there is a HELLO nobody has answered yet, and not from long ago."""
+        self._check()
+        if self._stale or self._clock() - self._greeted_at > HELLO_FRESH_SECONDS:
+            greeted = self._expect(Greeted)
+            self.session.request_hello()
+            await self._exchange(greeted)
+            self._stale = False
 
     async def _exchange(self, waiting: tuple[object, asyncio.Future[Event]]) -> Event:
         await self._flush()

@@ -14,7 +14,7 @@ from keygw.model.command import AuthorizedCommand, Command, CommandState, Outcom
 from keygw.model.errors import Conflict, KeygwError, LinkError, ProtocolError
 from keygw.model.receipt import Receipt
 from keygw.vehicle.car import Car, Meter, reason_of
-from keygw.vehicle.conversation import Conversation
+from keygw.vehicle.conversation import Conversation, Road
 from keygw.vehicle.courier import Courier
 from keygw.vehicle.expectation import contradicts
 from keygw.vehicle.values import CommandResult, Measures
@@ -40,31 +40,22 @@ class Dispatcher:
         if self._clock() >= command.expires_at:
             return CommandResult(CommandState.EXPIRED, "command_expired")
         try:
-            conversation = await car.reach(command.key_id, command.expires_at - self._clock() - MARGIN_SECONDS, meter)
+            conversation = await car.reach(
+                command.key_id, command.expires_at - self._clock() - MARGIN_SECONDS, meter, command.action
+            )
         except KeygwError as error:
             return CommandResult(CommandState.FAILED, reason_of(error), measures=meter.read(None))
         await on_state(CommandState.SENT, None)
-        sent = False
         car.expect(command.action)
         conversation.leave_by = leave_by
+        if conversation.authenticated and time.monotonic() > leave_by:  # writing it down took longer than it may live
+            return CommandResult(CommandState.EXPIRED, "command_expired", measures=meter.read(conversation))
         try:
-            if conversation.authenticated:
-                if time.monotonic() > leave_by:  # writing it down took longer than it may live
-                    return CommandResult(CommandState.EXPIRED, "command_expired", measures=meter.read(conversation))
-                sent = True
-                response = await conversation.command(Cmd(command.number, command.action))
-                outcome, receipt_sequence = response.outcome, response.receipt
-            else:
-                try:
-                    result = await conversation.authenticate(Cmd(command.number, command.action))
-                finally:
-                    sent = conversation.proof_sent
-                    meter.handshake_ms = conversation.handshake_ms
-                    car.authenticated(conversation)
-                outcome, receipt_sequence = result.outcome, result.receipt
+            asked = Cmd(command.number, command.action)
+            reply = await conversation.ask(asked, car.fast_keys.pop(command.key_id, None))
         except KeygwError as error:
-            state = CommandState.UNKNOWN if sent else CommandState.FAILED
-            if not sent and error.code == "command_expired":
+            state = CommandState.UNKNOWN if conversation.proof_sent else CommandState.FAILED
+            if not conversation.proof_sent and error.code == "command_expired":
                 state = CommandState.EXPIRED
             measures = meter.read(conversation)
             await car.leave()
@@ -72,9 +63,12 @@ class Dispatcher:
         except asyncio.CancelledError:
             await asyncio.shield(car.leave())  # an answer that nobody waits for must not meet the next question
             raise
-        measures = meter.read(conversation)
+        if reply.road is not Road.SESSION:
+            meter.handshake_ms = conversation.handshake_ms
+        car.answered(conversation, reply)
+        measures = meter.read(conversation, reply.road)
         await on_state(CommandState.ACKNOWLEDGED, None)
-        return await self._conclude(car, conversation, command, outcome, receipt_sequence, measures)
+        return await self._conclude(car, conversation, command, reply.outcome, reply.receipt, measures)
 
     async def _conclude(
         self,

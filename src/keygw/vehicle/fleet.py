@@ -186,7 +186,7 @@ class Fleet:
         conversation = await car.reach(key_id, CONTACT_SECONDS, Meter(time.monotonic()))
         if not conversation.authenticated:
             result = await conversation.authenticate()
-            car.authenticated(conversation)
+            car.answered(conversation)
             if not conversation.authenticated:
                 await car.leave()
                 raise LinkError(f"the vehicle refused the key: {result.outcome.label}", code=result.outcome.label)

@@ -40,6 +40,8 @@ class Measures:
     message_bytes: int = 0
     air_bytes: int = 0
     connect_ms: float | None = None
+    road: str | None = None
+    """``session`` (it was open), ``fast`` or ``full``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,10 @@ CODES = 2**8
 """Actions and outcomes are u8, as in the receipt that names them; unknown ones survive."""
 TIMES = 253402300800
 """Exclusive bound of a time, Unix seconds: the end of the year 9999, as in tokens and receipts."""
+_FAST = struct.Struct(">8s32s23s")
+_FAST_COMMAND = struct.Struct(">IHB")
+_FAST_RESULT = struct.Struct(">HII")
+_SUBSCRIBE = 0x80
 _HELLO = struct.Struct(">B16s32sI")
 
 
@@ -37,6 +41,8 @@ class MessageType(OpenEnum):
     MESSAGE_2 = 0x11
     MESSAGE_3 = 0x12
     RESULT = 0x13
+    FAST = 0x20
+    FAST_RESULT = 0x21
     CMD = 0x30
     RES = 0x31
     EVENT = 0x32
@@ -169,6 +175,70 @@ class Result:
             _uint(sequence, 2**32),
             _bytes(nonce, TIME_NONCE_BYTES),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Fast:
+    """D>V, packed because bytes matter here: ktag (8), G_D (32), and a sealed ``FastCommand`` (7 + 16)."""
+
+    tag: bytes
+    ephemeral: bytes
+    sealed: bytes
+
+    def encode(self) -> bytes:
+        return _FAST.pack(self.tag, self.ephemeral, self.sealed)
+
+    @classmethod
+    def decode(cls, body: bytes) -> Fast:
+        if len(body) != _FAST.size:
+            raise ProtocolError("FAST has a wrong length")
+        return cls(*_FAST.unpack(body))
+
+
+@dataclass(frozen=True, slots=True)
+class FastCommand:
+    """Inside FAST: number (u32), action (u16), and one byte: the kind of link and, in bit 7, ``subscribe``."""
+
+    command: Cmd
+    link: LinkKind
+    subscribe: bool
+
+    def encode(self) -> bytes:
+        flags = int(self.link) | (_SUBSCRIBE if self.subscribe else 0)
+        return _FAST_COMMAND.pack(self.command.number, int(self.command.action), flags)
+
+    @classmethod
+    def decode(cls, plaintext: bytes) -> FastCommand:
+        if len(plaintext) != _FAST_COMMAND.size:
+            raise ProtocolError("FAST holds something else than a command")
+        number, action, flags = _FAST_COMMAND.unpack(plaintext)
+        return cls(Cmd(number, Action(action)), LinkKind(flags & ~_SUBSCRIBE), bool(flags & _SUBSCRIBE))
+
+
+@dataclass(frozen=True, slots=True)
+class FastResult:
+    """V>D, sealed, 10 + 16 bytes: outcome (u16), newest receipt (u32), list sequence (u32).
+
+    A refused FAST is answered with as many random bytes: who listens cannot tell, and the device finds that they do not
+    open.
+    """
+
+    outcome: Outcome
+    receipt: int
+    list_sequence: int
+
+    def encode(self) -> bytes:
+        return _FAST_RESULT.pack(int(self.outcome), self.receipt, self.list_sequence)
+
+    @classmethod
+    def decode(cls, plaintext: bytes) -> FastResult:
+        if len(plaintext) != _FAST_RESULT.size:
+            raise ProtocolError("FAST_RESULT is malformed")
+        outcome, receipt, sequence = _FAST_RESULT.unpack(plaintext)
+        return cls(Outcome(outcome), receipt, sequence)
+
+
+FAST_RESULT_BYTES = _FAST_RESULT.size + 16
 
 
 @dataclass(frozen=True, slots=True)
