@@ -1,9 +1,11 @@
-"""The cold handshake, both roles, against the bare `cryptography` operations it cannot do without.
+"""Handshake and fast path, both roles, against the bare `cryptography` operations they cannot do without.
 
 Counted as bare, by hand from the protocol: 2 ES256 signatures (vehicle, device), 3 verifications (token, device,
 vehicle), 3 X25519 key pairs (G_V, G_X, G_Y), 2 agreements, 4 AEAD calls (message_3 and RESULT, each sealed and opened).
 They run with key objects at hand and DER signatures, the fastest the library can do; hashing is not counted. Both take
 turns in the same run, so both meet the same machine.
+
+The fast path, HELLO included: 2 X25519 key pairs (G_V, G_D), 2 agreements, 4 AEAD calls. Its HMACs count as ours.
 """
 
 from __future__ import annotations
@@ -33,6 +35,8 @@ BATCH = 10
 SIGNS, VERIFIES, KEY_PAIRS, AGREEMENTS, AEADS = 2, 3, 3, 2, 4
 MESSAGE_GOAL = 530
 ROUND_TRIP_GOAL = 2
+FAST_KEY_PAIRS, FAST_AGREEMENTS, FAST_AEADS = 2, 2, 4
+FAST_GOAL, FAST_BYTES_GOAL = 2.0, 160
 UNLOCK = Cmd(0x01020304, Action.UNLOCK)
 
 
@@ -70,6 +74,63 @@ def bare() -> Callable[[], None]:
             aead.decrypt(nonce, sealed, aad)
 
     return run
+
+
+def fast_unlock(stage: Stage) -> Stage:
+    """HELLO to FAST_RESULT; sessions made anew as for ``handshake``."""
+    stage.messages.clear()
+    stage.heard_by_car.clear()
+    stage.heard_by_device.clear()
+    stage.device = DeviceSession(stage.vehicle, stage.hand, stage.info, os.urandom, stage.now)
+    stage.car = stage.new_car(os.urandom)
+    return stage.hurry(UNLOCK)
+
+
+def bare_fast() -> Callable[[], None]:
+    """The raw operations of one fast unlock. AES keys are new in every one, so setting them up is counted."""
+    ours, theirs = X25519PrivateKey.generate(), X25519PrivateKey.generate().public_key().public_bytes_raw()
+    nonce, aad, plain = bytes(12), bytes(42), bytes(9)
+    sealed = AESGCM(bytes(16)).encrypt(nonce, plain, aad)
+
+    def run() -> None:
+        for _ in range(FAST_KEY_PAIRS):
+            X25519PrivateKey.from_private_bytes(os.urandom(32)).public_key().public_bytes_raw()
+        for _ in range(FAST_AGREEMENTS):
+            ours.exchange(X25519PublicKey.from_public_bytes(theirs))
+        for _ in range(FAST_AEADS // 2):
+            AESGCM(bytes(16)).encrypt(nonce, plain, aad)
+            AESGCM(bytes(16)).decrypt(nonce, sealed, aad)
+
+    return run
+
+
+def fast_figures(stage: Stage) -> Iterator[Figure]:
+    calls = (lambda: fast_unlock(stage), bare_fast())
+    for call in calls:
+        call()
+    laps = [tuple(_microseconds(call) for call in calls) for _ in range(ROUNDS)]
+    ours, raw = (statistics.median(lap[column] for lap in laps) for column in range(2))
+    yield Figure(
+        "fast unlock, both roles, to raw operations",
+        GROUP,
+        statistics.median(lap[0] / lap[1] for lap in laps),
+        "ratio",
+        goal=FAST_GOAL,
+        detail={
+            "fast_us": round(ours, 1),
+            "raw_us": round(raw, 1),
+            "x25519_key_pairs": FAST_KEY_PAIRS,
+            "x25519_agreements": FAST_AGREEMENTS,
+            "aead_calls": FAST_AEADS,
+        },
+    )
+    yield Figure("fast unlock, both roles", GROUP, ours / 1000, "ms")
+    fast_unlock(stage)
+    assert stage.device.state is stage.car.state is State.QUICK
+    sizes = [size for _, size in stage.messages]
+    yield Figure("fast unlock, messages with HELLO", GROUP, sum(sizes), "bytes", goal=FAST_BYTES_GOAL)
+    trips = sum(who == "device" for who, _ in stage.messages)
+    yield Figure("fast unlock, round trips after HELLO", GROUP, trips, "count", goal=1)
 
 
 def reading_points() -> Callable[[], None]:
@@ -127,6 +188,7 @@ def figures() -> Iterator[Figure]:
     )
     trips = sum(who == "device" for who, _ in stage.messages)
     yield Figure("cold unlock, round trips after HELLO", GROUP, trips, "count", goal=ROUND_TRIP_GOAL)
+    yield from fast_figures(stage)
 
 
 def _microseconds(call: Callable[[], object]) -> float:

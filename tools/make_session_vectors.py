@@ -2,17 +2,20 @@
 
 ECDSA signatures are random, so each run gives other bytes: the file is frozen, and a test replays it with the
 signatures it holds. Run this only when the protocol itself changes: ``python tools/make_session_vectors.py``.
+
+``--fast`` writes only ``fast.json``, the fast path after that conversation; nothing in it is random.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 from keygw.crypto import cbor
 from keygw.crypto.agreement import EphemeralKey
-from keygw.crypto.kdf import sha256
+from keygw.crypto.kdf import hkdf_expand, hkdf_extract, sha256
 from keygw.crypto.signer import LocalSigner
 from keygw.model.command import Action, Outcome
 from keygw.model.ids import format_id, id_bytes
@@ -20,16 +23,30 @@ from keygw.model.revocation import ListAck
 from keygw.model.signal import SignalId
 from keygw.model.vehicle import Vehicle
 from keygw.session.channel import LABEL_IV, LABEL_KEY
-from keygw.session.device import DeviceSession
+from keygw.session.device import DeviceSession, KeyInHand
 from keygw.session.edhoc import Schedule
-from keygw.session.events import Presented, SignatureNeeded
+from keygw.session.events import Presented, PresentedFast, SignatureNeeded
+from keygw.session.fast import FastKey
 from keygw.session.identity import rotating_id, vehicle_credential
 from keygw.session.states import Side
 from keygw.session.vehicle import VehicleSession
+from keygw.token.claims import KeyClaims
 from keygw.token.receipt import sign_receipt
 from keygw.token.revocation import sign_ack
 from keygw.wire.frame import Fragmenter
-from keygw.wire.messages import Cmd, Intent, MessageType, Reading, Receipts, Res, Result, encode_info
+from keygw.wire.messages import (
+    Cmd,
+    FastCommand,
+    FastResult,
+    Intent,
+    LinkKind,
+    MessageType,
+    Reading,
+    Receipts,
+    Res,
+    Result,
+    encode_info,
+)
 from keygw_sim.rehearsal import ISSUED_AT, Office, first_of
 
 FILE = Path(__file__).resolve().parent.parent / "protocols" / "key_session" / "vectors" / "conversation.json"
@@ -186,6 +203,93 @@ def build() -> dict[str, Any]:  # noqa: PLR0915 - a conversation told in one go
     }
 
 
+def build_fast(before: dict[str, Any]) -> dict[str, Any]:
+    """The device of the frozen conversation comes back and takes the fast path."""
+    prk_exporter = bytes.fromhex(before["derived"]["PRK_exporter"])
+    context = bytes.fromhex(before["derived"]["exporter context"])
+
+    def export(label: int, what: bytes, length: int) -> bytes:
+        return hkdf_expand(prk_exporter, cbor.encode(label) + cbor.encode(what) + cbor.encode(length), length)
+
+    given = before["inputs"]
+    key = FastKey.derive(export, context, given["key_id"])
+    public = bytes.fromhex(given["vehicle_public"])
+    info = encode_info(rotating_id(bytes.fromhex(given["advertising_key"]), b"\x04\x05\x06"))
+    n_v, g_v, g_d = (sha256(b"keygw fast vector " + name) for name in (b"n_v", b"G_V", b"G_D"))
+    vehicle = Vehicle(given["vehicle_id"], "Car", public, bytes(16))
+    hand = KeyInHand(given["key_id"], b"", public)
+    device = DeviceSession(vehicle, hand, info, draws(g_d), 0.0, LinkKind.HOSTED, subscribe=True)
+    car = VehicleSession(
+        vehicle.id,
+        public,
+        lambda token: _nobody(),
+        info,
+        draws(n_v[:16], g_v, bytes(32), bytes(32)),
+        0.0,
+        lambda: [key],
+    )
+    car.greet(BOOT_EPOCH)
+    (hello,) = (frame[1:] for frame in car.frames(512))
+    device.receive(b"\xc0" + hello, 0.0)
+    device.begin_fast(0.0, key, UNLOCK)
+    (fast,) = (frame[1:] for frame in device.frames(512))
+    presented = first_of(car.receive(b"\xc0" + fast, 0.0), PresentedFast)
+    result = FastResult(Outcome.DONE, 3, 2)
+    car.answer_fast(result)
+    (answer,) = (frame[1:] for frame in car.frames(512))
+    ephemeral = EphemeralKey(g_d)
+    th_f = sha256(id_bytes(vehicle.id, "veh") + info + hello[1:] + fast[1:9] + ephemeral.public)
+    prk = hkdf_extract(key.secret, ephemeral.agree(hello[18:50]))
+    return {
+        "about": "The fast path after conversation.json: the same car, device and key. Every value is hex but the ids.",
+        "origin": "tools/make_session_vectors.py --fast; made-up keys, never to be used",
+        "inputs": {
+            "vehicle_id": vehicle.id,
+            "vehicle_raw": id_bytes(vehicle.id, "veh").hex(),
+            "key_id": given["key_id"],
+            "vehicle_public": given["vehicle_public"],
+            "info": info.hex(),
+            "K_fast": key.secret.hex(),
+            "K_id": key.identifier.hex(),
+            "n_v": n_v[:16].hex(),
+            "g_v_secret": g_v.hex(),
+            "g_d_secret": g_d.hex(),
+        },
+        "derived": {
+            "TH_F": th_f.hex(),
+            "PRK": prk.hex(),
+            **{
+                f"{name} {'D>V' if side is Side.DEVICE else 'V>D'}": hkdf_expand(
+                    prk, label[side].to_bytes(2, "big") + th_f, size
+                ).hex()
+                for name, label, size in (("key", LABEL_KEY, 16), ("iv", LABEL_IV, 12))
+                for side in Side
+            },
+            "session hash": presented.session_hash.hex(),
+        },
+        "messages": [
+            {"name": "HELLO", "direction": "V>D", "message": hello.hex()},
+            {
+                "name": "FAST",
+                "direction": "D>V",
+                "message": fast.hex(),
+                "plaintext": FastCommand(UNLOCK, LinkKind.HOSTED, True).encode().hex(),
+            },
+            {"name": "FAST_RESULT", "direction": "V>D", "message": answer.hex(), "plaintext": result.encode().hex()},
+        ],
+    }
+
+
+def _nobody() -> KeyClaims:
+    raise AssertionError("the fast path shows no token")
+
+
+def write(path: Path, made: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
+
+
 if __name__ == "__main__":
-    FILE.parent.mkdir(parents=True, exist_ok=True)
-    FILE.write_text(json.dumps(build(), indent=1) + "\n", encoding="utf-8")
+    if sys.argv[1:] != ["--fast"]:
+        write(FILE, build())
+    write(FILE.with_name("fast.json"), build_fast(json.loads(FILE.read_text(encoding="utf-8"))))

@@ -19,15 +19,16 @@ from keygw.model.ids import Random, format_id, new_id
 from keygw.model.revocation import RevocationList
 from keygw.model.vehicle import Vehicle
 from keygw.session.device import DeviceSession, KeyInHand
-from keygw.session.events import Answered, Event, Presented, SignatureNeeded
-from keygw.session.states import State
+from keygw.session.events import Answered, AnsweredFast, Event, Presented, PresentedFast, SignatureNeeded
+from keygw.session.fast import SECRET_BYTES, FastKey
+from keygw.session.states import TRANSITIONS, Side, State
 from keygw.session.vehicle import VehicleSession
 from keygw.token.claims import THUMBPRINT_BYTES, KeyClaims
 from keygw.token.cwt import decode_cwt, encode_cwt
 from keygw.token.revocation import sign_list
 from keygw.token.trust import IssuerKey, TrustedIssuers, kid_of
 from keygw.wire.frame import MAX_FRAME
-from keygw.wire.messages import TIME_NONCE_BYTES, Cmd, LinkKind, Result, encode_info
+from keygw.wire.messages import TIME_NONCE_BYTES, Cmd, FastResult, LinkKind, Result, encode_info
 from keygw_sim.chance import chance, new_signer
 from keygw_sim.vehicle.brain import Brain
 
@@ -97,13 +98,26 @@ class Stage:
         self.device = DeviceSession(
             self.vehicle, self.hand, self.info, chance(seed, "device"), self.now, link, subscribe
         )
-        self.car = VehicleSession(
-            self.vehicle.id, self.vehicle_signer.public_key, self.verify, self.info, chance(seed, "car"), self.now
-        )
+        random = chance(seed, "fast")
+        self.fast_key = FastKey(self.claims.key_id, random(SECRET_BYTES), random(SECRET_BYTES))
+        """What an earlier handshake left with both."""
+        self.car = self.new_car(chance(seed, "car"))
         self.heard_by_device: list[Event] = []
         self.heard_by_car: list[Event] = []
         self.messages: list[tuple[str, int]] = []
         """Who sent how many bytes of message, in order."""
+
+    def new_car(self, random: Random) -> VehicleSession:
+        """A session of that vehicle, which knows the fast key."""
+        return VehicleSession(
+            self.vehicle.id,
+            self.vehicle_signer.public_key,
+            self.verify,
+            self.info,
+            random,
+            self.now,
+            lambda: [self.fast_key],
+        )
 
     def verify(self, token: bytes) -> KeyClaims:
         return decode_cwt(token, self.office.trust, vehicle_id=self.vehicle.id)
@@ -140,6 +154,8 @@ class Stage:
                 self.car.sign(self.vehicle_signer.sign(event.message))
             if isinstance(event, Presented) and outcome is not None:
                 self.answer(event, outcome)
+            if isinstance(event, PresentedFast) and outcome is not None:
+                self.car.answer_fast(FastResult(outcome, 1, 0))
 
     def answer(self, presented: Presented, outcome: Outcome = Outcome.DONE) -> None:
         number = None if presented.command is None else presented.command.number
@@ -158,8 +174,17 @@ class Stage:
         self.carry()
         return self
 
+    def hurry(self, command: Cmd, outcome: Outcome | None = Outcome.DONE) -> Stage:
+        """HELLO to FAST_RESULT."""
+        self.greet()
+        self.device.begin_fast(self.now, self.fast_key, command)
+        self.carry(outcome)
+        return self
+
     def reach(self, state: State) -> Stage:
         """Walk the straight road up to a state; all frames are delivered."""
+        if state in (State.HURRIED, State.QUICK):
+            return self.hurry(Cmd(1, Action.UNLOCK), Outcome.DONE if state is State.QUICK else None)
         if state is State.SILENT:
             return self
         if state is State.CLOSED:
@@ -231,6 +256,12 @@ class Visit:
         self.carry()
         return self.last(Answered).result
 
+    def hurry(self, key: FastKey, action: Action, number: int = 1) -> FastResult:
+        """The fast path. ``LookupError`` if the vehicle does not take it."""
+        self.session.begin_fast(self._clock(), key, Cmd(number, action))
+        self.carry()
+        return self.last(AnsweredFast).result
+
     def command(self, action: Action, number: int) -> None:
         self.session.command(Cmd(number, action))
         self.carry()
@@ -255,6 +286,17 @@ class Visit:
 
     def leave(self) -> None:
         self.brain.disconnected(self.conn)
+
+
+def sent_before(state: State, side: Side) -> int:
+    """How many messages that side has sent on the straight road to a state."""
+    roads: dict[State, tuple[Side, ...]] = {State.SILENT: ()}
+    for here in (walk := [State.SILENT]):
+        for (who, _), there in TRANSITIONS[here].items():
+            if there not in roads:
+                roads[there] = (*roads[here], who)
+                walk.append(there)
+    return roads[state].count(side)
 
 
 def first_of(events: Iterable[Event], kind: type[E]) -> E:

@@ -9,20 +9,15 @@ from hypothesis import strategies as st
 from keygw.model.command import Action, Outcome
 from keygw.model.errors import ProtocolError
 from keygw.session.device import DeviceSession
-from keygw.session.events import Presented
+from keygw.session.events import AnsweredFast, FastRefused, Presented, PresentedFast
 from keygw.session.states import PAIRING_STATES, Side, State
 from keygw.session.vehicle import VehicleSession
-from keygw.wire.messages import Cmd, MessageType, Res
-from keygw_sim.rehearsal import Stage
+from keygw.wire.messages import FAST_RESULT_BYTES, Cmd, Fast, FastResult, MessageType, Res
+from keygw_sim.rehearsal import Stage, sent_before
 
 ROAD = [state for state in State if state not in (State.CLOSED, *PAIRING_STATES)]
 TYPES = st.sampled_from(list(MessageType)) | st.integers(0, 255).map(MessageType)
 SOME = settings(max_examples=40)
-SENT = {
-    Side.VEHICLE: {State.SILENT: 0, State.GREETED: 1, State.ASKED: 1, State.PROVEN: 2, State.SHOWN: 2, State.OPEN: 3},
-    Side.DEVICE: {State.SILENT: 0, State.GREETED: 0, State.ASKED: 1, State.PROVEN: 1, State.SHOWN: 2, State.OPEN: 2},
-}
-"""Frames that each side has sent when a state is reached, so that what we make up fits in."""
 
 
 def session_of(stage: Stage, side: Side) -> DeviceSession | VehicleSession:
@@ -40,7 +35,7 @@ def holds(session: DeviceSession | VehicleSession, frames: list[bytes], now: flo
             assert len(list(session.frames(20))) <= 1  # nobody answers an ERROR, be it a malformed one
             return
         assert isinstance(events, list)
-        assert not any(isinstance(event, Presented) for event in events)
+        assert not any(isinstance(event, Presented | PresentedFast) for event in events)
 
 
 @pytest.mark.parametrize("state", ROAD)
@@ -59,7 +54,7 @@ def test_random_frames(side: Side, state: State, frames: list[bytes]) -> None:
 def test_random_bodies_under_every_type(side: Side, state: State, kind: MessageType, body: bytes) -> None:
     """Well framed, so that the decoders and the handshake see them."""
     stage = Stage().reach(state)
-    frame = bytes((0xC0 | SENT[side.other][state], kind)) + body
+    frame = bytes((0xC0 | sent_before(state, side.other), kind)) + body
     holds(session_of(stage, side), [frame], stage.now)
 
 
@@ -79,6 +74,9 @@ def last_frame(state: State, side: Side) -> tuple[Stage, bytes]:
                 stage.reach(State.SHOWN)
                 presented = next(event for event in stage.heard_by_car if isinstance(event, Presented))
                 stage.answer(presented)
+            case State.HURRIED:
+                stage.reach(State.HURRIED)
+                stage.car.answer_fast(FastResult(Outcome.DONE, 1, 0))
             case _:
                 stage.open()
                 stage.car.respond(Res(1, Outcome.DONE, 1))
@@ -105,6 +103,7 @@ WAITING = [
     (State.SILENT, Side.DEVICE),
     (State.ASKED, Side.DEVICE),
     (State.SHOWN, Side.DEVICE),
+    (State.HURRIED, Side.DEVICE),
     (State.OPEN, Side.DEVICE),
     (State.GREETED, Side.VEHICLE),
     (State.OPEN, Side.VEHICLE),
@@ -148,3 +147,41 @@ def test_time_alone_ends_a_session_once_and_for_all(steps: list[float], max_fram
         ended += len(stage.car.tick(stage.now))
     assert ended == (1 if stage.now >= 1600.0 else 0)
     assert (stage.car.state is State.CLOSED) == (ended == 1)
+
+
+@SOME
+@given(
+    tag=st.none() | st.binary(min_size=8, max_size=8),
+    ephemeral=st.binary(min_size=32, max_size=32),
+    sealed=st.binary(min_size=22, max_size=22),
+)
+def test_a_fast_that_nobody_sealed_is_answered_with_noise_or_a_breach(
+    tag: bytes | None, ephemeral: bytes, sealed: bytes
+) -> None:
+    """Also under a tag that is right. A breach: a G_D of low order."""
+    stage = Stage().greet()
+    if tag is None:
+        tag = stage.fast_key.tag(stage.info + stage.device._hello, ephemeral)
+    try:
+        stage.to_car(b"\xc0" + bytes((MessageType.FAST,)) + Fast(tag, ephemeral, sealed).encode())
+    except ProtocolError:
+        assert stage.car.state is State.CLOSED
+        return
+    assert stage.heard_by_car == []
+    (frame,) = stage.car.frames(512)
+    assert (frame[1], len(frame)) == (MessageType.FAST_RESULT, 2 + FAST_RESULT_BYTES)
+
+
+@SOME
+@given(body=st.binary(min_size=FAST_RESULT_BYTES, max_size=FAST_RESULT_BYTES) | st.binary(max_size=60))
+def test_a_fast_result_that_nobody_sealed_is_a_refusal_or_a_breach(body: bytes) -> None:
+    stage = Stage().reach(State.HURRIED)
+    try:
+        stage.to_device(b"\xc1" + bytes((MessageType.FAST_RESULT,)) + body)
+    except ProtocolError:
+        assert len(body) != FAST_RESULT_BYTES
+        assert stage.device.state is State.CLOSED
+        return
+    assert stage.heard_by_device[-1] == FastRefused()
+    assert not any(isinstance(event, AnsweredFast) for event in stage.heard_by_device)
+    assert not stage.device.talking

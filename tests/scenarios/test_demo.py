@@ -17,7 +17,8 @@ from keygw_sim.scenarios.ladder import Ladder, StepFailed
 
 STEPS = [
     "gateway_up", "vehicle_advertising", "app_registered", "owner_key_issued", "ble_connected", "handshake",
-    "unlock_confirmed", "status_event_received", "friend_key_shared", "friend_unlock_confirmed", "friend_trunk_refused",
+    "unlock_confirmed", "status_event_received", "friend_key_shared", "friend_unlock_confirmed", "friend_fast_unlock",
+    "friend_trunk_refused",
     "friend_key_suspended", "friend_unlock_refused_suspended", "friend_key_resumed", "friend_unlock_confirmed_again",
     "friend_key_revoking", "vehicle_acknowledged_revocation", "friend_key_revoked", "friend_unlock_refused_revoked",
     "owner_lock_confirmed", "gateway_killed_and_restarted", "nothing_lost",
@@ -62,6 +63,11 @@ def test_the_owner_comes_by_pairing(steps: dict[str, dict[str, Any]]) -> None:
     paired = steps["owner_paired"]["detail"]
     assert paired["key_id"] == steps["owner_key_issued"]["detail"]["key_id"]
     assert paired["vehicle_id"] == steps["vehicle_advertising"]["detail"]["vehicle_id"]
+def test_the_second_unlock_takes_the_fast_path(steps: dict[str, dict[str, Any]]) -> None:
+    fast, full = steps["friend_fast_unlock"], steps["friend_unlock_confirmed"]
+    assert (fast["detail"]["road"], fast["round_trips"]) == ("fast", 1)
+    assert fast["detail"]["message_bytes"] + 54 <= 160, "HELLO included"
+    assert full["detail"]["road"] == "full"
 
 
 def test_refusals_carry_the_cars_reason(steps: dict[str, dict[str, Any]]) -> None:

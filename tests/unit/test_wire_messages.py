@@ -12,8 +12,12 @@ from keygw.model.errors import ProtocolError
 from keygw.model.signal import SignalId
 from keygw.wire import cbor
 from keygw.wire.messages import (
+    FAST_RESULT_BYTES,
     Cmd,
     ErrorCode,
+    Fast,
+    FastCommand,
+    FastResult,
     Hello,
     Intent,
     LinkKind,
@@ -36,6 +40,9 @@ HELLO = Hello(bytes(range(16)), bytes(range(32)), 7)
 CMD = Cmd(2**32 - 1, Action.UNLOCK)
 INTENT = Intent(b"8 bytes.", LinkKind.HOSTED, True, CMD)
 RESULT = Result(Outcome.DONE, 5, 9, 3, b"nonce..8")
+FAST = Fast(b"8 bytes.", bytes(range(32)), bytes(range(22)))
+QUICK = FastCommand(CMD, LinkKind.HOSTED, True)
+QUICK_RESULT = FastResult(Outcome.NOT_ENTITLED, 9, 3)
 RES = Res(5, Outcome.NOT_ENTITLED, 10)
 RECEIPTS = Receipts((b"signed", b"again"), True)
 READINGS = (
@@ -53,6 +60,9 @@ CODECS: dict[str, Codec] = {
     "EAD_3 without a command": (replace(INTENT, command=None).encode(), Intent.decode, replace(INTENT, command=None)),
     "RESULT": (RESULT.encode(), Result.decode, RESULT),
     "RESULT without a command": (replace(RESULT, number=None).encode(), Result.decode, replace(RESULT, number=None)),
+    "FAST": (FAST.encode(), Fast.decode, FAST),
+    "inside FAST": (QUICK.encode(), FastCommand.decode, QUICK),
+    "FAST_RESULT": (QUICK_RESULT.encode(), FastResult.decode, QUICK_RESULT),
     "RES": (RES.encode(), Res.decode, RES),
     "EVENT": (encode_event(READINGS), decode_event, READINGS),
     "RECEIPT_GET": (encode_sequence(41), decode_sequence, 41),
@@ -83,6 +93,7 @@ def test_whole_but_not_truncated_nor_with_a_tail(name: str) -> None:
 def test_message_types_are_those_of_the_specification() -> None:
     assert {member.name: int(member) for member in MessageType} == {
         "HELLO": 0x01, "HELLO_REQ": 0x02, "MESSAGE_1": 0x10, "MESSAGE_2": 0x11, "MESSAGE_3": 0x12, "RESULT": 0x13,
+        "FAST": 0x20, "FAST_RESULT": 0x21,
         "CMD": 0x30, "RES": 0x31, "EVENT": 0x32, "RECEIPT_GET": 0x33, "RECEIPT": 0x34, "RECEIPT_ACK": 0x35,
         "RL_PUSH": 0x40, "RL_ACK": 0x41, "PAIR_ASK": 0x50, "PAIR_OFFER": 0x51, "PAIR_SHARE": 0x52, "PAIR_PROOF": 0x53,
             "ENROL": 0x54, "PAIR_TICKET": 0x55, "OWNER_TOKEN": 0x56, "ERROR": 0x7F,
@@ -99,6 +110,13 @@ def test_hello_is_54_bytes_and_fixed() -> None:
 def test_another_version_is_refused(version: int) -> None:
     with pytest.raises(ProtocolError, match="version"):
         Hello.decode(bytes((version,)) + HELLO.encode()[2:])
+
+
+def test_the_fast_path_is_packed() -> None:
+    assert QUICK.encode() == b"\xff\xff\xff\xff\x01\x82"
+    assert QUICK_RESULT.encode() == b"\x14\x00\x00\x00\x09\x00\x00\x00\x03"
+    assert (len(FAST.encode()), FAST_RESULT_BYTES) == (62, 25)
+    assert FastCommand.decode(bytes(5) + b"\x7f") == FastCommand(Cmd(0, Action(0)), LinkKind(127), False)
 
 
 def test_unknown_codes_survive() -> None:

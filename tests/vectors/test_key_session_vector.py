@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +15,7 @@ from typing import Any
 import pytest
 
 from keygw.crypto import aead
+from keygw.crypto.agreement import EphemeralKey
 from keygw.crypto.signer import LocalSigner, verify
 from keygw.model.command import Action, Outcome
 from keygw.model.errors import ProtocolError
@@ -19,16 +23,26 @@ from keygw.model.ids import Random
 from keygw.model.signal import SignalId
 from keygw.model.vehicle import Vehicle
 from keygw.session.device import DeviceSession, KeyInHand
-from keygw.session.events import Answered, Presented, ReceiptsGiven, Responded, SignatureNeeded
+from keygw.session.events import (
+    Answered,
+    AnsweredFast,
+    Presented,
+    PresentedFast,
+    ReceiptsGiven,
+    Responded,
+    SignatureNeeded,
+)
+from keygw.session.fast import FastKey
 from keygw.session.identity import recognises, vehicle_credential
 from keygw.session.states import PAIRING_STATES, TRANSITIONS, State
 from keygw.session.vehicle import VehicleSession
+from keygw.token.claims import KeyClaims
 from keygw.token.cwt import decode_cwt
 from keygw.token.receipt import verify_receipt
 from keygw.token.revocation import verify_ack, verify_list
 from keygw.token.trust import IssuerKey, TrustedIssuers
 from keygw.wire.frame import AFTER_AUTHENTICATION, Fragmenter, Reassembler
-from keygw.wire.messages import Cmd, MessageType, Reading, Receipts, Res, Result
+from keygw.wire.messages import Cmd, FastResult, LinkKind, MessageType, Reading, Receipts, Res, Result
 
 UNLOCK, LOCK = Cmd(0x01020304, Action.UNLOCK), Cmd(0x01020305, Action.LOCK)
 AT = 1_800_000_000
@@ -38,6 +52,13 @@ Vector = dict[str, Any]
 @pytest.fixture(scope="module")
 def vector(repository: Path) -> Vector:
     path = repository / "protocols" / "key_session" / "vectors" / "conversation.json"
+    loaded: Vector = json.loads(path.read_text())
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def fast_vector(repository: Path) -> Vector:
+    path = repository / "protocols" / "key_session" / "vectors" / "fast.json"
     loaded: Vector = json.loads(path.read_text())
     return loaded
 
@@ -222,11 +243,109 @@ def test_the_frames_at_mtu_23(vector: Vector) -> None:
             assert [reassembler.push(frame, 0.0) for frame in frames] == [None] * (len(frames) - 1) + [message]
 
 
-def test_every_message_of_this_version_but_hello_req_is_shown(vector: Vector) -> None:
+def test_every_message_of_this_version_but_hello_req_is_shown(vector: Vector, fast_vector: Vector) -> None:
     """Owner pairing has messages and vectors of its own: ``test_pairing_vectors.py``."""
     elsewhere = {message.name for state in PAIRING_STATES for _, message in TRANSITIONS[state]} | {"PAIR_ASK"}
-    assert {row["name"] for row in vector["messages"]} == {m.name for m in MessageType} - {"HELLO_REQ"} - elsewhere
+    shown = {row["name"] for row in (*vector["messages"], *fast_vector["messages"])}
+    assert shown == {m.name for m in MessageType} - {"HELLO_REQ"} - elsewhere
     assert any(isinstance(event, ReceiptsGiven) for event in Replay(vector).to(COUNT).events)
+
+
+def fast_pair(vector: Vector) -> tuple[DeviceSession, VehicleSession, FastKey]:
+    given = vector["inputs"]
+    raw = {name: bytes.fromhex(value) for name, value in given.items() if name not in ("vehicle_id", "key_id")}
+    vehicle = Vehicle(given["vehicle_id"], "Car", raw["vehicle_public"], bytes(16))
+    key = FastKey(given["key_id"], raw["K_fast"], raw["K_id"])
+    hand = KeyInHand(given["key_id"], b"", raw["vehicle_public"])
+    device = DeviceSession(vehicle, hand, raw["info"], draws(raw["g_d_secret"]), 0.0, LinkKind.HOSTED, True)
+    car = VehicleSession(
+        vehicle.id, vehicle.public_key, _nobody, raw["info"],
+        draws(raw["n_v"], raw["g_v_secret"], bytes(32), bytes(32)), 0.0, lambda: [key],
+    )  # fmt: skip
+    return device, car, key
+
+
+def _nobody(token: bytes) -> KeyClaims:
+    raise AssertionError("the fast path shows no token")
+
+
+def test_the_fast_path_says_exactly_these_bytes(fast_vector: Vector) -> None:
+    device, car, key = fast_pair(fast_vector)
+    hello, fast, result = (bytes.fromhex(row["message"]) for row in fast_vector["messages"])
+    car.greet(7)
+    (frame,) = car.frames(512)
+    assert frame[1:] == hello
+    device.receive(frame, 0.0)
+    device.begin_fast(0.0, key, UNLOCK)
+    (frame,) = device.frames(512)
+    assert frame[1:] == fast
+    (presented,) = car.receive(frame, 0.0)
+    session_hash = bytes.fromhex(fast_vector["derived"]["session hash"])
+    assert presented == PresentedFast(key, LinkKind.HOSTED, True, UNLOCK, session_hash)
+    car.answer_fast(FastResult(Outcome.DONE, 3, 2))
+    (frame,) = car.frames(512)
+    assert frame[1:] == result
+    assert device.receive(frame, 0.0) == [AnsweredFast(FastResult(Outcome.DONE, 3, 2), session_hash)]
+
+
+def test_the_fast_keys_are_those_of_the_conversation(vector: Vector, fast_vector: Vector) -> None:
+    replay = Replay(vector).to(5)
+    for side in (replay.device, replay.car):
+        assert side.fast_key is not None
+        assert side.fast_key.secret.hex() == fast_vector["inputs"]["K_fast"]
+        assert side.fast_key.identifier.hex() == fast_vector["inputs"]["K_id"]
+
+
+def test_the_fast_path_from_the_specification_alone(fast_vector: Vector) -> None:
+    """Nothing of keygw but an X25519 and an AES-GCM; the HMACs are the standard library's."""
+    given = {
+        name: bytes.fromhex(value)
+        for name, value in fast_vector["inputs"].items()
+        if name not in ("vehicle_id", "key_id")
+    }
+    derived = fast_vector["derived"]
+    hello, fast, result = (bytes.fromhex(row["message"]) for row in fast_vector["messages"])
+    tag, g_d, sealed = fast[1:9], fast[9:41], fast[41:]
+    greeting = given["info"] + hello[1:]
+
+    def mac(secret: bytes, data: bytes) -> bytes:
+        return hmac.digest(secret, data, "sha256")
+
+    assert tag == mac(given["K_id"], b"tag" + greeting + g_d)[:8]
+    th_f = hashlib.sha256(given["vehicle_raw"] + greeting + tag + g_d).digest()
+    assert th_f.hex() == derived["TH_F"]
+    assert hashlib.sha256(th_f).digest()[:8].hex() == derived["session hash"]
+    shared = EphemeralKey(given["g_v_secret"]).agree(g_d)
+    assert shared == EphemeralKey(given["g_d_secret"]).agree(hello[18:50])
+    prk = mac(given["K_fast"], shared)
+    assert prk.hex() == derived["PRK"]
+    for way, message, body, label in (("D>V", fast, sealed, 0), ("V>D", result, result[1:], 1)):
+        secret = mac(prk, struct.pack(">H", 32769 + label) + th_f + b"\x01")[:16]
+        iv = mac(prk, struct.pack(">H", 32771 + label) + th_f + b"\x01")[:12]
+        assert (secret.hex(), iv.hex()) == (derived[f"key {way}"], derived[f"iv {way}"])
+        plain = aead.open_(secret, iv, body, th_f + bytes((label, message[0])) + bytes(8))
+        assert plain.hex() == fast_vector["messages"][1 + label]["plaintext"]
+
+
+@pytest.mark.parametrize("index", [0, 1, 2])
+@pytest.mark.parametrize("change", ["trailing", "truncated"])
+def test_a_byte_more_or_less_of_the_fast_path_is_refused(fast_vector: Vector, index: int, change: str) -> None:
+    device, car, key = fast_pair(fast_vector)
+    speeches: list[Callable[[], None]] = [
+        lambda: car.greet(7),
+        lambda: device.begin_fast(0.0, key, UNLOCK),
+        lambda: car.answer_fast(FastResult(Outcome.DONE, 3, 2)),
+    ]
+    for at, speak in enumerate(speeches):
+        speak()
+        speaker, hearer = (device, car) if at == 1 else (car, device)
+        (frame,) = speaker.frames(512)
+        if at == index:
+            with pytest.raises(ProtocolError):
+                hearer.receive(frame + b"\x00" if change == "trailing" else frame[:-1], 0.0)
+            assert hearer.state is State.CLOSED
+            return
+        hearer.receive(frame, 0.0)
 
 
 def test_the_picture_of_the_states_is_the_tables(repository: Path) -> None:

@@ -122,8 +122,9 @@ class Phone:
             await talk.close()
 
     async def _ask(self, talk: Conversation, action: Action, number: int, started: float, connect_ms: float) -> Tried:
-        reply = await talk.ask(Cmd(number, action), self._fast_key)
-        self._fast_key = talk.session.fast_key or (self._fast_key if reply.road is Road.FAST else None)
+        fast, self._fast_key, self._newest = self._fast_key, None, 0  # whatever fails, the full handshake is next
+        reply = await talk.ask(Cmd(number, action), fast)
+        self._fast_key = talk.session.fast_key or (fast if reply.road is Road.FAST else None)
         self._newest = reply.receipt
         return Tried(
             action,

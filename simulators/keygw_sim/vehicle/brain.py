@@ -30,7 +30,7 @@ from keygw.session.events import (
     SignatureNeeded,
 )
 from keygw.session.identity import rotating_id
-from keygw.session.states import TALKING, State
+from keygw.session.states import State
 from keygw.session.vehicle import VehicleSession
 from keygw.token.claims import KeyClaims
 from keygw.wire.messages import TIME_NONCE_BYTES, Cmd, FastResult, LinkKind, Reading, Res, Result, encode_info
@@ -133,7 +133,7 @@ class Brain:
     def authenticated(self, conn: int) -> bool:
         """Whether somebody has proven a key on that connection, and may still use it."""
         guest = self._guests.get(conn)
-        return guest is not None and guest.claims is not None and guest.session.state in TALKING
+        return guest is not None and guest.session.talking
 
     def subscribed(self, conn: int) -> None:
         """The central listens: the vehicle may speak."""
@@ -212,7 +212,7 @@ class Brain:
             case Presented():
                 self._on_presented(conn, guest, event)
             case PresentedFast():
-                self._on_presented_fast(guest, conn, event)
+                self._on_presented_fast(conn, guest, event)
             case Commanded(command):
                 answer = self._execute(guest, command)
                 guest.session.respond(Res(command.number, Outcome(answer.outcome), answer.receipt))
@@ -256,11 +256,11 @@ class Brain:
         nonce = self._random(TIME_NONCE_BYTES)
         guest.session.answer(Result(outcome, number, newest, self.memory.list_sequence, nonce), keep_open=good)
         if good and guest.session.fast_key is not None:
-            self._fast_keys.add(guest.session.fast_key, claims)
+            self._fast_keys.add(guest.session.fast_key, claims, self.now)
         self._log("presented", {"key": claims.key_id, "outcome": outcome.label})
         self._tell_all()
 
-    def _on_presented_fast(self, guest: _Guest, conn: int, presented: PresentedFast) -> None:
+    def _on_presented_fast(self, conn: int, guest: _Guest, presented: PresentedFast) -> None:
         """Authorised exactly like a CMD, with the claims of the handshake that left the fast key."""
         claims = self._fast_keys.use(presented.key)
         self._supersede(conn, guest, claims.key_id)
@@ -269,7 +269,9 @@ class Brain:
         answer = self._execute(guest, presented.command)
         newest = self._keeper.newest_receipt(claims)
         guest.session.answer_fast(FastResult(Outcome(answer.outcome), newest, self.memory.list_sequence))
-        self._end_concerned()
+        if self._keeper.judge(claims) is not Outcome.DONE:
+            guest.session.end()
+            self._fast_keys.drop(presented.key)
         self._tell_all()
 
     def _supersede(self, conn: int, guest: _Guest, key_id: str) -> None:
@@ -316,7 +318,7 @@ class Brain:
         if self.body.speed > 0:
             return
         for conn, guest in self._guests.items():
-            if guest.claims is None or guest.session.state not in TALKING:
+            if guest.claims is None or not guest.session.talking:
                 continue
             if self._keeper.judge(guest.claims) is not Outcome.DONE:
                 guest.session.end()
@@ -325,7 +327,7 @@ class Brain:
     def _tell_all(self) -> None:
         """Send what is new to everyone who subscribed and may read the status."""
         for conn, guest in self._guests.items():
-            if not guest.subscribed or guest.session.state not in TALKING:
+            if not guest.subscribed or not guest.session.talking:
                 continue
             values = self._readings(guest)
             news = [signal for signal, value in values.items() if guest.told.get(signal) != value]

@@ -22,7 +22,7 @@ class _Entry:
 
 
 class FastKeyring:
-    """``now``: the car's monotonic seconds."""
+    """``now``: the car's monotonic seconds, so that no clock set back revives a key."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
@@ -34,14 +34,17 @@ class FastKeyring:
         self._entries = [entry for entry in self._entries if now < entry.dies_at and entry.uses < MAX_USES]
         return [entry.key for entry in self._entries]
 
-    def add(self, key: FastKey, claims: KeyClaims) -> None:
-        """Keep what a full handshake left; the oldest of this digital key, then of all, makes room."""
+    def add(self, key: FastKey, claims: KeyClaims, at: int) -> None:
+        """Keep what a full handshake left, for 7 days or the token's rest (``at``: vehicle time).
+
+        The oldest of this digital key, then of all, makes room.
+        """
         mine = [entry for entry in self._entries if entry.key.key_id == key.key_id]
         if len(mine) >= KEPT_EACH:
             self._entries.remove(mine[0])
         elif len(self._entries) >= MAX_KEYS:
             self._entries.pop(0)
-        self._entries.append(_Entry(key, claims, self._now() + MAX_SECONDS))
+        self._entries.append(_Entry(key, claims, self._now() + min(MAX_SECONDS, claims.expires_at - at)))
 
     def use(self, key: FastKey) -> KeyClaims:
         """Count one use, and let the older ones of the same digital key go. Returns the claims it acts under."""
@@ -50,6 +53,10 @@ class FastKeyring:
         at = self._entries.index(entry)
         self._entries = [other for n, other in enumerate(self._entries) if n >= at or other.key.key_id != key.key_id]
         return entry.claims
+
+    def drop(self, key: FastKey) -> None:
+        """End that one."""
+        self._entries = [entry for entry in self._entries if entry.key is not key]
 
     def keep_only(self, good: Callable[[KeyClaims], bool]) -> None:
         """Drop every key whose claims are not good (any more): suspended, revoked, ended."""

@@ -111,7 +111,7 @@ class Keeper:
         """
         verdict = self.judge(claims)
         if verdict is not Outcome.DONE:
-            return self._refuse_key(claims, command, verdict, session_hash)
+            return self._refuse(claims, command, verdict, session_hash)
         known = self.memory.answer_to(claims.key_id, command.number)
         if known is not None:
             same = known.action == command.action
@@ -123,7 +123,7 @@ class Keeper:
         if outcome is Outcome.DONE and pairing and claims.role is not Role.OWNER:
             outcome = Outcome.NOT_ENTITLED  # an entitlement can be shared; being an owner cannot
         if outcome is Outcome.DONE and fast and command.action not in FAST_ACTIONS:
-            outcome = Outcome.FULL_HANDSHAKE_REQUIRED
+            return self._refuse(claims, command, Outcome.FULL_HANDSHAKE_REQUIRED, session_hash)
         if outcome is Outcome.DONE and not pairing:
             outcome = body.apply(command.action)
         with self._durably() as draft:
@@ -137,8 +137,10 @@ class Keeper:
         self._log("command", {"key": claims.key_id, "action": command.action.label, "outcome": outcome.label})
         return answer
 
-    def _refuse_key(self, claims: KeyClaims, command: Cmd, verdict: Outcome, session_hash: bytes) -> Answer:
-        """The verdict on the key itself. It is not remembered for the number: a key that is resumed may ask again."""
+    def _refuse(self, claims: KeyClaims, command: Cmd, verdict: Outcome, session_hash: bytes) -> Answer:
+        """The verdict on the key itself, or on the way it came. It is not remembered for the number: a key that is
+        resumed, or a device that takes the full handshake, may ask again.
+        """
         sequence = 0
         if sum(receipt.key_id == claims.key_id for receipt in self.memory.receipts) < REFUSED_KEY_RECEIPTS:
             with self._durably() as draft:

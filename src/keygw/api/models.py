@@ -174,6 +174,7 @@ class MeasuresOut(BaseModel):
     round_trips: int
     message_bytes: int
     air_bytes: int
+    road: Literal["session", "fast", "full"] | None
 
 
 class Step(BaseModel):

@@ -12,7 +12,7 @@ from keygw.session.channel import Channel
 from keygw.session.edhoc import Initiator, Responder
 from keygw.session.events import Ended, Event
 from keygw.session.fast import FastKey
-from keygw.session.states import Side, State, advance
+from keygw.session.states import TALKING, Side, State, advance
 from keygw.wire import messages
 from keygw.wire.frame import AFTER_AUTHENTICATION, Fragmenter, Reassembler
 from keygw.wire.messages import ErrorCode, MessageType
@@ -148,8 +148,13 @@ class Session:
 
     @property
     def fast_key(self) -> FastKey | None:
-        """What this full handshake leaves for the fast path; ``None`` before it is through."""
-        return self._fast_key
+        """What this full handshake leaves for the fast path; ``None`` unless RESULT has opened the session."""
+        return self._fast_key if self.state is State.OPEN else None
+
+    @property
+    def talking(self) -> bool:
+        """Authenticated: OPEN, or QUICK with a channel (a refused FAST has none)."""
+        return self.state in TALKING and self._channel is not None
 
     def _open_channel(self, party: Initiator | Responder, vehicle_id: str, key_id: str) -> bytes:
         """Derive the channel. Returns the session hash that receipts name."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from keygw.crypto.agreement import EphemeralKey
+from keygw.crypto.errors import CryptoError
 from keygw.crypto.kdf import sha256
 from keygw.model.command import Outcome
 from keygw.model.errors import ProtocolError
@@ -28,7 +29,7 @@ from keygw.session.events import (
 )
 from keygw.session.fast import FastKey
 from keygw.session.identity import vehicle_credential
-from keygw.session.states import Side, State
+from keygw.session.states import Side, State, advance
 from keygw.wire import messages
 from keygw.wire.frame import AFTER_AUTHENTICATION
 from keygw.wire.messages import (
@@ -89,6 +90,11 @@ class DeviceSession(Session):
         self._peer_ephemeral = b""
         self._transcript = b""
 
+    @property
+    def token(self) -> bytes:
+        """The key token that this session shows, or that its fast key came from."""
+        return self._key.token
+
     def request_hello(self) -> None:
         """Ask for a fresh HELLO: the last one is from long ago."""
         self._send(MessageType.HELLO_REQ, b"")
@@ -108,18 +114,23 @@ class DeviceSession(Session):
 
     def begin_fast(self, now: float, key: FastKey, command: Cmd) -> None:
         """Send FAST: one command under the key of an earlier handshake. ``AnsweredFast`` or ``FastRefused`` follows."""
+        advance(self.state, self.side, MessageType.FAST)
         own = EphemeralKey(self._random(EPHEMERAL_BYTES))
         tag = key.tag(self._info + self._hello, own.public)
-        self._channel, self._transcript = fast.open_channel(
-            self.side,
-            key,
-            own,
-            self._peer_ephemeral,
-            vehicle_id=self._vehicle.id,
-            greeting=self._info + self._hello,
-            tag=tag,
-            g_d=own.public,
-        )
+        try:
+            self._channel, self._transcript = fast.open_channel(
+                self.side,
+                key,
+                own,
+                self._peer_ephemeral,
+                vehicle_id=self._vehicle.id,
+                greeting=self._info + self._hello,
+                tag=tag,
+                g_d=own.public,
+            )
+        except CryptoError as error:
+            self.fail()
+            raise ProtocolError("the vehicle's G_V is of low order", code=error.code) from error
         sealed = self._channel.seal(MessageType.FAST, FastCommand(command, self._link, self._subscribe).encode())
         self._deadline = now + HANDSHAKE_SECONDS
         self._send(MessageType.FAST, Fast(tag, own.public, sealed).encode())
@@ -190,7 +201,10 @@ class DeviceSession(Session):
             return FastRefused()
         self._reassembler.limit = AFTER_AUTHENTICATION
         self._deadline = now + SESSION_SECONDS
-        return AnsweredFast(FastResult.decode(plaintext), sha256(self._transcript)[:SESSION_HASH_BYTES])
+        result = FastResult.decode(plaintext)
+        if result.outcome in _KEY_REFUSED:
+            self.state = State.CLOSED
+        return AnsweredFast(result, sha256(self._transcript)[:SESSION_HASH_BYTES])
 
     def _on_result(self, body: bytes, now: float) -> Answered:
         session_hash = self._open_channel(self._party, self._vehicle.id, self._key.key_id)

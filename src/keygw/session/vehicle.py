@@ -78,8 +78,9 @@ class VehicleSession(PairingVehicle):
 
     def greet(self, boot_epoch: int) -> None:
         """Send HELLO, fresh for this conversation. G_V is for the fast path; it is never EDHOC's G_Y."""
+        nonce = self._random(NONCE_BYTES)
         self._ephemeral = EphemeralKey(self._random(EPHEMERAL_BYTES))
-        hello = Hello(self._random(NONCE_BYTES), self._ephemeral.public, boot_epoch)
+        hello = Hello(nonce, self._ephemeral.public, boot_epoch)
         self._boot_epoch, self.greeted_at = boot_epoch, self._now
         self._hello = hello.encode()[1:]
         self._send(MessageType.HELLO, self._hello)
@@ -132,6 +133,7 @@ class VehicleSession(PairingVehicle):
             case MessageType.FAST:
                 return self._on_fast(Fast.decode(body), now)
             case MessageType.MESSAGE_1:
+                self._ephemeral = None  # this HELLO is taken
                 self._edhoc = Responder(SUITE_6, self._random(EPHEMERAL_BYTES), C_R, self._own)
                 self._edhoc.receive_1(body)
                 if self._edhoc.ead_1:
@@ -170,12 +172,11 @@ class VehicleSession(PairingVehicle):
             tag=asked.tag,
             g_d=asked.ephemeral,
         )
-        self._deadline = now + HANDSHAKE_SECONDS
         try:
             command = FastCommand.decode(channel.open(MessageType.FAST, asked.sealed))
         except ProtocolError:
             self._send(MessageType.FAST_RESULT, self._random(FAST_RESULT_BYTES))
-            return []
+            return []  # and no more time: else who tries again and again holds the link for ever
         self._channel = channel
         self._reassembler.limit = AFTER_AUTHENTICATION
         self._deadline = now + SESSION_SECONDS

@@ -62,8 +62,8 @@ class Car:
         self.readings: dict[SignalId, SignalValue] = {}
         """The signals heard in the present session."""
         self.status = LinkStatus(vehicle_id, "disconnected")
-        self.fast_keys: dict[str, FastKey] = {}
-        """By digital key, in memory alone: hosted devices do not persist them."""
+        self.fast_keys: dict[bytes, FastKey] = {}
+        """By key token, in memory alone: hosted devices do not persist them, and a new token needs a new handshake."""
         self._conversation: Conversation | None = None
         self._air = air
         self._books = books
@@ -113,7 +113,8 @@ class Car:
         """Note how the session stands after an answer, and keep the fast key that a full handshake left."""
         left = conversation.session.fast_key
         if left is not None and conversation.authenticated:
-            self.fast_keys[left.key_id] = left
+            self.fast_keys = {token: key for token, key in self.fast_keys.items() if key.key_id != left.key_id}
+            self.fast_keys[conversation.session.token] = left
         status = replace(
             self.measured(),
             state="authenticated" if conversation.authenticated else "disconnected",

@@ -35,7 +35,7 @@ from keygw.session.events import (
 )
 from keygw.session.fast import FAST_ACTIONS, FastKey
 from keygw.session.identity import recognises
-from keygw.session.states import TALKING, State
+from keygw.session.states import State
 from keygw.vehicle.ports import ATT_AND_L2CAP, Air, HeldKey, Link
 from keygw.wire.messages import Cmd, FastResult, LinkKind, Reading, Receipts, Res, Result
 
@@ -165,7 +165,7 @@ class Conversation:
 
     @property
     def authenticated(self) -> bool:
-        return self.alive and self.session.state in TALKING
+        return self.alive and self.session.talking
 
     @property
     def tally(self) -> Tally:
@@ -188,7 +188,7 @@ class Conversation:
     @property
     def quick(self) -> bool:
         """Opened by the fast path: good for its few actions alone."""
-        return self.alive and self.session.state is State.QUICK
+        return self.authenticated and self.session.state is State.QUICK
 
     async def ask(self, command: Cmd, fast: FastKey | None = None) -> Reply:
         """One command by the quickest road there is: the open session, the fast path, the full handshake.
@@ -208,13 +208,14 @@ class Conversation:
     async def _hurry(self, key: FastKey, command: Cmd) -> FastResult | None:
         """FAST; ``None`` if the vehicle does not know the key (any more)."""
         await self._freshen()
+        self._still_in_time()
         started = self._clock()
         waiting = self._expect(AnsweredFast)
         self.session.begin_fast(self._clock(), key, command)
         self.proof_sent = True
         event = await self._exchange(waiting)
         if not isinstance(event, AnsweredFast):
-            self.proof_sent = False  # what the vehicle could not open it has not done
+            # Anybody can send bytes that do not open in place of a true answer: it may have happened all the same.
             self._stale = True
             return None
         self.handshake_ms = (self._clock() - started) * 1000
@@ -297,8 +298,7 @@ class Conversation:
     async def _on_event(self, event: Event) -> None:
         match event:
             case SignatureNeeded(message):
-                if self.leave_by is not None and self._clock() > self.leave_by:
-                    raise LinkError("the command's time passed before it could leave", code="command_expired")
+                self._still_in_time()
                 self.session.sign(self._signer.sign(message))
                 self.proof_sent = True
                 await self._flush()
@@ -329,6 +329,10 @@ class Conversation:
         self._round_trips += 1
         self.answered = self.tally
 
+    def _still_in_time(self) -> None:
+        if self.leave_by is not None and self._clock() > self.leave_by:
+            raise LinkError("the command's time passed before it could leave", code="command_expired")
+
     async def _freshen(self) -> None:
         """See that there is a HELLO nobody has answered yet, and not from long ago."""
         self._check()
@@ -336,6 +340,7 @@ class Conversation:
             greeted = self._expect(Greeted)
             self.session.request_hello()
             await self._exchange(greeted)
+            self._round_trips += 1
             self._stale = False
 
     async def _exchange(self, waiting: tuple[object, asyncio.Future[Event]]) -> Event:

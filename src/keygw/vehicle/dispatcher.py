@@ -52,7 +52,9 @@ class Dispatcher:
             return CommandResult(CommandState.EXPIRED, "command_expired", measures=meter.read(conversation))
         try:
             asked = Cmd(command.number, command.action)
-            reply = await conversation.ask(asked, car.fast_keys.pop(command.key_id, None))
+            # Lost with whatever fails: then the full handshake is next.
+            fast = car.fast_keys.pop(conversation.session.token, None)
+            reply = await conversation.ask(asked, fast)
         except KeygwError as error:
             state = CommandState.UNKNOWN if conversation.proof_sent else CommandState.FAILED
             if not conversation.proof_sent and error.code == "command_expired":
@@ -65,6 +67,8 @@ class Dispatcher:
             raise
         if reply.road is not Road.SESSION:
             meter.handshake_ms = conversation.handshake_ms
+        if reply.road is not Road.FULL and fast is not None and conversation.authenticated:
+            car.fast_keys[conversation.session.token] = fast
         car.answered(conversation, reply)
         measures = meter.read(conversation, reply.road)
         await on_state(CommandState.ACKNOWLEDGED, None)

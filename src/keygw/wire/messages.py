@@ -25,9 +25,9 @@ CODES = 2**8
 """Actions and outcomes are u8, as in the receipt that names them; unknown ones survive."""
 TIMES = 253402300800
 """Exclusive bound of a time, Unix seconds: the end of the year 9999, as in tokens and receipts."""
-_FAST = struct.Struct(">8s32s23s")
-_FAST_COMMAND = struct.Struct(">IHB")
-_FAST_RESULT = struct.Struct(">HII")
+_FAST = struct.Struct(">8s32s22s")
+_FAST_COMMAND = struct.Struct(">IBB")
+_FAST_RESULT = struct.Struct(">BII")
 _SUBSCRIBE = 0x80
 _HELLO = struct.Struct(">B16s32sI")
 
@@ -179,7 +179,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Fast:
-    """D>V, packed because bytes matter here: ktag (8), G_D (32), and a sealed ``FastCommand`` (7 + 16)."""
+    """D>V, packed because bytes matter here: ktag (8), G_D (32), and a sealed ``FastCommand`` (6 + 16)."""
 
     tag: bytes
     ephemeral: bytes
@@ -197,7 +197,7 @@ class Fast:
 
 @dataclass(frozen=True, slots=True)
 class FastCommand:
-    """Inside FAST: number (u32), action (u16), and one byte: the kind of link and, in bit 7, ``subscribe``."""
+    """Inside FAST: number (u32), action (u8), and one byte: the kind of link and, in bit 7, ``subscribe``."""
 
     command: Cmd
     link: LinkKind
@@ -217,7 +217,7 @@ class FastCommand:
 
 @dataclass(frozen=True, slots=True)
 class FastResult:
-    """V>D, sealed, 10 + 16 bytes: outcome (u16), newest receipt (u32), list sequence (u32).
+    """V>D, sealed, 9 + 16 bytes: outcome (u8), newest receipt (u32), list sequence (u32).
 
     A refused FAST is answered with as many random bytes: who listens cannot tell, and the device finds that they do not
     open.
