@@ -63,6 +63,8 @@ def test_the_owner_comes_by_pairing(steps: dict[str, dict[str, Any]]) -> None:
     paired = steps["owner_paired"]["detail"]
     assert paired["key_id"] == steps["owner_key_issued"]["detail"]["key_id"]
     assert paired["vehicle_id"] == steps["vehicle_advertising"]["detail"]["vehicle_id"]
+
+
 def test_the_second_unlock_takes_the_fast_path(steps: dict[str, dict[str, Any]]) -> None:
     fast, full = steps["friend_fast_unlock"], steps["friend_unlock_confirmed"]
     assert (fast["detail"]["road"], fast["round_trips"]) == ("fast", 1)
