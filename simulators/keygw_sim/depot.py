@@ -93,7 +93,9 @@ class Ledger:
 class World:
     """A fleet, its books, a road and a car."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, authorize: Callable[[Command], AuthorizedCommand]) -> None:
+        """``authorize``: what the credential service's policy does in a gateway."""
+        self._authorize = authorize
         random = chance("fleet", "all")
         self.random = random
         self.office = Office(random)
@@ -159,7 +161,7 @@ class World:
             self.now,
             self.now + lives,
         )
-        return AuthorizedCommand(made, "dev_" + "a" * 16)
+        return self._authorize(made)
 
     async def execute(self, action: Action, key_id: str | None = None, lives: float = 5.0) -> CommandResult:
         self.states.clear()

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from keygw.model.command import Action, CommandState, Outcome
+from keygw.model.command import Action, AuthorizedCommand, CommandState, Outcome
 from keygw.model.errors import Conflict, LinkError, NotFound, StoreError
 from keygw.model.signal import SignalId
 from keygw.token.receipt import sign_receipt, verify_chain
@@ -27,7 +27,7 @@ from keygw_sim.vehicle import keeper as keeper_module
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    made = World(tmp_path)
+    made = World(tmp_path, lambda command: AuthorizedCommand(command, "dev_" + "a" * 16))
     async with made.fleet:
         yield made
 
@@ -428,7 +428,7 @@ async def test_a_cancelled_command_leaves_no_half_open_session(world: World) -> 
 
 
 async def test_nothing_is_pending_after_close(tmp_path: Path) -> None:
-    world = World(tmp_path)
+    world = World(tmp_path, lambda command: AuthorizedCommand(command, "dev_" + "a" * 16))
     before = asyncio.all_tasks()
     async with world.fleet:
         await world.execute(Action.UNLOCK)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from keygw.model.command import Action, CommandState, Outcome
+from keygw.model.command import Action, AuthorizedCommand, CommandState, Outcome
 from keygw.model.signal import SignalId
 from keygw.token.receipt import verify_chain
 from keygw.wire.messages import MessageType
@@ -17,7 +17,7 @@ from keygw_sim.rehearsal import ISSUED_AT
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    made = World(tmp_path)
+    made = World(tmp_path, lambda command: AuthorizedCommand(command, "dev_" + "a" * 16))
     async with made.fleet:
         yield made
 
