@@ -33,7 +33,7 @@ from keygw.session.identity import rotating_id
 from keygw.session.states import State
 from keygw.session.vehicle import VehicleSession
 from keygw.token.claims import KeyClaims
-from keygw.wire.messages import TIME_NONCE_BYTES, Cmd, FastResult, LinkKind, Reading, Res, Result, encode_info
+from keygw.wire.messages import TIME_NONCE_BYTES, Cmd, FastResult, LinkKind, Reading, Receipts, Res, Result, encode_info
 from keygw.wire.pairing import Credential
 from keygw_sim.vehicle.body import Body
 from keygw_sim.vehicle.fast_keys import FastKeyring
@@ -55,6 +55,7 @@ class _Guest:
     session_hash: bytes = b""
     link: LinkKind = LinkKind.RELAYED
     subscribed: bool = False
+    wants_events: bool = False
     fast: bool = False
     told: dict[SignalId, SignalValue] = field(default_factory=dict)
     given: int = 0
@@ -218,7 +219,9 @@ class Brain:
                 guest.session.respond(Res(command.number, Outcome(answer.outcome), answer.receipt))
                 self._tell_all()
             case ReceiptsWanted(after):
-                receipts, last = self._keeper.receipts(_known(guest), after)
+                receipts, last = Receipts((), more=False), 0
+                if not guest.session.waiting:
+                    receipts, last = self._keeper.receipts(_known(guest), after)
                 guest.given = max(guest.given, last)
                 guest.session.give_receipts(receipts)
             case ReceiptsStored(sequence):
@@ -228,6 +231,7 @@ class Brain:
                 if ack is not None:
                     guest.session.acknowledge_list(ack)
                 self._fast_keys.keep_only(lambda claims: self._keeper.judge(claims) is Outcome.DONE)
+                self._judge_anew()
                 self._end_concerned()
             case PairingAsked():
                 guest.salt = self._keeper.pairing.salt()
@@ -246,19 +250,35 @@ class Brain:
         self._supersede(conn, guest, claims.key_id)
         guest.claims, guest.session_hash, guest.link = claims, presented.session_hash, presented.link
         verdict = self._keeper.admit(claims)
-        good = verdict is Outcome.DONE
         number, outcome = None, verdict
         if presented.command is not None:
             number = presented.command.number
             outcome = Outcome(self._execute(guest, presented.command).outcome)
-        guest.subscribed = good and presented.subscribe
-        newest = self._keeper.newest_receipt(claims)
-        nonce = self._random(TIME_NONCE_BYTES)
-        guest.session.answer(Result(outcome, number, newest, self.memory.list_sequence, nonce), keep_open=good)
-        if good and guest.session.fast_key is not None:
-            self._fast_keys.add(guest.session.fast_key, claims, self.now)
+        guest.wants_events = presented.subscribe
+        self._answer(guest, claims, verdict, outcome, number)
         self._log("presented", {"key": claims.key_id, "outcome": outcome.label})
         self._tell_all()
+
+    def _judge_anew(self) -> None:
+        """Tell the devices that wait when the verdict on their key has turned."""
+        for conn, guest in self._guests.items():
+            if guest.session.waiting and guest.claims is not None:
+                verdict = self._keeper.admit(guest.claims)
+                if not verdict.curable:
+                    self._answer(guest, guest.claims, verdict, verdict, None)
+                    self.dirty.add(conn)
+        self._tell_all()
+
+    def _answer(self, guest: _Guest, claims: KeyClaims, verdict: Outcome, outcome: Outcome, number: int | None) -> None:
+        """RESULT. ``verdict`` on the key: it decides whether the session is open, waits, or is over."""
+        good = verdict is Outcome.DONE
+        newest = self._keeper.newest_receipt(claims)
+        nonce = self._random(TIME_NONCE_BYTES)
+        result = Result(outcome, number, newest, self.memory.list_sequence, nonce)
+        guest.session.answer(result, keep_open=good or verdict.curable)
+        guest.subscribed = good and guest.wants_events
+        if good and guest.session.fast_key is not None:
+            self._fast_keys.add(guest.session.fast_key, claims, self.now)
 
     def _on_presented_fast(self, conn: int, guest: _Guest, presented: PresentedFast) -> None:
         """Authorised exactly like a CMD, with the claims of the handshake that left the fast key."""
@@ -318,9 +338,10 @@ class Brain:
         if self.body.speed > 0:
             return
         for conn, guest in self._guests.items():
-            if guest.claims is None or not guest.session.talking:
+            if guest.claims is None or not (guest.session.talking or guest.session.waiting):
                 continue
-            if self._keeper.judge(guest.claims) is not Outcome.DONE:
+            verdict = self._keeper.judge(guest.claims)
+            if verdict is not Outcome.DONE and not (guest.session.waiting and verdict.curable):
                 guest.session.end()
                 self.dirty.add(conn)
 

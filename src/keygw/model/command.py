@@ -63,6 +63,14 @@ class Outcome(OpenEnum):
     def ok(self) -> bool:
         return self in (Outcome.DONE, Outcome.ALREADY_IN_STATE)
 
+    @property
+    def curable(self) -> bool:
+        """A verdict on a key that what its device may bring can turn: the session stays open for that alone."""
+        return self in _CURABLE
+
+
+_CURABLE = frozenset({Outcome.KEY_SUSPENDED})
+
 
 class CommandState(StrEnum):
     """Life of a command resource; the last five are final, except that ``UNKNOWN`` is settled by a receipt."""

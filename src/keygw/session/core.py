@@ -40,6 +40,7 @@ class Session:
         self.state = State.SILENT
         self.message_bytes = 0
         """Bytes of messages in both directions since HELLO (type bytes included, frame headers not)."""
+        self._waiting = False
         self._info = info
         self._random = random
         self._fragmenter = Fragmenter()
@@ -149,12 +150,17 @@ class Session:
     @property
     def fast_key(self) -> FastKey | None:
         """What this full handshake leaves for the fast path; ``None`` unless RESULT has opened the session."""
-        return self._fast_key if self.state is State.OPEN else None
+        return self._fast_key if self.state is State.OPEN and not self._waiting else None
 
     @property
     def talking(self) -> bool:
-        """Authenticated: OPEN, or QUICK with a channel (a refused FAST has none)."""
-        return self.state in TALKING and self._channel is not None
+        """Authenticated with a good key: OPEN, or QUICK with a channel (a refused FAST has none)."""
+        return self.state in TALKING and self._channel is not None and not self._waiting
+
+    @property
+    def waiting(self) -> bool:
+        """OPEN, but the key is not good yet: the session serves what may turn the verdict, and nothing else."""
+        return self.state is State.OPEN and self._waiting
 
     def _open_channel(self, party: Initiator | Responder, vehicle_id: str, key_id: str) -> bytes:
         """Derive the channel. Returns the session hash that receipts name."""

@@ -87,6 +87,7 @@ class DeviceSession(Session):
         self._edhoc: Initiator | None = None
         self._first: Cmd | None = None
         self._unanswered: set[int] = set()
+        self._session_hash = b""
         self._peer_ephemeral = b""
         self._transcript = b""
 
@@ -202,25 +203,29 @@ class DeviceSession(Session):
         self._reassembler.limit = AFTER_AUTHENTICATION
         self._deadline = now + SESSION_SECONDS
         result = FastResult.decode(plaintext)
-        if result.outcome in _KEY_REFUSED:
+        if result.outcome in _KEY_REFUSED or result.outcome.curable:
             self.state = State.CLOSED
         return AnsweredFast(result, sha256(self._transcript)[:SESSION_HASH_BYTES])
 
     def _on_result(self, body: bytes, now: float) -> Answered:
-        session_hash = self._open_channel(self._party, self._vehicle.id, self._key.key_id)
+        """The first one opens the channel and may answer a command; any later one is the verdict on the key anew."""
+        asked = None
+        if self._channel is None:
+            self._session_hash = self._open_channel(self._party, self._vehicle.id, self._key.key_id)
+            self._deadline = now + SESSION_SECONDS
+            asked = None if self._first is None else self._first.number
         result = Result.decode(self._unseal(MessageType.RESULT, body))
-        if result.number != (None if self._first is None else self._first.number):
+        if result.number != asked:
             raise ProtocolError("RESULT answers another command")
-        self._deadline = now + SESSION_SECONDS
         if result.outcome in _KEY_REFUSED:
             self.state = State.CLOSED
-        return Answered(result, session_hash)
+        self._waiting = result.outcome.curable
+        return Answered(result, self._session_hash)
 
 
 _KEY_REFUSED = frozenset(
     {
         Outcome.KEY_REVOKED,
-        Outcome.KEY_SUSPENDED,
         Outcome.KEY_EXPIRED,
         Outcome.KEY_NOT_YET_VALID,
         Outcome.NOT_ENROLLED,

@@ -90,8 +90,12 @@ class VehicleSession(PairingVehicle):
         self._send(MessageType.MESSAGE_2, self._party.message_2(signature))
 
     def answer(self, result: Result, keep_open: bool) -> None:
-        """Send RESULT; a refused key gets its precise reason, and then the session is over."""
+        """Send RESULT; a refused key gets its precise reason, and then the session is over.
+
+        A verdict that the device may turn keeps it open, ``waiting``; the verdict anew is another RESULT.
+        """
         self._send_sealed(MessageType.RESULT, result.encode())
+        self._waiting = keep_open and result.outcome.curable
         if not keep_open:
             self.end()
 

@@ -80,11 +80,11 @@ class Car:
     async def reach(self, key_id: str, seconds: float, meter: Meter, action: Action | None = None) -> Conversation:
         """The conversation with that key, opening one if there is none. ``LinkError`` within ``seconds``.
 
-        A quick one that is not good enough for ``action`` is replaced.
+        A quick one that is not good enough for ``action`` is replaced, as is one whose key is not good.
         """
         current = self.conversation
-        fits = current is not None and not (current.quick and action is not None and action not in FAST_ACTIONS)
-        if current is not None and fits and self.status.key_id == key_id:
+        quick = current is not None and current.quick and action is not None and action not in FAST_ACTIONS
+        if current is not None and not (quick or current.waiting) and self.status.key_id == key_id:
             meter.before = current.tally
             return current
         await self.leave()

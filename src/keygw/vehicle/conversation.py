@@ -168,6 +168,11 @@ class Conversation:
         return self.alive and self.session.talking
 
     @property
+    def waiting(self) -> bool:
+        """The key is not good yet, and the vehicle listens for what may cure it."""
+        return self.alive and self.session.waiting
+
+    @property
     def tally(self) -> Tally:
         """As it is now."""
         return Tally(self._round_trips, self.session.message_bytes, self._air_bytes)

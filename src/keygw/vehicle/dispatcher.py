@@ -98,6 +98,8 @@ class Dispatcher:
             else:
                 receipt = _receipt_of(command, receipts)
                 await self._courier.reconcile(car, conversation)
+        elif conversation.waiting:
+            await car.leave()
         if receipt is not None and receipt.outcome is not outcome:
             return CommandResult(CommandState.UNKNOWN, "receipt_disagrees", outcome, receipt, measures)
         if not outcome.ok:
