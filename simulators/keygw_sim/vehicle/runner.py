@@ -12,6 +12,7 @@ from pathlib import Path
 from keygw.crypto.signer import encode_public
 from keygw.model.errors import LinkError
 from keygw.model.ids import Random, new_id
+from keygw.wire.gatt import PREFERRED_MTU
 from keygw_sim.chance import chance, new_signer
 from keygw_sim.vehicle.brain import Brain
 from keygw_sim.vehicle.flash import Flash, Memory
@@ -24,9 +25,9 @@ TICK_SECONDS = 0.5
 class VehicleOnAir:
     """A vehicle that advertises and answers; ``PeripheralHandler`` of its ``GattPeripheral``."""
 
-    def __init__(self, brain: Brain, transport: str) -> None:
+    def __init__(self, brain: Brain, transport: str, *, max_mtu: int = PREFERRED_MTU) -> None:
         self.brain = brain
-        self._peripheral = GattPeripheral(transport, self)
+        self._peripheral = GattPeripheral(transport, self, max_mtu=max_mtu)
         self._ticker: asyncio.Task[None] | None = None
         self._outboxes: dict[int, Outbox] = {}
 
