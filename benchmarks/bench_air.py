@@ -31,6 +31,7 @@ from keygw_sim.vehicle.runner import VehicleOnAir
 GROUP = "air"
 MTUS = (23, 115, 247, 517)
 PATIENCE = 5.0
+ONE_SESSION = ("cold", "in an open session")
 
 
 class Counted:
@@ -58,7 +59,7 @@ class Cost:
 
 
 async def measure(mtu: int) -> list[Cost]:
-    """A cold unlock, another command in the session, and a fast one after a new connection."""
+    """A cold unlock, another command in the session; after new connections a fast one, and one that names the token."""
     async with AsyncExitStack() as stack:
         garage = Garage(Path(stack.enter_context(tempfile.TemporaryDirectory())))
         radio = await stack.enter_async_context(VirtualRadio())
@@ -72,12 +73,12 @@ async def measure(mtu: int) -> list[Cost]:
         rows: list[Cost] = []
         fast: FastKey | None = None
         number = 0
-        for names in (("cold", "in an open session"), ("fast",)):
+        for names in (ONE_SESSION, ("fast",), ("cold, token kept",)):
             talk = await Conversation.open(air, garage.vehicle, key, os.urandom, PATIENCE)
             for name in names:
                 number += 1
                 before, tally = count.bytes, talk.answered
-                reply = await talk.ask(Cmd(number, Action.UNLOCK), fast)
+                reply = await talk.ask(Cmd(number, Action.UNLOCK), fast, kept=number > 1)
                 spent = talk.answered
                 rows.append(
                     Cost(
@@ -88,7 +89,7 @@ async def measure(mtu: int) -> list[Cost]:
                         spent.round_trips - tally.round_trips,
                     )
                 )
-            fast = talk.session.fast_key
+            fast = talk.session.fast_key if number == len(ONE_SESSION) else None
             await talk.close()
         return rows
 

@@ -11,6 +11,7 @@ from keygw.model.digital_key import Role
 from keygw.model.entitlement import PROFILES
 from keygw.model.receipt import Receipt
 from keygw.model.vehicle import Vehicle
+from keygw.session.device import KeyInHand
 from keygw.session.events import ListAcknowledged, ReceiptsGiven
 from keygw.token.claims import KeyClaims
 from keygw.token.receipt import verify_receipt
@@ -38,6 +39,7 @@ class Garage:
         memory.owners.append(thumbprint(self.signers["owner"].public_key))
         self.vehicle = Vehicle(memory.vehicle_id, "Car", memory.signer.public_key, memory.advertising_key)
         self._conn = 0
+        self._hands: dict[KeyClaims, KeyInHand] = {}
         self.brain = self._start(memory)
 
     def _start(self, memory: Memory) -> Brain:
@@ -87,9 +89,11 @@ class Garage:
     ) -> Visit:
         """A new connection of that device, HELLO heard; the changes are to its claims."""
         self._conn += 1
-        hand = self.office.hand(self.claims(who, **changes))
+        claims = self.claims(who, **changes)
+        if claims not in self._hands:  # a device shows the token that it has: signed anew, it would be another one
+            self._hands[claims] = self.office.hand(claims)
         return Visit(
-            self.brain, hand, self.signers[who], self.random, lambda: self.monotonic,
+            self.brain, self._hands[claims], self.signers[who], self.random, lambda: self.monotonic,
             conn=self._conn, subscribe=subscribe, max_frame=max_frame, link=link,
         )  # fmt: skip
 

@@ -27,6 +27,8 @@ class Road:
         """Cut the link when the device has sent this: the car gets it, its answer is lost."""
         self.mute: MessageType | None = None
         """The car answers nothing from this message on."""
+        self.only: int | None = None
+        """So many more links; after them the car is out of range."""
         self.seen: list[MessageType] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -34,8 +36,9 @@ class Road:
         return [Sighting(self.brain.rotating_id, -60), Sighting(b"others")] if self.present else []
 
     async def open(self, wanted: Callable[[bytes], bool], timeout: float, avoid: Collection[str] = ()) -> MemoryLink:
-        if not self.present or not wanted(self.brain.rotating_id):
+        if not self.present or self.only == 0 or not wanted(self.brain.rotating_id):
             raise LinkError("nobody there", code="out_of_range")
+        self.only = None if self.only is None else self.only - 1
         self.opened += 1
         conn = self.opened
         self.brain.connected(conn)

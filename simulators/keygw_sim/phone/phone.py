@@ -87,6 +87,8 @@ class Phone:
         self._random = random
         self._invitation: Invitation | None = None
         self._fast_key: FastKey | None = None
+        self._kept = False
+        """Whether the car has accepted the token, and keeps it."""
         self._newest = 0
 
     @property
@@ -96,7 +98,7 @@ class Phone:
     def accept(self, invitation: Invitation) -> None:
         """Keep the key. The car checks the token; the phone has no issuer to trust."""
         self._invitation = invitation
-        self._fast_key = None
+        self._fast_key, self._kept = None, False
 
     async def command(self, action: Action) -> Tried:
         """Meet the car, prove the key, send one command in the same breath, read the receipt, leave.
@@ -105,26 +107,37 @@ class Phone:
         """
         if self._invitation is None:
             raise BadInput("the phone has no digital key yet", code="no_key")
-        invitation, started = self._invitation, time.monotonic()
+        started, number = time.monotonic(), int.from_bytes(self._random(4), "big")
+        kept = self._kept
+        tried, refused = await self._meet(self._invitation, action, number, started)
+        if kept and refused:  # it has forgotten the token, or somebody says so in its place: the same number, by value
+            tried, _ = await self._meet(self._invitation, action, number, started)
+        return tried
+
+    async def _meet(self, invitation: Invitation, action: Action, number: int, started: float) -> tuple[Tried, bool]:
+        """One meeting; and whether the car refused before it said anything of the key."""
         held = HeldKey(KeyInHand(invitation.key_id, invitation.cwt, self.public_key), self._signer)
-        number = int.from_bytes(self._random(4), "big")
         try:
             talk = await Conversation.open(self._air, invitation.vehicle, held, self._random, REACH_SECONDS)
         except LinkError as error:
-            return Tried(action, error.code, False, None, _ms(started))
+            return Tried(action, error.code, False, None, _ms(started)), False
         connect_ms = _ms(started)
         try:
             tried = await self._ask(talk, action, number, started, connect_ms)
-            return replace(tried, receipt=await self._receipt(talk, number)) if talk.authenticated else tried
+            if talk.authenticated:
+                tried = replace(tried, receipt=await self._receipt(talk, number))
+            return tried, False
         except (LinkError, ProtocolError) as error:
-            return Tried(action, error.code, False, None, _ms(started), connect_ms)
+            return Tried(action, error.code, False, None, _ms(started), connect_ms), talk.refused
         finally:
             await talk.close()
 
     async def _ask(self, talk: Conversation, action: Action, number: int, started: float, connect_ms: float) -> Tried:
-        fast, self._fast_key, self._newest = self._fast_key, None, 0  # whatever fails, the full handshake is next
-        reply = await talk.ask(Cmd(number, action), fast)
+        fast, kept, self._newest = self._fast_key, self._kept, 0
+        self._fast_key, self._kept = None, False  # whatever fails: a full handshake with the token is next
+        reply = await talk.ask(Cmd(number, action), fast, kept=kept)
         self._fast_key = talk.session.fast_key or (fast if reply.road is Road.FAST else None)
+        self._kept = kept or talk.session.fast_key is not None
         self._newest = reply.receipt
         return Tried(
             action,

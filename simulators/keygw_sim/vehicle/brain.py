@@ -52,6 +52,7 @@ class _Guest:
     session: VehicleSession
     info: bytes
     claims: KeyClaims | None = None
+    token: bytes = field(default=b"", repr=False)
     session_hash: bytes = b""
     link: LinkKind = LinkKind.RELAYED
     subscribed: bool = False
@@ -122,6 +123,7 @@ class Brain:
             self._random,
             self._monotonic(),
             self._fast_keys.alive,
+            self._keeper.kept_token,
         )
         self._guests[conn] = _Guest(session, info)
         self.rotate()
@@ -249,7 +251,8 @@ class Brain:
         claims = presented.claims
         self._supersede(conn, guest, claims.key_id)
         guest.claims, guest.session_hash, guest.link = claims, presented.session_hash, presented.link
-        verdict = self._keeper.admit(claims)
+        guest.token = presented.token
+        verdict = self._keeper.admit(claims, presented.token)
         number, outcome = None, verdict
         if presented.command is not None:
             number = presented.command.number
@@ -263,7 +266,7 @@ class Brain:
         """Tell the devices that wait when the verdict on their key has turned."""
         for conn, guest in self._guests.items():
             if guest.session.waiting and guest.claims is not None:
-                verdict = self._keeper.admit(guest.claims)
+                verdict = self._keeper.admit(guest.claims, guest.token)
                 if not verdict.curable:
                     self._answer(guest, guest.claims, verdict, verdict, None)
                     self.dirty.add(conn)
@@ -325,7 +328,7 @@ class Brain:
             raise ProtocolError("the owner token does not verify", code=error.code) from error
         verdict = Outcome.NOT_ENROLLED
         if claims.device_key == guest.device_key and claims.role is Role.OWNER:
-            verdict = self._keeper.admit(claims)
+            verdict = self._keeper.admit(claims, token)
         guest.session.accept_owner(verdict)
         self._log("owner_token", {"key": claims.key_id, "outcome": verdict.label})
         self._tell_all()

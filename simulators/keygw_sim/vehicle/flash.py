@@ -105,6 +105,8 @@ class Memory:
     owners: list[bytes] = field(default_factory=list)
     """Thumbprints (32 bytes) of the device keys that may hold an owner key."""
     keys: dict[str, EnrolledKey] = field(default_factory=dict)
+    tokens: dict[int, bytes] = field(default_factory=dict)
+    """By key index, the newest token that has opened a session here: its device need not send it again."""
     list_sequence: int = 0
     list_signed: bytes = b""
     time_floor: int = 0
@@ -122,6 +124,7 @@ class Memory:
             issuers=list(self.issuers),
             owners=list(self.owners),
             keys=dict(self.keys),
+            tokens=dict(self.tokens),
             receipts=list(self.receipts),
             answers={key_id: list(kept) for key_id, kept in self.answers.items()},
         )
@@ -145,6 +148,7 @@ class Memory:
             "issuers": [[i.issuer, _text(i.kid), _text(i.public_key)] for i in self.issuers],
             "owners": [_text(owner) for owner in self.owners],
             "keys": {k: list(astuple(e)) for k, e in self.keys.items()},
+            "tokens": [[index, _text(token)] for index, token in self.tokens.items()],
             "list_sequence": self.list_sequence,
             "list_signed": _text(self.list_signed),
             "time_floor": self.time_floor,
@@ -169,6 +173,7 @@ class Memory:
             issuers=[Issuer(i, _raw(kid), _raw(key)) for i, kid, key in data["issuers"]],
             owners=[_raw(owner) for owner in data["owners"]],
             keys={k: EnrolledKey(*entry) for k, entry in data["keys"].items()},
+            tokens={index: _raw(token) for index, token in data.get("tokens", [])},
             list_sequence=data["list_sequence"],
             list_signed=_raw(data["list_signed"]),
             time_floor=data["time_floor"],

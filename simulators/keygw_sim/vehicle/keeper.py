@@ -19,6 +19,7 @@ from keygw.model.errors import BadInput, ProtocolError, TokenError
 from keygw.model.ids import Random
 from keygw.model.revocation import ListAck, RevocationList
 from keygw.session.fast import FAST_ACTIONS
+from keygw.session.identity import token_kid
 from keygw.token.claims import KeyClaims
 from keygw.token.cwt import decode_cwt
 from keygw.token.policy import check_vehicle
@@ -75,11 +76,15 @@ class Keeper:
     def may_read_status(self, claims: KeyClaims) -> bool:
         return self.judge(claims) is Outcome.DONE and bool(Entitlement.STATUS_READ & rules.rights(claims, self.memory))
 
-    def admit(self, claims: KeyClaims) -> Outcome:
+    def kept_token(self, kid: bytes) -> bytes | None:
+        """The key token that a device names instead of sending it."""
+        return next((token for index, token in self.memory.tokens.items() if token_kid(index) == kid), None)
+
+    def admit(self, claims: KeyClaims, token: bytes) -> Outcome:
         """The verdict on a key that proves itself. A good one is remembered for its children.
 
         The owner token of the ticketed device makes it an owner's, whichever road it came by. What has ended makes
-        room. An older token never replaces a newer.
+        room. An older token never replaces a newer. ``token``: the one that says so.
         """
         now = self.now
         verdict = self.judge(claims)
@@ -90,11 +95,12 @@ class Keeper:
             if pairs:
                 self.pairing.take_owner(draft)
             for key_id in [key_id for key_id, entry in draft.keys.items() if now >= entry.expires_at]:
-                del draft.keys[key_id]
+                draft.tokens.pop(draft.keys.pop(key_id).index, None)
                 draft.answers.pop(key_id, None)
             known = draft.keys.get(claims.key_id)
             if known is None or known.issued_at <= claims.issued_at:
                 draft.keys[claims.key_id] = EnrolledKey.of(claims)
+                draft.tokens[claims.index] = token
             draft.time_floor = max(draft.time_floor, claims.issued_at)  # the issuer signed that it was then already
         if pairs:
             self._log("owner_paired", {"key": claims.key_id, "owners": len(self.memory.owners)})

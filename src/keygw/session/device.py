@@ -28,8 +28,9 @@ from keygw.session.events import (
     VehicleProven,
 )
 from keygw.session.fast import FastKey
-from keygw.session.identity import vehicle_credential
+from keygw.session.identity import token_kid, vehicle_credential
 from keygw.session.states import Side, State, advance
+from keygw.token.cwt import index_of
 from keygw.wire import messages
 from keygw.wire.frame import AFTER_AUTHENTICATION
 from keygw.wire.messages import (
@@ -60,7 +61,10 @@ class KeyInHand:
     device_key: bytes
     """The public half; the private half signs elsewhere."""
 
-    def credential(self) -> Credential:
+    def credential(self, *, kept: bool = False) -> Credential:
+        """CRED_I is the token whether it travels or, ``kept`` by the vehicle, is named by its kid (M)."""
+        if kept:
+            return Credential.by_kid(token_kid(index_of(self.token)), self.token, self.device_key)
         return Credential.by_token(self.token, self.device_key)
 
 
@@ -100,13 +104,17 @@ class DeviceSession(Session):
         """Ask for a fresh HELLO: the last one is from long ago."""
         self._send(MessageType.HELLO_REQ, b"")
 
-    def begin(self, now: float, first: Cmd | None = None) -> None:
-        """Send message_1. ``first`` rides in message_3 and is acted on only once that has verified."""
+    def begin(self, now: float, first: Cmd | None = None, *, kept: bool = False) -> None:
+        """Send message_1. ``first`` rides in message_3 and is acted on only once that has verified.
+
+        ``kept``: the vehicle has accepted this very token before, so message_3 names it. One that has forgotten it
+        refuses, as it refuses anything; then begin anew, without, on another connection.
+        """
         self._edhoc = Initiator(
             SUITE_6,
             self._random(EPHEMERAL_BYTES),
             C_I,
-            self._key.credential(),
+            self._key.credential(kept=kept),
             vehicle_credential(self._vehicle.id, self._vehicle.public_key),
         )
         self._first = first

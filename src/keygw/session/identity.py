@@ -17,6 +17,14 @@ ADVERTISING_KEY_BYTES = 16
 _PRAND = 3
 
 
+def token_kid(index: int) -> bytes:
+    """What names a key token at a vehicle that keeps it: the key index, one byte below 24, else two, big-endian.
+
+    One byte below 24 travels as a CBOR integer (RFC 9528 section 3.5.3.2).
+    """
+    return bytes((index,)) if index < 24 else index.to_bytes(2, "big")
+
+
 @lru_cache(maxsize=512)
 def vehicle_credential(vehicle_id: str, public_key: bytes) -> Credential:
     """CRED_R: the CWT Claims Set ``{2: vehicle id, 8: {1: COSE_Key}}``, known to the device before message_1.

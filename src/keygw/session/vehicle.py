@@ -64,6 +64,7 @@ class VehicleSession(PairingVehicle):
         random: Random,
         now: float,
         fast_keys: Callable[[], Sequence[FastKey]] = tuple,
+        kept_token: Callable[[bytes], bytes | None] = lambda kid: None,
     ) -> None:
         super().__init__(info, random, now)
         self._vehicle_id = vehicle_id
@@ -74,6 +75,7 @@ class VehicleSession(PairingVehicle):
         self.greeted_at = now
         """When the latest HELLO was sent, or a little before."""
         self._fast_keys = fast_keys
+        self._kept_token = kept_token
         self._ephemeral: EphemeralKey | None = None
 
     def greet(self, boot_epoch: int) -> None:
@@ -191,10 +193,10 @@ class VehicleSession(PairingVehicle):
         presented: list[tuple[KeyClaims, bytes]] = []
 
         def resolve(id_cred: bytes) -> Credential:
-            token = token_of(id_cred)
+            token = token_of(id_cred, self._kept_token)
             claims = self._verify(token)
             presented.append((claims, token))
-            return Credential.by_token(token, claims.device_key)
+            return Credential(id_cred, token, claims.device_key)
 
         intent = _intent(self._party.receive_3(body, resolve, critical=(EAD_INTENT,)))
         if intent.hello_hash != self._hello_hash[:8]:

@@ -32,6 +32,7 @@ _GRAMMAR = b"".join(
     )
 )
 _PAYLOAD = re.compile(_GRAMMAR, re.DOTALL)
+_INDEX = 11
 
 
 def encode_cwt(claims: KeyClaims, signer: Signer, kid: bytes) -> bytes:
@@ -56,6 +57,14 @@ def decode_cwt(data: bytes, issuers: TrustedIssuers, *, vehicle_id: str | None =
     if vehicle_id is not None and claims.vehicle_id != vehicle_id:
         raise TokenError("the key token is for another vehicle", code="wrong_audience")
     return claims
+
+
+def index_of(token: bytes) -> int:
+    """The key index that a token states, unverified: for its holder, who names it by that. ``TokenError`` malformed."""
+    match = _PAYLOAD.fullmatch(KEY_TOKEN.open(token).payload)
+    if match is None:
+        raise malformed("the claims of a CWT")
+    return _number(match[_INDEX])
 
 
 def _payload(claims: KeyClaims) -> bytes:

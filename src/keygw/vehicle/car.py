@@ -64,6 +64,8 @@ class Car:
         self.status = LinkStatus(vehicle_id, "disconnected")
         self.fast_keys: dict[bytes, FastKey] = {}
         """By key token, in memory alone: hosted devices do not persist them, and a new token needs a new handshake."""
+        self.kept: dict[str, bytes] = {}
+        """By digital key, the token that the vehicle has accepted and keeps: it need not travel again."""
         self._conversation: Conversation | None = None
         self._air = air
         self._books = books
@@ -115,6 +117,7 @@ class Car:
         if left is not None and conversation.authenticated:
             self.fast_keys = {token: key for token, key in self.fast_keys.items() if key.key_id != left.key_id}
             self.fast_keys[conversation.session.token] = left
+            self.kept[left.key_id] = conversation.session.token
         status = replace(
             self.measured(),
             state="authenticated" if conversation.authenticated else "disconnected",

@@ -37,7 +37,7 @@ from keygw.session.fast import FAST_ACTIONS, FastKey
 from keygw.session.identity import recognises
 from keygw.session.states import State
 from keygw.vehicle.ports import ATT_AND_L2CAP, Air, HeldKey, Link
-from keygw.wire.messages import Cmd, FastResult, LinkKind, Reading, Receipts, Res, Result
+from keygw.wire.messages import Cmd, ErrorCode, FastResult, LinkKind, Reading, Receipts, Res, Result
 
 ANSWER_SECONDS = 4.0
 """How long the vehicle may take for any one answer: the time-out of wallets for lock and unlock."""
@@ -94,6 +94,8 @@ class Conversation:
         """As it was when the last answer came: what came after that (events) is not the answer's cost."""
         self.handshake_ms: float | None = None
         self.result: Result | None = None
+        self.refused = False
+        """Whether the vehicle, or who spoke in its place, refused before it said anything of the key."""
         self.proof_sent = False
         """Whether message_3, and a first command with it, may have left: from then on it may have happened."""
         self.leave_by: float | None = None
@@ -177,12 +179,15 @@ class Conversation:
         """As it is now."""
         return Tally(self._round_trips, self.session.message_bytes, self._air_bytes)
 
-    async def authenticate(self, first: Cmd | None = None) -> Result:
-        """The handshake, with a first command in message_3. The vehicle may refuse the key in the result."""
+    async def authenticate(self, first: Cmd | None = None, *, kept: bool = False) -> Result:
+        """The handshake, with a first command in message_3. The vehicle may refuse the key in the result.
+
+        ``kept``: name the token that the vehicle has accepted before (``DeviceSession.begin``).
+        """
         await self._freshen()
         started = self._clock()
         answered = self._expect(Answered)
-        self.session.begin(self._clock(), first)
+        self.session.begin(self._clock(), first, kept=kept)
         await self._flush()
         event = await self._take(answered, ANSWER_SECONDS)
         assert isinstance(event, Answered)  # noqa: S101 - narrows the union; _expect(Answered) yields nothing else
@@ -195,7 +200,7 @@ class Conversation:
         """Opened by the fast path: good for its few actions alone."""
         return self.authenticated and self.session.state is State.QUICK
 
-    async def ask(self, command: Cmd, fast: FastKey | None = None) -> Reply:
+    async def ask(self, command: Cmd, fast: FastKey | None = None, *, kept: bool = False) -> Reply:
         """One command by the quickest road there is: the open session, the fast path, the full handshake.
 
         The number is the same on every road and the vehicle deduplicates it, so falling back never executes twice.
@@ -207,7 +212,7 @@ class Conversation:
             quick = await self._hurry(fast, command)
             if quick is not None:
                 return Reply(quick.outcome, quick.receipt, quick.list_sequence, Road.FAST)
-        result = await self.authenticate(command)
+        result = await self.authenticate(command, kept=kept)
         return Reply(result.outcome, result.receipt, result.list_sequence, Road.FULL)
 
     async def _hurry(self, key: FastKey, command: Cmd) -> FastResult | None:
@@ -327,7 +332,8 @@ class Conversation:
             case Read(readings):
                 if self._on_readings is not None:
                     self._on_readings(readings)
-            case Ended(_, reason):
+            case Ended(code, reason):
+                self.refused = code is ErrorCode.REFUSED and self.result is None
                 raise LinkError(f"the session ended: {reason}", code="link_lost", may_have_happened=self.proof_sent)
 
     def _answer(self) -> None:

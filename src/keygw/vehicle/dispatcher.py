@@ -40,9 +40,7 @@ class Dispatcher:
         if self._clock() >= command.expires_at:
             return CommandResult(CommandState.EXPIRED, "command_expired")
         try:
-            conversation = await car.reach(
-                command.key_id, command.expires_at - self._clock() - MARGIN_SECONDS, meter, command.action
-            )
+            conversation = await self._reach(car, command, meter)
         except KeygwError as error:
             return CommandResult(CommandState.FAILED, reason_of(error), measures=meter.read(None))
         await on_state(CommandState.SENT, None)
@@ -50,14 +48,25 @@ class Dispatcher:
         conversation.leave_by = leave_by
         if conversation.authenticated and time.monotonic() > leave_by:  # writing it down took longer than it may live
             return CommandResult(CommandState.EXPIRED, "command_expired", measures=meter.read(conversation))
+        asked, token, sent = Cmd(command.number, command.action), conversation.session.token, False
+        # Both are lost with whatever fails: then the token travels again, in a full handshake.
+        fast, kept = car.fast_keys.pop(token, None), car.kept.pop(command.key_id, None) == token
         try:
-            asked = Cmd(command.number, command.action)
-            # Lost with whatever fails: then the full handshake is next.
-            fast = car.fast_keys.pop(conversation.session.token, None)
-            reply = await conversation.ask(asked, fast)
+            try:
+                reply = await conversation.ask(asked, fast, kept=kept)
+            except LinkError:
+                if not (kept and conversation.refused):
+                    raise
+                # It has forgotten the token, or somebody says so in its place: the same number on a new link.
+                sent = conversation.proof_sent
+                await car.leave()
+                conversation = await self._reach(car, command, meter)
+                conversation.leave_by = leave_by
+                reply = await conversation.ask(asked)
         except KeygwError as error:
-            state = CommandState.UNKNOWN if conversation.proof_sent else CommandState.FAILED
-            if not conversation.proof_sent and error.code == "command_expired":
+            sent = sent or conversation.proof_sent
+            state = CommandState.UNKNOWN if sent else CommandState.FAILED
+            if not sent and error.code == "command_expired":
                 state = CommandState.EXPIRED
             measures = meter.read(conversation)
             await car.leave()
@@ -67,12 +76,19 @@ class Dispatcher:
             raise
         if reply.road is not Road.SESSION:
             meter.handshake_ms = conversation.handshake_ms
-        if reply.road is not Road.FULL and fast is not None and conversation.authenticated:
-            car.fast_keys[conversation.session.token] = fast
+        if conversation.authenticated:
+            if reply.road is not Road.FULL and fast is not None:
+                car.fast_keys[token] = fast
+            if kept:
+                car.kept[command.key_id] = token
         car.answered(conversation, reply)
         measures = meter.read(conversation, reply.road)
         await on_state(CommandState.ACKNOWLEDGED, None)
         return await self._conclude(car, conversation, command, reply.outcome, reply.receipt, measures)
+
+    async def _reach(self, car: Car, command: Command, meter: Meter) -> Conversation:
+        left = command.expires_at - self._clock() - MARGIN_SECONDS
+        return await car.reach(command.key_id, left, meter, command.action)
 
     async def _conclude(
         self,

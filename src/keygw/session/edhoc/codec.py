@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,11 +49,18 @@ class Credential:
         return cls(_KCWT_HEAD + token, token, public_key)
 
 
-def token_of(id_cred: bytes) -> bytes:
-    """The CWT that an ID_CRED_x carries by value; ``ProtocolError`` if it names a credential of another kind."""
-    if not id_cred.startswith(_KCWT_HEAD):
-        raise ProtocolError("the credential is of a kind that is not taken here")
-    return id_cred[len(_KCWT_HEAD) :]
+def token_of(id_cred: bytes, kept: Callable[[bytes], bytes | None]) -> bytes:
+    """The CWT that an ID_CRED_x carries by value, or that is ``kept`` under the kid it names.
+
+    ``ProtocolError`` if nothing is, and for a credential of another kind.
+    """
+    if id_cred.startswith(_KCWT_HEAD):
+        return id_cred[len(_KCWT_HEAD) :]
+    kid = cbor.decode(id_cred).get(KID) if id_cred.startswith(_KID_HEAD) else None
+    token = kept(kid) if isinstance(kid, bytes) else None
+    if token is None:
+        raise ProtocolError("the credential is unknown, or of a kind that is not taken here")
+    return token
 
 
 def encode_identifier(identifier: bytes) -> bytes:
