@@ -13,7 +13,7 @@ from keygw.session.events import Answered, Ended
 from keygw.session.identity import token_kid
 from keygw.session.states import State
 from keygw.token.cwt import index_of
-from keygw.wire.messages import Cmd, MessageType
+from keygw.wire.messages import Cmd, ErrorCode, MessageType
 from keygw_sim.depot import World
 from keygw_sim.garage import Garage
 from keygw_sim.rehearsal import Visit
@@ -57,7 +57,7 @@ def test_it_is_kept_across_a_power_cut(garage: Garage) -> None:
 def test_a_token_that_is_not_kept_is_refused_like_anything_else(garage: Garage, who: str) -> None:
     visit = name_it(garage.visit(who))
     assert visit.session.state is State.CLOSED
-    assert visit.last(Ended).code.label == "refused"
+    assert visit.last(Ended).code is ErrorCode.REFUSED
     assert garage.brain.body.locked is True
 
 
