@@ -289,6 +289,15 @@ def test_a_barred_key_cannot_push_others_out_of_the_receipt_log(garage: Garage) 
     assert len(kept) <= REFUSED_KEY_RECEIPTS + 2
 
 
+@pytest.mark.parametrize("kind", [LinkKind.DIRECT, LinkKind.RELAYED, LinkKind.HOSTED])
+def test_there_is_no_passive_entry_without_ranging_evidence(garage: Garage, kind: LinkKind) -> None:
+    """A fast relay makes plain BLE look near, so not even a direct link is evidence; an explicit tap is an UNLOCK."""
+    visit = garage.visit(link=kind)
+    assert visit.prove(Action.PASSIVE_UNLOCK, number=9).outcome is Outcome.PROXIMITY_REQUIRED
+    assert garage.brain.body.locked is True
+    assert garage.receipts()[-1].outcome is Outcome.PROXIMITY_REQUIRED
+
+
 @pytest.mark.parametrize("kind", [LinkKind.RELAYED, LinkKind.HOSTED])
 def test_a_device_that_is_not_near_cannot_drive(garage: Garage, kind: LinkKind) -> None:
     visit = garage.visit(link=kind)

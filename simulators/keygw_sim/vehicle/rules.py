@@ -71,13 +71,15 @@ def rights(claims: KeyClaims, memory: Memory) -> Entitlement:
 def judge_action(action: Action, allowed: Entitlement, link: LinkKind) -> Outcome:
     """``DONE`` if these rights cover the action, and the device is near where the action needs that.
 
-    A relayed or hosted device cancels proximity; only a direct one may drive.
+    A relayed or hosted device cancels proximity; only a direct one may drive. Passive entry needs ranging evidence, and
+    there is no message yet that brings any: a fast relay makes plain BLE look near, so it is refused to everybody.
     """
     if action.required is None:
         return Outcome.UNKNOWN_ACTION
     if not action.required & allowed:
         return Outcome.NOT_ENTITLED
-    return Outcome.PROXIMITY_REQUIRED if action in _NEARBY and link is not LinkKind.DIRECT else Outcome.DONE
+    near = action is not Action.PASSIVE_UNLOCK and (link is LinkKind.DIRECT or action not in _NEARBY)
+    return Outcome.DONE if near else Outcome.PROXIMITY_REQUIRED
 
 
 _NEARBY = frozenset({Action.START_ENGINE})

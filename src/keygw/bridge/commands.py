@@ -22,7 +22,8 @@ from keygw.model.ids import Random, new_id
 
 log = structlog.get_logger(__name__)
 
-_DOORS = (Action.LOCK, Action.UNLOCK)
+_UNLOCKS = (Action.UNLOCK, Action.PASSIVE_UNLOCK)
+_DOORS = (Action.LOCK, *_UNLOCKS)
 
 
 class Commands:
@@ -130,7 +131,7 @@ class Commands:
             raise BadInput("expires_at is in the past; is the app's clock right?", code="expires_in_past")
         if asked > now + self._timing.longest:
             raise BadInput(f"expires_at is more than {self._timing.longest:.0f} s ahead", code="expires_too_late")
-        if action is Action.UNLOCK:
+        if action in _UNLOCKS:
             return min(asked, now + self._timing.doors), False
         return asked, True
 

@@ -36,6 +36,7 @@ COMMAND_SCOPES: dict[Action, Scope] = {
     Action.FLASH_LIGHTS: Scope.COMMAND_LIGHTS,
     Action.START_ENGINE: Scope.COMMAND_START,
     Action.ALLOW_PAIRING: Scope.KEY_MANAGE,
+    Action.PASSIVE_UNLOCK: Scope.COMMAND_UNLOCK,
 }
 
 _SECURITY = frozenset({Scope.STATUS_SECURITY_READ})

@@ -19,6 +19,8 @@ class Action(OpenEnum):
     START_ENGINE = 5
     ALLOW_PAIRING = 6
     """An owner lets somebody in the car open pairing mode once."""
+    PASSIVE_UNLOCK = 7
+    """Unlock because the device is near, without a tap: only on ranging evidence, which plain BLE cannot give."""
 
     @property
     def required(self) -> Entitlement | None:
@@ -33,6 +35,7 @@ _REQUIRED: dict[Action, Entitlement] = {
     Action.FLASH_LIGHTS: Entitlement.LIGHT_FLASH,
     Action.START_ENGINE: Entitlement.ENGINE_START,
     Action.ALLOW_PAIRING: Entitlement.KEY_MANAGE,
+    Action.PASSIVE_UNLOCK: Entitlement.DOOR_UNLOCK,
 }
 
 
