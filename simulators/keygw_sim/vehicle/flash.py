@@ -14,6 +14,8 @@ from keygw.crypto.signer import LocalSigner
 from keygw.model.errors import KeygwError, StoreError
 from keygw.token.claims import KeyClaims
 
+FORMAT = 1
+"""Of the file; a newer one is refused, because what it says of revocation must not be misread."""
 RECEIPTS_KEPT = 1024
 ANSWERS_KEPT = 32
 """Commands remembered per digital key, so that a retry is answered and not repeated."""
@@ -139,7 +141,7 @@ class Memory:
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "v": 1,
+            "v": FORMAT,
             "vehicle_id": self.vehicle_id,
             "name": self.name,
             "vehicle_key": self.signer.to_pem().decode(),
@@ -194,11 +196,19 @@ class Flash:
         self._file = folder / "vehicle.json"
 
     def load(self) -> Memory | None:
-        """What was saved last, or ``None`` for a car fresh from the line. ``StoreError`` flash_damaged."""
+        """What was saved last; ``None`` for a car fresh from the line. ``StoreError`` flash_damaged, flash_too_new."""
         if not self._file.exists():
             return None
         try:
-            return Memory.from_json(json.loads(self._file.read_text()))
+            data = json.loads(self._file.read_text())
+            if isinstance(data, dict) and isinstance(data.get("v"), int) and data["v"] > FORMAT:
+                raise StoreError(
+                    f"{self._file} was written by a newer release (format {data['v']}): update this one",
+                    code="flash_too_new",
+                )
+            return Memory.from_json(data)
+        except StoreError:
+            raise
         except (ValueError, KeyError, TypeError, RecursionError, KeygwError) as error:
             raise StoreError(
                 f"{self._file} is damaged: restore it, or remove it for a car fresh from the line", code="flash_damaged"

@@ -172,6 +172,7 @@ class DeviceSession(Session):
     def _on_message(self, message_type: MessageType, body: bytes, now: float) -> list[Event]:
         match message_type:
             case MessageType.HELLO:
+                messages.check_info(self._info)
                 hello = Hello.decode(body)
                 self._hello, self._peer_ephemeral = body, hello.ephemeral
                 self._channel = None

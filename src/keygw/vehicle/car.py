@@ -174,4 +174,5 @@ class Car:
 
 def reason_of(error: KeygwError) -> str:
     """The word of the field for a failure on the way to the car. What the peer broke is its business, not the app's."""
-    return error.code if isinstance(error, LinkError) else "vehicle_not_trusted"
+    passed_on = isinstance(error, LinkError) or error.code == "version_unsupported"
+    return error.code if passed_on else "vehicle_not_trusted"

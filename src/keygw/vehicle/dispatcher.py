@@ -116,7 +116,7 @@ class Dispatcher:
                 await self._courier.reconcile(car, conversation)
         elif conversation.waiting:
             await car.leave()
-        if receipt is not None and receipt.outcome is not outcome:
+        if receipt is not None and receipt.outcome != outcome:
             return CommandResult(CommandState.UNKNOWN, "receipt_disagrees", outcome, receipt, measures)
         if not outcome.ok:
             return CommandResult(CommandState.FAILED, outcome.label, outcome, receipt, measures)

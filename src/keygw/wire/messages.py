@@ -94,7 +94,7 @@ class Hello:
             raise ProtocolError("HELLO has a wrong length")
         version, nonce, ephemeral, boot_epoch = _HELLO.unpack(body)
         if version != VERSION:
-            raise ProtocolError(f"the vehicle speaks version {version}, this release {VERSION}")
+            raise _other_version([version])
         return cls(nonce, ephemeral, boot_epoch, version)
 
 
@@ -346,6 +346,21 @@ def _bytes(value: object, length: int) -> bytes:
 def encode_info(rotating_id: bytes) -> bytes:
     """The INFO characteristic: the versions this vehicle speaks, and the rotating id of this connection."""
     return cbor.encode([[VERSION], rotating_id])
+
+
+def check_info(value: bytes) -> None:
+    """``ProtocolError`` version_unsupported unless the vehicle speaks this version; any other for a malformed INFO."""
+    versions, _ = decode_info(value)
+    if VERSION not in versions:
+        raise _other_version(versions)
+
+
+def _other_version(spoken: Sequence[int]) -> ProtocolError:
+    said = ", ".join(str(version) for version in spoken)
+    return ProtocolError(
+        f"the vehicle speaks version {said} of the key session, this release {VERSION}: update the older of the two",
+        code="version_unsupported",
+    )
 
 
 def decode_info(value: bytes) -> tuple[tuple[int, ...], bytes]:
