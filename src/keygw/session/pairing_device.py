@@ -20,6 +20,7 @@ from keygw.session.pairing import (
 )
 from keygw.session.states import Side
 from keygw.token.ticket import check_ticket, verify_ticket
+from keygw.wire import messages
 from keygw.wire import pairing as bodies
 from keygw.wire.frame import AFTER_AUTHENTICATION
 from keygw.wire.messages import Hello, MessageType
@@ -88,6 +89,7 @@ class PairingDevice(Session):
     def _on_message(self, message_type: MessageType, body: bytes, now: float) -> list[Event]:
         match message_type:
             case MessageType.HELLO:
+                messages.check_info(self._info)
                 hello = Hello.decode(body)
                 self._hello = body
                 return [Greeted(hello.boot_epoch)]
