@@ -6,7 +6,16 @@ import time
 
 import pytest
 
-from keygw.crypto.cbor import MAX_BYTES, MAX_DEPTH, decode, decode_sequence, encode, is_uint, split_sequence
+from keygw.crypto.cbor import (
+    MAX_BYTES,
+    MAX_DEPTH,
+    decode,
+    decode_sequence,
+    encode,
+    is_uint,
+    only_byte_string,
+    split_sequence,
+)
 from keygw.model.errors import ProtocolError
 
 
@@ -91,6 +100,29 @@ def test_depth_and_size_are_bounded() -> None:
     assert len(decode(encode(bytes(MAX_BYTES - 3)))) == MAX_BYTES - 3
     with pytest.raises(ProtocolError):
         decode(encode(bytes(MAX_BYTES - 2)))
+
+
+def test_the_short_way_to_a_byte_string_agrees_with_the_long_one() -> None:
+    """Every length at which the head changes, everything that is refused, and every change of one byte of the head."""
+    sizes = (0, 1, 23, 24, 25, 255, 256, 257, 258, MAX_BYTES - 3, MAX_BYTES - 2)
+    whole = [encode(bytes(size)) for size in sizes]
+    cases = [
+        *whole,
+        *map(bytes.fromhex, REFUSED.values()),
+        *(item + b"\x00" for item in whole),
+        *(i[:-1] for i in whole),
+    ]
+    cases += [bytes((first,)) + item[1:] for item in whole for first in range(256)]
+    cases += [item[:1] + bytes((second,)) + item[2:] for item in whole for second in range(256)]
+    taken = 0
+    for case in cases:
+        try:
+            value = decode(case)
+        except ProtocolError:
+            value = None
+        assert only_byte_string(case) == (value if isinstance(value, bytes) else None), case[:4].hex()
+        taken += isinstance(value, bytes)
+    assert taken > len(sizes)
 
 
 def test_a_hostile_item_costs_little() -> None:

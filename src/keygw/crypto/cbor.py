@@ -8,6 +8,7 @@ whose keys are integers or strings, booleans, null and floats; no tags. Bounds: 
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 from typing import Any
 
 import cbor2
@@ -16,7 +17,6 @@ from keygw.model.errors import ProtocolError
 
 MAX_BYTES = 4096
 MAX_DEPTH = 8
-_TINY = [bytes((number,)) for number in range(24)]
 _FLOAT_BYTES = {25: 3, 26: 5, 27: 9}
 _SIMPLE = {20: False, 21: True, 22: None}
 
@@ -57,19 +57,25 @@ def byte_string(data: bytes) -> bytes:
     return _head(0x40, size) + data
 
 
+def only_byte_string(data: bytes) -> bytes | None:
+    """What ``decode`` gives where that is a byte string, for what is read from every message; ``None`` otherwise."""
+    size = len(data)
+    content = data[1 if size < 25 else 2 if size < 258 else 3 :]
+    return content if size <= MAX_BYTES and byte_string(content) == data else None
+
+
+@lru_cache(maxsize=1024)
 def integer(value: int) -> bytes:
-    """``value`` in its shortest form."""
-    if 0 <= value < 24:
-        return _TINY[value]
+    """``value`` in its shortest form. A memo: labels and lengths are the same few in every message."""
     return _head(0x00, value) if value >= 0 else _head(0x20, -1 - value)
 
 
 def decode(data: bytes) -> Any:
     """The single item in ``data``. ``ProtocolError`` if malformed, trailing, oversize or not deterministic."""
-    items = decode_sequence(data)
+    items = split_sequence(data)
     if len(items) != 1:
         raise ProtocolError("expected exactly one CBOR item")
-    return items[0]
+    return items[0][0]
 
 
 def decode_sequence(data: bytes) -> list[Any]:
@@ -101,21 +107,23 @@ def is_uint(value: object, limit: int = 2**64) -> bool:
 def _read(data: bytes, at: int, depth: int) -> tuple[Any, int]:
     """``(value, where the next item starts)``; ``IndexError`` where the bytes end too early."""
     first = data[at]
+    if first < 0x18:
+        return first, at + 1
     major, number = first & 0xE0, first & 0x1F
     if major == 0xE0:
         return _read_simple(data, at, number)
     at += 1
     if number >= 24:
         number, at = _read_number(data, at, number)
-    if major == 0x00:
-        return number, at
-    if major == 0x20:
-        return -1 - number, at
     if major in (0x40, 0x60):
         end = at + number
         if end > len(data):
             raise IndexError
         return (data[at:end] if major == 0x40 else data[at:end].decode()), end
+    if major == 0x00:
+        return number, at
+    if major == 0x20:
+        return -1 - number, at
     if major == 0xC0:
         raise ProtocolError("CBOR tags are not allowed")
     if depth == MAX_DEPTH:
@@ -148,6 +156,8 @@ def _read_map(data: bytes, at: int, size: int, depth: int) -> tuple[dict[Any, An
 
 
 def _read_number(data: bytes, at: int, short: int) -> tuple[int, int]:
+    if short == 24 and data[at] >= 24:  # most lengths there are
+        return data[at], at + 1
     if short > 27:
         raise ProtocolError("CBOR of indefinite length, or of a reserved one, is not allowed")
     extra = 1 << short - 24

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 from keygw.model.errors import BadInput
 
@@ -34,6 +35,7 @@ def new_id(prefix: str, random: Random) -> str:
     return format_id(prefix, random(ID_BYTES))
 
 
+@lru_cache(maxsize=1024)
 def id_bytes(text: str, prefix: str | None = None) -> bytes:
     """The 10 bytes of an id; ``BadInput`` unless it is the canonical form (of that prefix)."""
     if not _ID.fullmatch(text) or (prefix is not None and text[:3] != prefix):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
+from keygw.crypto.aead import TAG_BYTES
 from keygw.crypto.kdf import sha256
 from keygw.model.errors import KeygwError, ProtocolError
 from keygw.model.ids import Random, id_bytes
@@ -26,6 +27,7 @@ SESSION_SECONDS = 600.0
 EAD_INTENT = 65001
 """EAD label of the item that binds HELLO (sent critical, so negative)."""
 SESSION_HASH_BYTES = 8
+_UNCOUNTED = (MessageType.HELLO, MessageType.HELLO_REQ)
 
 
 class Session:
@@ -65,8 +67,7 @@ class Session:
             if message is None:
                 return []
             message_type, body = MessageType(message[0]), message[1:]
-            self._step(self.side.other, message_type)
-            self._count(message_type, message)
+            self._step(self.side.other, message_type, len(message))
             if message_type is MessageType.ERROR:
                 code = messages.decode_error(body)
                 return [Ended(code, f"the {self.side.other.value} ended the session: {code.label}")]
@@ -114,24 +115,18 @@ class Session:
     def _on_message(self, message_type: MessageType, body: bytes, now: float) -> list[Event]:
         raise ProtocolError(f"{message_type.name} is not handled by the {self.side.value}")
 
-    def _step(self, who: Side, message_type: MessageType) -> None:
+    def _step(self, who: Side, message_type: MessageType, size: int) -> None:
         self.state = advance(self.state, who, message_type)
-
-    def _count(self, message_type: MessageType, message: bytes) -> None:
-        if message_type not in (MessageType.HELLO, MessageType.HELLO_REQ):
-            self.message_bytes += len(message)
+        if message_type not in _UNCOUNTED:
+            self.message_bytes += size
 
     def _send(self, message_type: MessageType, body: bytes) -> None:
-        self._step(self.side, message_type)
-        message = bytes((message_type,)) + body
-        self._count(message_type, message)
-        self._outbox.append(message)
+        self._step(self.side, message_type, 1 + len(body))
+        self._outbox.append(bytes((message_type,)) + body)
 
     def _send_sealed(self, message_type: MessageType, plaintext: bytes) -> None:
-        self._step(self.side, message_type)
-        message = bytes((message_type,)) + self._opened.seal(message_type, plaintext)
-        self._count(message_type, message)
-        self._outbox.append(message)
+        self._step(self.side, message_type, 1 + len(plaintext) + TAG_BYTES)
+        self._outbox.append(bytes((message_type,)) + self._opened.seal(message_type, plaintext))
 
     def _unseal(self, message_type: MessageType, body: bytes) -> bytes:
         return self._opened.open(message_type, body)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from keygw.crypto.signer import device_id
 from keygw.model.digital_key import Role
@@ -108,6 +109,7 @@ def raw_ids(first: str, second: str, third: str) -> bytes:
     return int((first[4:] + second[4:] + third[4:]).translate(_DIGITS), 32).to_bytes(30, "big")
 
 
+@lru_cache(maxsize=1024)
 def text_id(head: str, raw: bytes) -> str:
     """``("key_", 10 bytes)`` -> ``key_...``: ``model.ids.format_id``, ten bits at a time."""
     bits = int.from_bytes(raw, "big")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from keygw.crypto.cbor import byte_string
+from keygw.crypto.cbor import byte_string, only_byte_string
 from keygw.crypto.cose import TYP, open1
 from keygw.crypto.errors import CryptoError
 from keygw.crypto.signer import SIGNATURE_BYTES, Signer, verify
@@ -78,9 +78,8 @@ class Purpose:
         if message[:kid_at] != self._message_head + self._before_kid or message[typ_at:end] != self._typ:
             raise self._refusal(message)
         body, tail = message[end + 1 : -SIGNATURE_BYTES - 2], message[-SIGNATURE_BYTES - 2 :]
-        start = 1 if len(body) < 25 else 2 if len(body) < 258 else 3
-        payload = body[start:]
-        if message[end : end + 1] != b"\xa0" or tail[:2] != _SIGNATURE_HEAD or byte_string(payload) != body:
+        payload = only_byte_string(body)
+        if payload is None or message[end : end + 1] != b"\xa0" or tail[:2] != _SIGNATURE_HEAD:
             raise malformed("not the COSE_Sign1 of this specification")
         return Envelope(
             kid=message[kid_at:typ_at],

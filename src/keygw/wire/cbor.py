@@ -2,6 +2,24 @@
 
 from __future__ import annotations
 
-from keygw.crypto.cbor import byte_string, decode, decode_sequence, encode, integer, is_uint, split_sequence
+from keygw.crypto.cbor import (
+    byte_string,
+    decode,
+    decode_sequence,
+    encode,
+    integer,
+    is_uint,
+    only_byte_string,
+    split_sequence,
+)
 
-__all__ = ["byte_string", "decode", "decode_sequence", "encode", "integer", "is_uint", "split_sequence"]
+__all__ = [
+    "byte_string",
+    "decode",
+    "decode_sequence",
+    "encode",
+    "integer",
+    "is_uint",
+    "only_byte_string",
+    "split_sequence",
+]

@@ -47,7 +47,7 @@ class Reassembler:
         self.limit = BEFORE_AUTHENTICATION
         """The largest message accepted; the session raises it to ``AFTER_AUTHENTICATION``."""
         self._sequence = 0
-        self._parts: bytearray | None = None
+        self._parts = b""
         self._last_at = 0.0
 
     def push(self, frame: bytes, now: float) -> bytes | None:
@@ -58,22 +58,21 @@ class Reassembler:
         if header & SEQUENCE != self._sequence:
             raise ProtocolError("a frame was lost, repeated or reordered")
         self._sequence = (self._sequence + 1) & SEQUENCE
-        if self._parts is not None and now - self._last_at > INACTIVITY_SECONDS:
+        if self._parts and now - self._last_at > INACTIVITY_SECONDS:
             raise ProtocolError("a message stayed unfinished for too long")
-        if bool(header & FIRST) != (self._parts is None):
+        if bool(header & FIRST) == bool(self._parts):
             raise ProtocolError("a message began inside another, or a middle came first")
-        parts = bytearray() if self._parts is None else self._parts
-        if len(parts) + len(frame) - 1 > self.limit:
+        message = self._parts + frame[1:]
+        if len(message) > self.limit:
             raise ProtocolError(f"a message is larger than {self.limit} bytes")
-        parts += frame[1:]
         self._last_at = now
         if not header & LAST:
-            self._parts = parts
+            self._parts = message
             return None
-        self._parts = None
-        return bytes(parts)
+        self._parts = b""
+        return message
 
     @property
     def deadline(self) -> float | None:
         """When an unfinished message must be given up, or ``None``."""
-        return None if self._parts is None else self._last_at + INACTIVITY_SECONDS
+        return self._last_at + INACTIVITY_SECONDS if self._parts else None

@@ -332,7 +332,7 @@ def _array(value: Any, length: int) -> list[Any]:
 
 
 def _uint(value: object, limit: int) -> int:
-    if not isinstance(value, int) or not cbor.is_uint(value, limit):
+    if type(value) is not int or not 0 <= value < limit:  # a bool is none
         raise ProtocolError("expected an unsigned integer in range")
     return value
 

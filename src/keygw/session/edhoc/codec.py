@@ -82,8 +82,8 @@ def decode_identifier(item: Item) -> bytes:
 def encode_id_cred(id_cred: bytes) -> bytes:
     """ID_CRED_x as it travels: a lone ``kid`` as an identifier (section 3.5.3.2)."""
     if id_cred.startswith(_KID_HEAD):
-        kid = cbor.decode(id_cred)[KID]
-        if isinstance(kid, bytes):
+        kid = cbor.only_byte_string(id_cred[len(_KID_HEAD) :])
+        if kid is not None:
             return encode_identifier(kid)
     return id_cred
 
@@ -100,7 +100,7 @@ def decode_id_cred(item: Item) -> bytes:
 
 def encode_ead(items: Sequence[Ead]) -> bytes:
     return b"".join(
-        cbor.integer(item.label) + (b"" if item.value is None else cbor.byte_string(item.value)) for item in items
+        [cbor.integer(item.label) + (b"" if item.value is None else cbor.byte_string(item.value)) for item in items]
     )
 
 
@@ -113,19 +113,19 @@ def decode_ead(items: Sequence[Item], critical: Collection[int]) -> tuple[list[E
     found: list[Ead] = []
     for value, _ in items:
         if isinstance(value, int) and not isinstance(value, bool):
+            if value < 0 and -value not in critical:
+                raise ProtocolError("EAD holds a critical item that this release does not know")
             found.append(Ead(value))
         elif isinstance(value, bytes) and found and found[-1].value is None:
             found[-1] = Ead(found[-1].label, value)
         else:
             raise ProtocolError("EAD is malformed")
-    if any(item.label < 0 and -item.label not in critical for item in found):
-        raise ProtocolError("EAD holds a critical item that this release does not know")
-    return found, b"".join(encoded for _, encoded in items)
+    return found, b"".join([encoded for _, encoded in items])
 
 
 def only_item(message: bytes) -> bytes:
     """The byte string that message_2, _3 and _4 are."""
-    items = cbor.split_sequence(message)
-    if len(items) != 1 or not isinstance(items[0][0], bytes):
+    content = cbor.only_byte_string(message)
+    if content is None:
         raise ProtocolError("expected exactly one byte string")
-    return items[0][0]
+    return content

@@ -43,7 +43,7 @@ class ResponderCore(Party):
         items = cbor.split_sequence(message_1)
         if len(items) < 4:
             raise ProtocolError("message_1 is malformed")
-        method, offered, g_x = (value for value, _ in items[:3])
+        method, offered, g_x = [value for value, _ in items[:3]]
         if not cbor.is_uint(method) or method != self.METHOD:
             raise ProtocolError("method not accepted")
         self._start(select(decode_suites(offered), self._suites))
