@@ -76,7 +76,7 @@ def test_a_command_refused_does_not_end_the_session(garage: Garage) -> None:
     assert visit.last(Responded).response.outcome is Outcome.DONE
 
 
-@pytest.mark.parametrize("action", [Action(7), Action(200), Action(255)])
+@pytest.mark.parametrize("action", [Action(100), Action(200), Action(255)])
 def test_an_unknown_action_is_refused_and_recorded(garage: Garage, action: Action) -> None:
     assert garage.tries("owner", action) is Outcome.UNKNOWN_ACTION
     assert garage.receipts()[-1].action == action
