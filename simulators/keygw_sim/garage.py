@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from keygw.crypto.signer import thumbprint
+from keygw.crypto.signer import LocalSigner, thumbprint
 from keygw.model.command import Action, Outcome
 from keygw.model.digital_key import Role
 from keygw.model.entitlement import PROFILES
@@ -17,23 +17,29 @@ from keygw.token.claims import KeyClaims
 from keygw.token.receipt import verify_receipt
 from keygw.wire.messages import LinkKind
 from keygw_sim.chance import chance, new_signer
-from keygw_sim.rehearsal import ISSUED_AT, Office, Visit
+from keygw_sim.rehearsal import ISSUED_AT, CarSide, Office, Visit
 from keygw_sim.vehicle.brain import Brain
 from keygw_sim.vehicle.flash import Flash, Issuer, Memory
 from keygw_sim.vehicle.runner import new_vehicle
 
 
 class Garage:
-    """One car, its office, an owner, a friend, and the friend's friend. Both clocks stand still until moved."""
+    """One car, its office, an owner, a friend, and the friend's friend. Both clocks stand still until moved.
 
-    def __init__(self, folder: Path) -> None:
-        self.random = chance("garage", "all")
+    ``beside``: another garage, whose people and office this car has as well.
+    """
+
+    def __init__(self, folder: Path, beside: Garage | None = None) -> None:
+        self.random = chance("garage", "all" if beside is None else "beside")
         self.time = float(ISSUED_AT + 60)
         self.monotonic = 100.0
-        self.office = Office(self.random)
+        self.office: Office = Office(self.random) if beside is None else beside.office
         self.folder = folder
         self.log: list[tuple[str, dict[str, object]]] = []
-        self.signers = {who: new_signer(self.random) for who in ("owner", "friend", "grandchild", "stranger")}
+        people = ("owner", "friend", "grandchild", "stranger")
+        self.signers: dict[str, LocalSigner] = (
+            {who: new_signer(self.random) for who in people} if beside is None else dict(beside.signers)
+        )
         memory = new_vehicle("Car", self.random)
         memory.issuers.append(Issuer(self.office.key.issuer, self.office.kid, self.office.key.public_key))
         memory.owners.append(thumbprint(self.signers["owner"].public_key))
@@ -85,15 +91,19 @@ class Garage:
         subscribe: bool = False,
         max_frame: int = 512,
         link: LinkKind = LinkKind.DIRECT,
+        meets: CarSide | None = None,
         **changes: object,
     ) -> Visit:
-        """A new connection of that device, HELLO heard; the changes are to its claims."""
+        """A new connection of that device, HELLO heard; the changes are to its claims.
+
+        ``meets``: who answers, if it is not the car itself.
+        """
         self._conn += 1
         claims = self.claims(who, **changes)
         if claims not in self._hands:  # a device shows the token that it has: signed anew, it would be another one
             self._hands[claims] = self.office.hand(claims)
         return Visit(
-            self.brain, self._hands[claims], self.signers[who], self.random, lambda: self.monotonic,
+            meets or self.brain, self._hands[claims], self.signers[who], self.random, lambda: self.monotonic,
             conn=self._conn, subscribe=subscribe, max_frame=max_frame, link=link,
         )  # fmt: skip
 

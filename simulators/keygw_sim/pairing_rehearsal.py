@@ -36,8 +36,7 @@ from keygw.wire.frame import MAX_FRAME
 from keygw.wire.messages import encode_info
 from keygw.wire.pairing import Credential
 from keygw_sim.chance import chance, new_signer
-from keygw_sim.rehearsal import Office, first_of
-from keygw_sim.vehicle.brain import Brain
+from keygw_sim.rehearsal import CarSide, Office, first_of
 
 CODE = "31415926"
 OWNER_TOKEN = b"a key token"
@@ -152,14 +151,14 @@ class PairingStage:
 
 
 class PairingVisit:
-    """A device that wants to pair with a ``Brain``, over no link at all. ``token``: asks the issuer, given the ticket.
+    """A device that wants to pair with a car, over no link at all. ``token``: asks the issuer, given the ticket.
 
     ``ask`` starts it; ``heard`` has what the device learns. With ``token`` ``None`` it stops once it has the ticket.
     """
 
     def __init__(
         self,
-        brain: Brain,
+        brain: CarSide,
         code: str,
         signer: Signer,
         random: Random,

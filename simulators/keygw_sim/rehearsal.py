@@ -6,9 +6,9 @@ meets a whole simulated car. Used by tests, benchmarks and the frozen vectors of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from keygw.crypto.kdf import sha256
 from keygw.crypto.signer import Signer, thumbprint
@@ -30,7 +30,7 @@ from keygw.token.trust import IssuerKey, TrustedIssuers, kid_of
 from keygw.wire.frame import MAX_FRAME
 from keygw.wire.messages import TIME_NONCE_BYTES, Cmd, FastResult, LinkKind, Result, encode_info
 from keygw_sim.chance import chance, new_signer
-from keygw_sim.vehicle.brain import Brain
+from keygw_sim.vehicle.flash import Memory
 
 ISSUED_AT = 1_800_000_000
 """When every token of the ``Office`` was issued, Unix seconds."""
@@ -221,12 +221,32 @@ class Stage:
         self.messages[-1] = (who, size + len(frame) - 1)
 
 
+class CarSide(Protocol):
+    """Whom a visit meets: a ``Brain``, or somebody who stands before it."""
+
+    @property
+    def memory(self) -> Memory:
+        """Of the car that the device means."""
+
+    def connected(self, conn: int) -> None: ...
+
+    def subscribed(self, conn: int) -> None: ...
+
+    def info(self, conn: int) -> bytes: ...
+
+    def frame(self, conn: int, frame: bytes) -> None: ...
+
+    def outgoing(self, conn: int, max_frame: int) -> Iterator[bytes]: ...
+
+    def disconnected(self, conn: int) -> None: ...
+
+
 class Visit:
-    """A device that meets a ``Brain`` over no link at all: what it sends arrives, what it hears is in ``heard``."""
+    """A device that meets a car over no link at all: what it sends arrives, what it hears is in ``heard``."""
 
     def __init__(
         self,
-        brain: Brain,
+        brain: CarSide,
         hand: KeyInHand,
         signer: Signer,
         random: Random,

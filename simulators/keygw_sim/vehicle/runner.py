@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from keygw.ble.bumble_host import HciOpener
 from keygw.crypto.signer import encode_public
 from keygw.model.errors import LinkError
 from keygw.model.ids import Random, new_id
@@ -25,7 +26,7 @@ TICK_SECONDS = 0.5
 class VehicleOnAir:
     """A vehicle that advertises and answers; ``PeripheralHandler`` of its ``GattPeripheral``."""
 
-    def __init__(self, brain: Brain, transport: str, *, max_mtu: int = PREFERRED_MTU) -> None:
+    def __init__(self, brain: Brain, transport: str | HciOpener, *, max_mtu: int = PREFERRED_MTU) -> None:
         self.brain = brain
         self._peripheral = GattPeripheral(transport, self, max_mtu=max_mtu)
         self._ticker: asyncio.Task[None] | None = None
