@@ -299,6 +299,27 @@ def test_an_owners_permission_ends(yard: Yard) -> None:
         yard.brain.open_pairing()
 
 
+@pytest.mark.parametrize("back", [ALLOWED_SECONDS - 1, 1])
+def test_a_clock_set_back_does_not_bring_a_permission_back(yard: Yard, back: int) -> None:
+    yard.pair(yard.show(), yard.owner)
+    yard.drive(yard.owner).prove(Action.ALLOW_PAIRING)
+    yard.time += ALLOWED_SECONDS
+    yard.brain.tick()
+    assert yard.stored().pairing.allowed_until == 0
+    yard.reboot()
+    yard.time -= back
+    with pytest.raises(Conflict):
+        yard.brain.open_pairing()
+
+
+def test_a_clock_from_before_the_permission_is_not_believed(yard: Yard) -> None:
+    yard.pair(yard.show(), yard.owner)
+    yard.drive(yard.owner).prove(Action.ALLOW_PAIRING)
+    yard.time -= 3600
+    with pytest.raises(Conflict):
+        yard.brain.open_pairing()
+
+
 def test_a_friend_with_every_entitlement_cannot_allow_it(yard: Yard) -> None:
     yard.pair(yard.show(), yard.owner)
     parent = yard.office.claims(yard.vehicle, yard.owner.public_key).key_id

@@ -56,6 +56,12 @@ class PairingDesk:
         return bool(pairing.record) and pairing.opened_at <= self._now() < pairing.opened_at + CODE_SECONDS
 
     @property
+    def _allowed(self) -> bool:
+        """Whether an owner's permission is in force. As with the code, a clock from before it does not revive it."""
+        until = self._memory().pairing.allowed_until
+        return until - ALLOWED_SECONDS <= self._now() < until
+
+    @property
     def open(self) -> bool:
         """Whether a device may try now."""
         return self.shown and self._memory().pairing.tries < MOST_TRIES
@@ -66,7 +72,7 @@ class PairingDesk:
         An older code, and a ticket that was never used, end with it.
         """
         memory, now = self._memory(), self._now()
-        approved = now < memory.pairing.allowed_until
+        approved = self._allowed
         if memory.owners and not approved:
             raise Conflict("the car has an owner, who must allow pairing first", code="owner_exists")
         code, salt = self._new_code(), self._random(SALT_BYTES)
@@ -127,10 +133,18 @@ class PairingDesk:
             draft.owners.append(device)
 
     def tick(self) -> bool:
-        """Forget a code whose time is over; whether there was one. After the fifth try the proof may be under way."""
-        if not self._memory().pairing.record or self.shown:
-            return False
+        """Forget a code, and a permission, whose time is over; whether there was a code.
+
+        Both are wiped from flash, or a clock set back later would bring them back. After the fifth try the proof may be
+        under way.
+        """
         try:
+            pairing = self._memory().pairing
+            if pairing.allowed_until and not self._allowed:
+                with self._durably() as draft:
+                    draft.pairing = replace(pairing, allowed_until=0)
+            if not pairing.record or self.shown:
+                return False
             self._end("expired")
         except OSError:
             return False  # it is over by the clock in any case; the next tick clears it away
