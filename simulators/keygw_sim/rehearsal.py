@@ -270,9 +270,9 @@ class Visit:
         brain.subscribed(conn)
         self.carry()
 
-    def prove(self, action: Action | None = None, number: int = 1) -> Result:
-        """The handshake, with a first command if there is one."""
-        self.session.begin(self._clock(), None if action is None else Cmd(number, action))
+    def prove(self, action: Action | None = None, number: int = 1, *, kept: bool = False) -> Result:
+        """The handshake, with a first command if there is one. ``kept``: the token is named, not sent."""
+        self.session.begin(self._clock(), None if action is None else Cmd(number, action), kept=kept)
         self.carry()
         return self.last(Answered).result
 

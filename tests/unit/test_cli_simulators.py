@@ -27,6 +27,7 @@ def nothing(argv=None):
     return None
 """
 REAL = {
+    "attack": "keygw_sim.attacker.__main__:main",
     "demo": "keygw_sim.scenarios.demo:main",
     "phone": "keygw_sim.phone.__main__:main",
     "radio": "keygw_sim.radio.__main__:main",
@@ -68,6 +69,7 @@ def probe(install: Install) -> Path:
         (["sim", "vehicle", "--help"], ["--help"]),
         (["sim", "radio", "--port", "0", "--verbose", "x", "-y"], ["--port", "0", "--verbose", "x", "-y"]),
         (["sim", "phone", "--name=a b", "--json"], ["--name=a b", "--json"]),
+        (["sim", "attack", "replay", "--json"], ["replay", "--json"]),
     ],
 )
 def test_what_is_passed_on(line: list[str], passed_on: list[str], capsys: pytest.CaptureFixture[str]) -> None:

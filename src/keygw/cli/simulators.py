@@ -14,7 +14,7 @@ GROUP = "keygw.simulators"
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 """Everything after the name, ``--help`` included, is the simulator's to understand."""
 
-app = typer.Typer(no_args_is_help=True, help="Simulated vehicle, radio and phone, each a process of its own.")
+app = typer.Typer(no_args_is_help=True, help="Simulated vehicle, radio and phone, and attacks on them.")
 
 
 def load(name: str) -> Callable[[Sequence[str]], int]:
@@ -85,3 +85,9 @@ def radio(context: typer.Context) -> int:
 def phone(context: typer.Context) -> int:
     """A simulated phone with its own device key."""
     return run("phone", context.args)
+
+
+@app.command(context_settings=PASS_ON)
+def attack(context: typer.Context) -> int:
+    """Attack simulated cars, and see what holds."""
+    return run("attack", context.args)
