@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import struct
 from collections.abc import Callable, Coroutine
 from typing import Any, ClassVar, TypeVar
 
@@ -97,7 +98,7 @@ class BumbleScanner(BaseBleakScanner):
     def _on_advertisement(self, heard: Advertisement) -> None:
         try:
             data = advertisement_data(heard)
-        except (ValueError, IndexError, UnicodeDecodeError) as error:
+        except ValueError as error:
             _logger.debug("unreadable advertisement from %s: %s", heard.address, error)
             return
         address = heard.address.to_string(False)
@@ -110,7 +111,14 @@ class BumbleScanner(BaseBleakScanner):
 
 
 def advertisement_data(heard: Advertisement) -> AdvertisementData:
-    """Bumble's view of an advertisement as bleak's. ``ValueError`` (and kin) when the sender broke the format."""
+    """Bumble's view of an advertisement as bleak's. ``ValueError`` when the sender broke the format."""
+    try:
+        return _advertisement_data(heard)
+    except (IndexError, struct.error) as error:  # Bumble reads lengths that it has not looked at
+        raise ValueError("an element of the advertisement is cut short") from error
+
+
+def _advertisement_data(heard: Advertisement) -> AdvertisementData:
     kinds = AdvertisingData.Type
     uuids = [
         *heard.data.get_all(kinds.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS),
