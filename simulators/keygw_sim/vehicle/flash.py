@@ -6,12 +6,13 @@ import base64
 import contextlib
 import json
 import os
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import astuple, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from keygw.crypto.signer import LocalSigner
 from keygw.model.errors import KeygwError, StoreError
+from keygw.model.ids import id_bytes
 from keygw.token.claims import KeyClaims
 
 FORMAT = 1
@@ -206,10 +207,13 @@ class Flash:
                     f"{self._file} was written by a newer release (format {data['v']}): update this one",
                     code="flash_too_new",
                 )
-            return Memory.from_json(data)
+            memory = Memory.from_json(data)
+            id_bytes(memory.vehicle_id, "veh")
+            _check(memory)
+            return memory
         except StoreError:
             raise
-        except (ValueError, KeyError, TypeError, RecursionError, KeygwError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, KeygwError) as error:
             raise StoreError(
                 f"{self._file} is damaged: restore it, or remove it for a car fresh from the line", code="flash_damaged"
             ) from error
@@ -231,6 +235,30 @@ class Flash:
 def _pairing(values: list[Any]) -> PairingMemory:
     read: list[Any] = [_raw(value) if isinstance(value, str) else value for value in values]
     return PairingMemory(*read)
+
+
+_KINDS: dict[str, tuple[type, ...]] = {
+    "int": (int,),
+    "bool": (bool,),
+    "str": (str,),
+    "bytes": (bytes,),
+    "str | None": (str, type(None)),
+    "dict[str, Any]": (dict,),
+}
+
+
+def _check(entry: Any) -> None:
+    """Every field is of its type, and no number below 0: damage must show now, not when the car counts with it."""
+    if isinstance(entry, dict | list):
+        for inner in entry.values() if isinstance(entry, dict) else entry:
+            _check(inner)
+    elif is_dataclass(entry):
+        for field_ in fields(entry):
+            value = getattr(entry, field_.name)
+            kinds = _KINDS.get(str(field_.type))
+            if kinds is not None and (type(value) not in kinds or (type(value) is int and value < 0)):
+                raise ValueError(f"{field_.name} is of another kind")
+            _check(value)
 
 
 def _sync_folder(folder: Path) -> None:
