@@ -22,6 +22,10 @@ ANSWERS_KEPT = 32
 """Commands remembered per digital key, so that a retry is answered and not repeated."""
 
 
+COUNTS = 2**32
+"""Boots, receipts and tickets are u32 on the air, and none of them ever wraps: a car at the end of one stops there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Issuer:
     """A key whose tokens and lists this car accepts. ``kid`` 8 bytes, ``public_key`` 33 bytes."""
@@ -167,6 +171,8 @@ class Memory:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Memory:
+        if data["v"] != FORMAT:
+            raise ValueError("written by another release")
         return cls(
             vehicle_id=data["vehicle_id"],
             name=data["name"],
@@ -210,6 +216,9 @@ class Flash:
             memory = Memory.from_json(data)
             id_bytes(memory.vehicle_id, "veh")
             _check(memory)
+            for count in (memory.boot_epoch, memory.receipt_sequence, memory.pairing.counter):
+                if count >= COUNTS - 1:
+                    raise ValueError("a counter is used up")
             return memory
         except StoreError:
             raise

@@ -29,7 +29,7 @@ from keygw.token.trust import IssuerKey, TrustedIssuers
 from keygw.wire.messages import Cmd, LinkKind, Receipts
 from keygw_sim.vehicle import provisioning, rules
 from keygw_sim.vehicle.body import Body
-from keygw_sim.vehicle.flash import RECEIPTS_KEPT, Answer, EnrolledKey, Flash, Memory, StoredReceipt
+from keygw_sim.vehicle.flash import COUNTS, RECEIPTS_KEPT, Answer, EnrolledKey, Flash, Memory, StoredReceipt
 from keygw_sim.vehicle.pairing import PairingDesk
 
 REFUSED_KEY_RECEIPTS = 64
@@ -158,6 +158,8 @@ class Keeper:
         self, draft: Memory, claims: KeyClaims, command: Cmd, outcome: Outcome, after: Body, session_hash: bytes
     ) -> int:
         sequence = draft.receipt_sequence + 1
+        if sequence >= COUNTS:
+            raise ProtocolError("the receipts are used up")  # what leaves no receipt does not happen
         signed = sign_receipt(
             vehicle_id=draft.vehicle_id,
             sequence=sequence,
