@@ -248,7 +248,9 @@ class Keeper:
     # -- trust and flash ---------------------------------------------------------------------------------------
 
     def take_provisioning(self) -> None:
-        """Take a waiting provisioning file; one that cannot be taken is told and stays."""
+        """Take a waiting provisioning file; without one write nothing. One that cannot be taken is told and stays."""
+        if not provisioning.waits(self._flash.folder):
+            return
         try:
             with self._durably() as draft:
                 if not provisioning.take(self._flash.folder, draft):

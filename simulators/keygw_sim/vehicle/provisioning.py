@@ -20,6 +20,11 @@ from keygw_sim.vehicle.flash import Issuer, Memory
 FILE = "provisioning.json"
 
 
+def waits(folder: Path) -> bool:
+    """Whether there is a file to take."""
+    return (folder / FILE).exists()
+
+
 def take(folder: Path, memory: Memory) -> bool:
     """Apply a waiting file to ``memory``; whether there was one. ``BadInput`` if malformed or for another car."""
     path = folder / FILE
