@@ -199,6 +199,9 @@ def cwt_envelopes() -> Iterator[Forgery]:
         thumbprint(ISSUER.public_key),
     ):
         yield Forgery(f"kid {kid!r}", cose(changed(PROTECTED, 4, kid)))
+    for injected in (b"' OR 1=1", b"../../..", b"key|id\0\0", b"$(id)\0\0\0", b"%00%2e%2e", b"\xff" * 8):
+        theirs = changed(PROTECTED, 4, injected[:8])
+        yield Forgery(f"kid injected {injected!r}", cose(theirs, sign=ATTACKER.sign), "unknown_issuer")
     yield Forgery("kid not trusted", cose(changed(PROTECTED, 4, bytes(8))), "unknown_issuer")
     yield Forgery(
         "kid of the attacker",

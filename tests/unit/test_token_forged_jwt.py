@@ -233,6 +233,10 @@ def jwt_headers() -> Iterator[Forgery]:
     for (name, value), signer in itertools.product(extra.items(), (ISSUER, ATTACKER)):
         who = "issuer" if signer is ISSUER else "attacker"
         yield Forgery(f"header {name!r} by {who}", jws(with_header(**{name: value}), sign=signer.sign))
+    # The forger's own key, offered in every way there is, under the kid that it would have.
+    for name in ("jwk", "jku", "x5u", "x5c", "x5t#S256"):
+        own = with_header(kid=b64(kid_of(ATTACKER.public_key)), **{name: extra[name]})
+        yield Forgery(f"header {name!r} under the attacker's kid", jws(own, sign=ATTACKER.sign), "token_malformed")
     for crit in ([], ["b64"], ["alg"], ["unknown"], ["unknown", "unknown"], "b64", None, [1]):
         yield Forgery(f"crit {crit!r}", jws(with_header(crit=crit)))
         yield Forgery(f"crit {crit!r} with b64", jws(with_header(crit=crit, b64=False)))
@@ -424,6 +428,13 @@ def jwt_spellings() -> Iterator[Forgery]:
             forms["unused bits set"] = part[:-1] + alphabet[alphabet.index(part[-1]) + 1]
         for form, text in forms.items():
             yield Forgery(f"{name} {form}", ".".join((*parts[:place], text, *parts[place + 1 :])))
+    for alg, enc in (
+        ("dir", "A128GCM"), ("ECDH-ES", "A256GCM"), ("ECDH-ES+A128KW", "A128CBC-HS256"), ("RSA-OAEP", "A128GCM"),
+        ("RSA1_5", "A128GCM"), ("A128KW", "A128GCM"), ("PBES2-HS256+A128KW", "A128GCM"), ("none", "A128GCM"),
+    ):  # fmt: skip
+        sealed = spell(with_header(alg=alg, enc=enc, p2c=2**31, p2s=b64(bytes(8)), epk={"kty": "EC"}, zip="DEF"))
+        yield Forgery(f"JWE {alg} {enc}", ".".join((b64(sealed), "", b64(bytes(12)), parts[1], b64(bytes(16)))))
+        yield Forgery(f"JWE {alg} {enc} in three parts", jws(sealed))
     head, body, signature = parts
     whole: dict[str, object] = {
         "nothing": "",
