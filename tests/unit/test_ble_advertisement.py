@@ -6,6 +6,7 @@ import pytest
 from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData
 from bumble import hci
+from bumble.core import UUID
 from bumble.device import Advertisement
 
 from keygw.ble.bumble_backend import BumbleScanner, advertisement_data
@@ -42,3 +43,12 @@ def test_the_scanner_goes_on_after_it(data: bytes) -> None:
     scanner._on_advertisement(heard(data))
     scanner._on_advertisement(heard(OURS))
     assert gatt.rotating_id(seen[-1][1].local_name) == bytes(range(6))
+
+
+def test_invented_uuids_are_not_remembered() -> None:
+    """Bumble keeps every UUID that it reads, for good, and looks each new one up among them (found by fuzzing)."""
+    known = len(UUID.UUIDS)
+    for number in range(50):
+        data = b"\x11\x07" + number.to_bytes(16, "little") + b"\x03\x03" + (0xE000 + number).to_bytes(2, "little")
+        assert len(advertisement_data(heard(data)).service_uuids) == 2
+    assert len(UUID.UUIDS) == known

@@ -13,8 +13,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import struct
-from collections.abc import Callable, Coroutine
+import uuid
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from typing import Any, ClassVar, TypeVar
 
 from bleak.args import SizedBuffer
@@ -111,35 +111,47 @@ class BumbleScanner(BaseBleakScanner):
 
 
 def advertisement_data(heard: Advertisement) -> AdvertisementData:
-    """Bumble's view of an advertisement as bleak's. ``ValueError`` when the sender broke the format."""
-    try:
-        return _advertisement_data(heard)
-    except (IndexError, struct.error) as error:  # Bumble reads lengths that it has not looked at
-        raise ValueError("an element of the advertisement is cut short") from error
+    """Bumble's view of an advertisement as bleak's. ``ValueError`` when the sender broke the format.
 
-
-def _advertisement_data(heard: Advertisement) -> AdvertisementData:
+    Read from the raw elements: a UUID that Bumble reads stays in its table for good, and is compared with every later
+    one; strangers can invent as many as they like.
+    """
     kinds = AdvertisingData.Type
-    uuids = [
-        *heard.data.get_all(kinds.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS),
-        *heard.data.get_all(kinds.COMPLETE_LIST_OF_16_BIT_SERVICE_CLASS_UUIDS),
-    ]
-    names = heard.data.get_all(kinds.COMPLETE_LOCAL_NAME)
+    names = heard.data.get_all(kinds.COMPLETE_LOCAL_NAME, raw=True)
     rssi = heard.rssi
     return AdvertisementData(
-        local_name=str(names[0]) if names else None,
-        manufacturer_data=dict(heard.data.get_all(kinds.MANUFACTURER_SPECIFIC_DATA)),
+        local_name=names[0].decode() if names else None,
+        manufacturer_data=dict(map(_company, heard.data.get_all(kinds.MANUFACTURER_SPECIFIC_DATA, raw=True))),
         service_data={},
-        service_uuids=[uuid_text(uuid) for group in uuids for uuid in group],
+        service_uuids=[
+            *_uuids(heard.data.get_all(kinds.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS, raw=True), 16),
+            *_uuids(heard.data.get_all(kinds.COMPLETE_LIST_OF_16_BIT_SERVICE_CLASS_UUIDS, raw=True), 2),
+        ],
         tx_power=None,
         rssi=rssi,
         platform_data=(heard,),
     )
 
 
-def uuid_text(uuid: UUID) -> str:
+def _uuids(elements: Iterable[bytes], size: int) -> Iterator[str]:
+    """Those in lists of UUIDs of ``size`` bytes, little-endian, as bleak writes them."""
+    for element in elements:
+        if len(element) % size:
+            raise ValueError("a list of UUIDs is cut short")
+        for at in range(0, len(element), size):
+            digits = element[at : at + size][::-1].hex()
+            yield normalize_uuid_str(digits if size == 2 else str(uuid.UUID(digits)))
+
+
+def _company(element: bytes) -> tuple[int, bytes]:
+    if len(element) < 2:
+        raise ValueError("a company identifier is cut short")
+    return int.from_bytes(element[:2], "little"), element[2:]
+
+
+def uuid_text(uuid_: UUID) -> str:
     """The UUID the way bleak writes it: 128 bits, lower case, with dashes."""
-    return normalize_uuid_str(uuid.to_hex_str("-"))
+    return normalize_uuid_str(uuid_.to_hex_str("-"))
 
 
 class BumbleClient(BaseBleakClient):
