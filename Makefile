@@ -4,6 +4,8 @@
 PYTHON ?= python3
 # Passed on to the program behind a target, as in: make demo ARGS=--json
 ARGS ?=
+# How long `make fuzz` looks, in seconds, shared by all targets.
+SECONDS ?= 600
 # Test workers. 0 runs everything in one process, as a debugger likes it.
 WORKERS ?= auto
 
@@ -11,13 +13,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN_READY := $(VENV)/.ready-run
 DEV_READY := $(VENV)/.ready-dev
+FUZZ_READY := $(VENV)/.ready-fuzz
 UV_VERSION := 0.13.9
 UV ?= $(VENV)/lock/bin/uv
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format bench prove lock setup clean FORCE
+.PHONY: help demo test lint format bench prove fuzz lock setup clean FORCE
 
 help: ## show this list
 	@echo "keygw: the open digital-key gateway"; echo
@@ -48,6 +51,9 @@ bench: $(RUN_READY) ## measure, against the goals
 prove: $(DEV_READY) ## check the formal models and their mutants
 	@$(BIN)/python tools/prove.py $(ARGS)
 
+fuzz: $(FUZZ_READY) ## look for inputs that break a parser, for SECONDS (not part of CI)
+	@$(BIN)/python tests/fuzz/run.py --seconds $(SECONDS) $(ARGS)
+
 setup: $(DEV_READY) ## only prepare .venv, for working on the code
 	@echo "keygw: $(VENV) is ready" >&2
 
@@ -58,6 +64,7 @@ lock: ## compile the lock files again (ARGS=--upgrade takes newer releases)
 	  test -x $(UV) || { $(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/python -m pip install -qq uv==$(UV_VERSION); } >&2)
 	@$(UV) $(LOCK) $(ARGS) --extra build pyproject.toml -o requirements.lock
 	@$(UV) $(LOCK) $(ARGS) --extra build --extra dev --constraint requirements.lock pyproject.toml -o requirements-dev.lock
+	@$(UV) $(LOCK) $(ARGS) --group pyproject.toml:fuzz -o requirements-fuzz.lock
 
 clean: ## remove .venv and everything that was made
 	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
@@ -107,3 +114,12 @@ $(RUN_READY): requirements.lock pyproject.toml
 $(DEV_READY): requirements-dev.lock requirements.lock pyproject.toml
 	$(call install,requirements-dev.lock)
 	@touch $(RUN_READY) $@
+
+# atheris comes as wheels for a few platforms alone, and building it takes clang: where there is none, say so and stop.
+$(FUZZ_READY): $(RUN_READY) requirements-fuzz.lock
+	@$(BIN)/python -m pip --disable-pip-version-check install -qq --require-hashes --only-binary :all: \
+	  -r requirements-fuzz.lock >&2 && $(BIN)/python -c 'import atheris' 2>/dev/null || { \
+	  echo "keygw: atheris cannot be installed here, with $$($(BIN)/python --version); what pip says stands above." >&2; \
+	  echo "keygw: it has wheels for CPython 3.11 to 3.13 on Linux and macOS. make test replays the corpora anywhere." >&2; \
+	  exit 1; }
+	@touch $@

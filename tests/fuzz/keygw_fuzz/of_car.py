@@ -1,0 +1,170 @@
+"""Targets of the simulated car: its files, its whole brain behind an owner's channel, and what the radio hears."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import json
+import tempfile
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from bumble import hci
+from bumble.device import Advertisement
+
+from keygw.ble.bumble_backend import advertisement_data
+from keygw.crypto.signer import thumbprint
+from keygw.model.command import Action
+from keygw.model.errors import BadInput, StoreError
+from keygw.session.states import State
+from keygw.wire import gatt
+from keygw.wire.frame import MAX_FRAME, Fragmenter
+from keygw.wire.messages import Cmd, MessageType, encode_sequence
+from keygw_fuzz.script import Kind, Step, frames_of, join, steps_of
+from keygw_fuzz.target import VALUE, Broken, Target
+from keygw_fuzz.world import CAR, ISSUER, KID, VEHICLE
+from keygw_sim.garage import Garage
+from keygw_sim.vehicle import provisioning
+from keygw_sim.vehicle.brain import Brain
+from keygw_sim.vehicle.flash import Flash, Memory
+from keygw_sim.vehicle.provisioning import FILE
+
+
+@cache
+def _folder(name: str) -> Path:
+    """One for each target and process; gone when the process ends."""
+    holder = tempfile.TemporaryDirectory(prefix="keygw-fuzz-")
+    _HELD.append(holder)
+    folder = Path(holder.name) / name
+    folder.mkdir()
+    return folder
+
+
+_HELD: list[tempfile.TemporaryDirectory[str]] = []
+
+
+@cache
+def _garage() -> Garage:
+    """A car that knows an owner and a friend, and has a receipt of each."""
+    garage = Garage(_folder("car")).enrol("owner", "friend")
+    for who in ("owner", "friend"):
+        garage.tries(who)
+    return garage
+
+
+def _document(memory: Memory) -> bytes:
+    return json.dumps(memory.to_json()).encode()
+
+
+def _load(data: bytes) -> Memory:
+    """What the flash gives must be a memory that a car can start with and save again."""
+    folder = _folder("flash")
+    (folder / "vehicle.json").write_bytes(data)
+    memory = Flash(folder).load()
+    if memory is None:
+        raise Broken("the file is there")
+    if Memory.from_json(json.loads(_document(memory))).to_json() != memory.to_json():
+        raise Broken("what was loaded cannot be saved and loaded again")
+    for number in (memory.boot_epoch, memory.time_floor, memory.list_sequence, memory.receipt_sequence):
+        if not number + 1 > 0:
+            raise Broken("a counter that cannot count")
+    return memory
+
+
+def _provision(data: bytes) -> Memory:
+    """A refused file leaves the memory as it was."""
+    folder = _folder("provisioning")
+    (folder / FILE).write_bytes(data)
+    memory = copy.copy(_garage().brain.memory)
+    memory.issuers, memory.owners, memory.vehicle_id = [], [], VEHICLE
+    try:
+        provisioning.take(folder, memory)
+    except BadInput:
+        if memory.issuers or memory.owners:
+            raise Broken("a refused provisioning file has changed the memory") from None
+        raise
+    _document(memory)
+    return memory
+
+
+def _provisioning() -> list[bytes]:
+    issuer = {"issuer": "https://keys.example", "kid": _b64(KID), "public_key": _b64(ISSUER.public_key)}
+    plain = {"v": 1, "vehicle_id": VEHICLE, "issuer": issuer}
+    owner = {"owner_thumbprint": _b64(thumbprint(CAR.public_key))}
+    return [json.dumps(document).encode() for document in (plain, plain | owner)]
+
+
+def _b64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode()
+
+
+def _brain(script: bytes) -> State:
+    """An owner's channel with anything in it. A frame that is refused leaves the flash as it was, and others alive."""
+    garage = _garage()
+    memory = garage.brain.memory.draft()
+    brain = garage.brain = Brain(
+        memory, Flash(garage.folder), garage.random, lambda: garage.time, lambda: garage.monotonic
+    )
+    other, guest = garage.visit("friend"), garage.visit("owner")
+    other.prove()
+    guest.prove()
+    file = garage.folder / "vehicle.json"
+    fragmenter = Fragmenter()
+    for _ in range(2):
+        list(fragmenter.split(b"x", MAX_FRAME))
+    for step in steps_of(script):
+        if step.kind is Kind.SEALED:
+            channel = guest.session._channel
+            if channel is None or not step.data:
+                continue
+            step = Step(Kind.MESSAGE, step.data[:1] + channel.seal(step.data[0], step.data[1:]))  # noqa: PLW2901
+        for frame in frames_of(step, fragmenter):
+            before, open_before = file.read_bytes(), brain.authenticated(guest.conn)
+            brain.frame(guest.conn, frame)
+            refused = open_before and not brain.authenticated(guest.conn)
+            if refused and file.read_bytes() != before:
+                raise Broken("a refused frame has changed the flash")
+            list(brain.outgoing(guest.conn, MAX_FRAME))
+    if not brain.authenticated(other.conn):
+        raise Broken("another session has died of it")
+    ended = State.OPEN if brain.authenticated(guest.conn) else State.CLOSED
+    garage.brain = Brain(memory, Flash(garage.folder), garage.random, lambda: garage.time, lambda: garage.monotonic)
+    return ended
+
+
+def _scripts() -> Iterator[bytes]:
+    garage = _garage()
+    plain = [
+        bytes((MessageType.CMD,)) + Cmd(77, Action.LOCK).encode(),
+        bytes((MessageType.CMD,)) + Cmd(78, Action.ALLOW_PAIRING).encode(),
+        bytes((MessageType.CMD,)) + Cmd(2**32 - 1, Action(250)).encode(),
+        bytes((MessageType.RECEIPT_GET,)) + encode_sequence(0),
+        bytes((MessageType.RECEIPT_ACK,)) + encode_sequence(2**32 - 1),
+    ]
+    for one in plain:
+        yield Step(Kind.SEALED, one).encode()
+    yield join(Step(Kind.SEALED, one) for one in plain)
+    yield Step(Kind.SEALED, bytes((MessageType.RL_PUSH,)) + garage.office.sign_list(garage.vehicle, 5)).encode()
+    yield join([Step.message(b"\x30" + bytes(40)), Step.raw(b"\x80\x30")])
+
+
+def _heard(data: bytes) -> object:
+    """What the radio gives: Bumble takes it apart, ours makes bleak's view of it and looks for the rotating id."""
+    heard = Advertisement(address=hci.Address("C0:00:00:00:00:01"), rssi=-40, data_bytes=data)
+    seen = advertisement_data(heard)
+    return gatt.rotating_id(seen.local_name)
+
+
+TARGETS = [
+    Target(
+        "sim.flash", _load, (StoreError,), lambda: [_document(_garage().brain.memory)],
+        longest=6000, steps=60000, slow=True,
+    ),
+    Target("sim.provisioning", _provision, (BadInput,), _provisioning, longest=600, slow=True, steps=20000),
+    Target("sim.brain", _brain, (), _scripts, longest=1500, steps=200000, slow=True),
+    Target(
+        "ble.advertisement", _heard, VALUE,
+        lambda: [gatt.advertisement(bytes(range(6))), b"\x02\x01\x06", b"\x03\xff\x01\x02"], longest=80,
+    ),
+]  # fmt: skip

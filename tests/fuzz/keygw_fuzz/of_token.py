@@ -1,0 +1,190 @@
+"""Targets for everything signed. Twice each: as it comes, and with the right key's signature under any content."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from keygw.crypto.kdf import sha256
+from keygw.model.command import Action, Outcome
+from keygw.model.digital_key import Role
+from keygw.model.entitlement import Entitlement
+from keygw.model.ids import format_id
+from keygw.model.receipt import Receipt
+from keygw.model.revocation import ListAck, RevocationList
+from keygw.token import cwt, envelope, jwt, receipt, revocation, strict_json, ticket
+from keygw.token.claims import KeyClaims
+from keygw.token.envelope import Envelope, Purpose
+from keygw_fuzz.target import TOKEN, VALUE, Broken, Target
+from keygw_fuzz.world import CAR, DEVICE, ISSUER, KID, TRUST, VEHICLE, EchoSigner, SteadySigner
+
+NOW = 1_800_000_000
+CLAIMS = (
+    KeyClaims(
+        issuer="https://keys.example", key_id=format_id("key", b"owner-key!"), device_key=DEVICE.public_key,
+        vehicle_id=VEHICLE, vehicle_thumbprint=bytes(16), role=Role.OWNER, entitlements=Entitlement(2047), index=1,
+        issued_at=NOW, not_before=NOW, expires_at=NOW + 3600, max_depth=2,
+    ),
+    KeyClaims(
+        issuer="https://keys.example", key_id=format_id("key", b"friend-key"), device_key=CAR.public_key,
+        vehicle_id=VEHICLE, vehicle_thumbprint=bytes(16), role=Role.FRIEND, entitlements=Entitlement.DOOR_UNLOCK,
+        index=700, issued_at=NOW, not_before=NOW, expires_at=2**34, parent_id=format_id("key", b"owner-key!"), depth=1,
+        epoch=3, status_index=70000, user_verification=True,
+    ),
+)  # fmt: skip
+LISTS = (
+    RevocationList(VEHICLE, 1, NOW, NOW + 7),
+    RevocationList(VEHICLE, 4, NOW, 2**34, min_epoch=9, revoked=(1, 24, 300), suspended=(2, 65535), issued_before=5),
+)
+ACK = ListAck(VEHICLE, 4, sha256(b"list"), 3)
+TICKET = ticket.PairingTicket(VEHICLE, sha256(b"device"), sha256(b"transcript"), 77)
+
+
+def receipts() -> list[bytes]:
+    first = receipt.sign_receipt(
+        vehicle_id=VEHICLE, sequence=1, number=5, key_id=CLAIMS[0].key_id, action=Action.UNLOCK, outcome=Outcome.DONE,
+        before=True, after=False, boot_epoch=1, session=bytes(8), previous=receipt.FIRST, at=NOW, signer=CAR,
+    )  # fmt: skip
+    refused = receipt.sign_receipt(
+        vehicle_id=VEHICLE, sequence=2, number=2**32 - 1, key_id=CLAIMS[1].key_id, action=Action(200),
+        outcome=Outcome.KEY_REVOKED, before=None, after=None, boot_epoch=0, session=bytes(8),
+        previous=receipt.receipt_hash(first), at=0, signer=CAR,
+    )  # fmt: skip
+    return [first, refused]
+
+
+def lists() -> list[bytes]:
+    return [revocation.sign_list(one, ISSUER, KID) for one in LISTS]
+
+
+def cwts() -> list[bytes]:
+    return [cwt.encode_cwt(claims, ISSUER, KID) for claims in CLAIMS]
+
+
+def jwts() -> list[bytes]:
+    return [jwt.encode_jwt(claims, ISSUER, KID).encode() for claims in CLAIMS]
+
+
+def _signed(
+    name: str,
+    purpose: Purpose,
+    signer: SteadySigner,
+    take: Callable[[bytes], object],
+    seal: Callable[[Any, EchoSigner], bytes],
+    seeds: Callable[[], list[bytes]],
+    covers: tuple[str, ...],
+) -> list[Target]:
+    """The object as it comes, its content under a good signature, and its envelope alone.
+
+    ``seal``: the value back to the signed form. Signatures are not repeated but echoed: only the form is compared.
+    """
+    kid = KID if purpose.by_issuer else b""
+
+    def opened(data: bytes) -> tuple[object, bytes]:
+        return take(data), data[-64:]
+
+    def written(value: tuple[object, bytes]) -> bytes:
+        return seal(value[0], EchoSigner(value[1]))
+
+    def under_a_good_signature(payload: bytes) -> object:
+        return take(purpose.seal(payload, signer, kid))
+
+    def payload_of(value: object) -> bytes:
+        return purpose.open(seal(value, EchoSigner(bytes(64)))).payload
+
+    def enveloped(value: Envelope) -> bytes:
+        return purpose.seal(value.payload, EchoSigner(value.signature), value.kid)
+
+    def payloads() -> list[bytes]:
+        return [purpose.open(seed).payload for seed in seeds()]
+
+    return [
+        Target(f"token.{name}", opened, TOKEN, seeds, written, covers),
+        Target(f"token.{name}.payload", under_a_good_signature, TOKEN, payloads, payload_of, covers),
+        Target(f"token.{name}.envelope", purpose.open, TOKEN, seeds, enveloped, ("token.envelope.Purpose.open",)),
+    ]
+
+
+def _seal_receipt(value: Receipt, signer: EchoSigner) -> bytes:
+    fields = {name: getattr(value, name) for name in value.__slots__ if name != "signed"}
+    return receipt.sign_receipt(**fields, signer=signer)
+
+
+def _claims_of(token: str) -> KeyClaims:
+    """JSON has many spellings, so a token is not held to one; but what it says must survive being said again."""
+    claims = jwt.decode_jwt(token, TRUST, now=NOW, vehicle_id=VEHICLE)
+    if jwt.decode_jwt(jwt.encode_jwt(claims, ISSUER, KID), TRUST) != claims:
+        raise Broken("the claims did not survive")
+    return claims
+
+
+def _jwt(data: bytes) -> KeyClaims:
+    return _claims_of(data.decode("utf-8", "surrogateescape"))
+
+
+def _jws(header: bytes, payload: bytes) -> KeyClaims:
+    head = f"{strict_json.encode_base64url(header)}.{strict_json.encode_base64url(payload)}"
+    return _claims_of(f"{head}.{strict_json.encode_base64url(ISSUER.sign(head.encode()))}")
+
+
+def _jwt_header(data: bytes) -> KeyClaims:
+    return _jws(data, _part(jwts()[0], 1))
+
+
+def _jwt_claims(data: bytes) -> KeyClaims:
+    return _jws(_part(jwts()[0], 0), data)
+
+
+def _part(token: bytes, place: int) -> bytes:
+    return strict_json.decode_base64url(token.decode().split(".")[place])
+
+
+def _base64url(data: bytes) -> bytes:
+    return strict_json.decode_base64url(data.decode("utf-8", "surrogateescape"))
+
+
+TARGETS = [
+    *_signed(
+        "cwt", envelope.KEY_TOKEN, ISSUER, lambda data: cwt.decode_cwt(data, TRUST, vehicle_id=VEHICLE),
+        lambda value, signer: cwt.encode_cwt(value, signer, KID),
+        cwts, ("token.cwt.decode_cwt", "token.envelope.Envelope.verify"),
+    ),
+    *_signed(
+        "list", envelope.REVOCATION_LIST, ISSUER, lambda data: revocation.verify_list(data, TRUST, VEHICLE),
+        lambda value, signer: revocation.sign_list(value, signer, KID),
+        lists, ("token.revocation.verify_list",),
+    ),
+    *_signed(
+        "ack", envelope.LIST_ACK, CAR, lambda data: revocation.verify_ack(data, CAR.public_key),
+        revocation.sign_ack,
+        lambda: [revocation.sign_ack(ACK, CAR)], ("token.revocation.verify_ack",),
+    ),
+    *_signed(
+        "receipt", envelope.RECEIPT, CAR, lambda data: receipt.verify_receipt(data, CAR.public_key),
+        _seal_receipt, receipts, ("token.receipt.verify_receipt",),
+    ),
+    *_signed(
+        "ticket", envelope.PAIR_TICKET, CAR, lambda data: ticket.verify_ticket(data, CAR.public_key),
+        ticket.sign_ticket,
+        lambda: [ticket.sign_ticket(TICKET, CAR)], ("token.ticket.verify_ticket",),
+    ),
+    Target("token.cwt.index", cwt.index_of, TOKEN, cwts, covers=("token.cwt.index_of",)),
+    Target("token.jwt", _jwt, TOKEN, jwts, covers=("token.jwt.decode_jwt",), longest=1200),
+    Target(
+        "token.jwt.header", _jwt_header, TOKEN, lambda: [_part(token, 0) for token in jwts()],
+        covers=("token.jwt.decode_jwt",),
+    ),
+    Target(
+        "token.jwt.claims", _jwt_claims, TOKEN, lambda: [_part(token, 1) for token in jwts()],
+        covers=("token.jwt.decode_jwt",), longest=1200,
+    ),
+    Target(
+        "token.json.object", strict_json.parse_object, VALUE, lambda: [_part(token, 1) for token in jwts()],
+        covers=("token.strict_json.parse_object",), longest=1200,
+    ),
+    Target(
+        "token.json.base64url", _base64url, VALUE, lambda: [b"", b"AA", b"AP8Qpf4-", b"_-8"],
+        lambda data: strict_json.encode_base64url(data).encode(), covers=("token.strict_json.decode_base64url",),
+        longest=80,
+    ),
+]  # fmt: skip
