@@ -32,7 +32,7 @@ from keygw.session.states import Side
 from keygw.session.vehicle import VehicleSession
 from keygw.token.claims import KeyClaims
 from keygw.token.receipt import sign_receipt
-from keygw.token.revocation import sign_ack
+from keygw.token.revocation import list_hash, sign_ack
 from keygw.wire.frame import Fragmenter
 from keygw.wire.messages import (
     Cmd,
@@ -137,7 +137,7 @@ def build() -> dict[str, Any]:  # noqa: PLR0915 - a conversation told in one go
     signed_list = office.sign_list(vehicle, 1, revoked=(2, 3))
     device.push_list(signed_list)
     carry(Side.DEVICE, signed_list)
-    ack = sign_ack(ListAck(vehicle.id, 1, sha256(signed_list), BOOT_EPOCH), vehicle_signer)
+    ack = sign_ack(ListAck(vehicle.id, 1, list_hash(signed_list), BOOT_EPOCH), vehicle_signer)
     car.acknowledge_list(ack)
     carry(Side.VEHICLE, ack)
     device.ask_receipts(1)

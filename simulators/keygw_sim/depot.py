@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from keygw.crypto.kdf import sha256
 from keygw.crypto.signer import thumbprint
 from keygw.model.command import Action, AuthorizedCommand, Command, CommandState
 from keygw.model.digital_key import Role
@@ -20,7 +19,7 @@ from keygw.model.vehicle import Vehicle
 from keygw.session.device import KeyInHand
 from keygw.token.claims import KeyClaims
 from keygw.token.receipt import verify_receipt
-from keygw.token.revocation import verify_ack
+from keygw.token.revocation import list_hash, verify_ack
 from keygw.vehicle.fleet import Fleet
 from keygw.vehicle.ports import HeldKey
 from keygw.vehicle.values import CommandResult, LinkStatus
@@ -73,7 +72,7 @@ class Ledger:
 
     async def acknowledge_list(self, vehicle_id: str, ack: bytes) -> object:
         found = verify_ack(ack, self.known.public_key)
-        if found.list_hash != sha256(self.signed):
+        if found.list_hash != list_hash(self.signed):
             raise TokenError("the acknowledgement is for another list")
         await asyncio.sleep(0)
         self.acknowledged_sequence = found.sequence

@@ -35,6 +35,7 @@ from keygw_sim.vehicle.flash import Memory
 ISSUED_AT = 1_800_000_000
 """When every token of the ``Office`` was issued, Unix seconds."""
 LIFETIME = 3600
+P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 E = TypeVar("E")
 
 
@@ -306,6 +307,11 @@ class Visit:
 
     def leave(self) -> None:
         self.brain.disconnected(self.conn)
+
+
+def twin(signed: bytes) -> bytes:
+    """The same signed object with (r, n - s) for (r, s): what any carrier can make, and every verifier accepts."""
+    return signed[:-32] + (P256_ORDER - int.from_bytes(signed[-32:], "big")).to_bytes(32, "big")
 
 
 def sent_before(state: State, side: Side) -> int:

@@ -28,7 +28,6 @@ from hypothesis.stateful import (
 from keygw.credentials.lifecycle import REVOKED_STATES
 from keygw.credentials.service import CredentialService
 from keygw.credentials.values import Issuer
-from keygw.crypto.kdf import sha256
 from keygw.crypto.signer import LocalSigner
 from keygw.model.digital_key import DigitalKey, KeyState
 from keygw.model.entitlement import PROFILES, Entitlement
@@ -38,7 +37,7 @@ from keygw.model.revocation import ListAck, RevocationList
 from keygw.model.vehicle import Vehicle
 from keygw.store.store import open_store
 from keygw.token.cwt import decode_cwt
-from keygw.token.revocation import sign_ack, verify_list
+from keygw.token.revocation import list_hash, sign_ack, verify_list
 from keygw.token.trust import IssuerKey, TrustedIssuers, kid_of
 
 T = TypeVar("T")
@@ -151,7 +150,7 @@ class Life(RuleBasedStateMachine):
         at = len(self.signed) - back
         if at < 1:
             return
-        ack = sign_ack(ListAck(self.vehicle.id, at, sha256(self.signed[at - 1]), 1), self.car_key)
+        ack = sign_ack(ListAck(self.vehicle.id, at, list_hash(self.signed[at - 1]), 1), self.car_key)
         try:
             ended = self.run(self.service.acknowledge_list(self.vehicle.id, ack))
         except Conflict as error:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from keygw.crypto.kdf import sha256
 from keygw.crypto.signer import LocalSigner, thumbprint
 from keygw.model.command import Action, Outcome
 from keygw.model.entitlement import PROFILES
@@ -17,11 +16,11 @@ from keygw.model.errors import StoreError, TokenError
 from keygw.session.events import Answered, Ended, ListAcknowledged, Responded, SignatureNeeded
 from keygw.session.states import State
 from keygw.token.receipt import verify_chain
-from keygw.token.revocation import verify_ack
+from keygw.token.revocation import list_hash, verify_ack
 from keygw.wire.messages import Cmd, ErrorCode, LinkKind, Res
 from keygw_sim.chance import chance
 from keygw_sim.garage import Garage
-from keygw_sim.rehearsal import ISSUED_AT, LIFETIME, Office
+from keygw_sim.rehearsal import ISSUED_AT, LIFETIME, Office, twin
 from keygw_sim.vehicle.flash import ANSWERS_KEPT, RECEIPTS_KEPT, EnrolledKey, Flash
 from keygw_sim.vehicle.keeper import REFUSED_KEY_RECEIPTS
 from keygw_sim.vehicle.runner import load_vehicle
@@ -52,7 +51,7 @@ def test_a_list_is_on_the_flash_before_it_is_acknowledged(garage: Garage, monkey
     garage.push(visit, signed)
     assert found == [(4, signed)]
     ack = verify_ack(visit.last(ListAcknowledged).signed, garage.vehicle.public_key)
-    assert (ack.vehicle_id, ack.sequence, ack.list_hash) == (garage.vehicle.id, 4, sha256(signed))
+    assert (ack.vehicle_id, ack.sequence, ack.list_hash) == (garage.vehicle.id, 4, list_hash(signed))
     assert ack.boot_epoch == garage.brain.memory.boot_epoch
 
 
@@ -94,6 +93,16 @@ def refused_list(garage: Garage, signed: bytes) -> None:
     assert visit.session.state is State.CLOSED
     assert not any(isinstance(event, ListAcknowledged) for event in visit.heard)
     assert garage.stored().list_sequence == 0
+
+
+def test_a_turned_signature_changes_nothing_in_the_acknowledgement(garage: Garage) -> None:
+    """Else the service would not know its own list again, and the key would stay ``revoking``."""
+    signed = garage.office.sign_list(garage.vehicle, 4)
+    visit = garage.visit()
+    visit.prove()
+    garage.push(visit, twin(signed))
+    ack = verify_ack(visit.last(ListAcknowledged).signed, garage.vehicle.public_key)
+    assert ack.list_hash == list_hash(signed)
 
 
 def test_a_list_of_another_car_is_refused(garage: Garage) -> None:

@@ -39,7 +39,7 @@ from keygw.session.vehicle import VehicleSession
 from keygw.token.claims import KeyClaims
 from keygw.token.cwt import decode_cwt
 from keygw.token.receipt import verify_receipt
-from keygw.token.revocation import verify_ack, verify_list
+from keygw.token.revocation import list_hash, verify_ack, verify_list
 from keygw.token.trust import IssuerKey, TrustedIssuers
 from keygw.wire.frame import AFTER_AUTHENTICATION, Fragmenter, Reassembler
 from keygw.wire.messages import Cmd, FastResult, LinkKind, MessageType, Reading, Receipts, Res, Result
@@ -213,7 +213,8 @@ def test_the_signed_objects_hold(vector: Vector) -> None:
     assert (claims.key_id, claims.device_key) == (vector["inputs"]["key_id"], given["device_public"])
     revocations = verify_list(bytes.fromhex(rows[8]["plaintext"]), replay.trust, replay.vehicle.id)
     assert revocations.revoked == (2, 3)
-    assert verify_ack(bytes.fromhex(rows[9]["plaintext"]), given["vehicle_public"]).sequence == 1
+    ack = verify_ack(bytes.fromhex(rows[9]["plaintext"]), given["vehicle_public"])
+    assert (ack.sequence, ack.list_hash) == (1, list_hash(bytes.fromhex(rows[8]["plaintext"])))
     (signed,) = Receipts.decode(bytes.fromhex(rows[11]["plaintext"])).signed
     assert verify_receipt(signed, given["vehicle_public"]).session == derived["session hash"]
 

@@ -24,8 +24,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from keygw.model.errors import TokenError
 from keygw.token.cwt import decode_cwt
 from keygw.token.jwt import decode_jwt
-from keygw.token.receipt import verify_chain, verify_receipt
-from keygw.token.revocation import verify_ack, verify_list
+from keygw.token.receipt import receipt_hash, verify_chain, verify_receipt
+from keygw.token.revocation import list_hash, verify_ack, verify_list
 from keygw.token.trust import IssuerKey, TrustedIssuers
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -44,6 +44,7 @@ RECEIPTS = load("receipts.json")["receipts"]
 INVALID = load("invalid.json")["cases"]
 CAR = bytes.fromhex(KEYS["vehicle"]["public_key"])
 VEHICLE = KEYS["vehicle"]["vehicle_id"]
+ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
 def trust(issuer: str = KEYS["issuer"]["issuer"]) -> TrustedIssuers:
@@ -65,6 +66,18 @@ OBJECTS: dict[str, Any] = {
     "ack": bytes.fromhex(LISTS["five entries"]["ack"]["signed"]),
     "receipt": bytes.fromhex(RECEIPTS[1]["signed"]),
 }
+
+
+def digest(signed: bytes) -> bytes:
+    """SHA-256 of the Sig_structure, by cbor2 alone."""
+    protected, _, payload, _ = cbor2.loads(signed)
+    return hashlib.sha256(cbor2.dumps(["Signature1", protected, b"", payload])).digest()
+
+
+def twin(signed: bytes) -> bytes:
+    """The same object with (r, n - s), which every ECDSA verifier takes as well."""
+    s = int.from_bytes(signed[-32:], "big")
+    return signed[:-32] + (ORDER - s).to_bytes(32, "big")
 
 
 def plain(value: object) -> object:
@@ -92,7 +105,16 @@ def test_a_list_and_its_acknowledgement_give_their_fields(name: str) -> None:
     assert {field: plain(getattr(listed, field)) for field in row["fields"]} == row["fields"]
     ack = verify_ack(bytes.fromhex(row["ack"]["signed"]), CAR)
     assert (ack.vehicle_id, ack.sequence, ack.boot_epoch) == (VEHICLE, listed.sequence, row["ack"]["boot_epoch"])
-    assert ack.list_hash.hex() == row["hash"] == hashlib.sha256(signed).hexdigest()
+    assert ack.list_hash.hex() == row["hash"] == digest(signed).hex()
+
+
+def test_a_carrier_who_turns_the_signature_changes_no_hash() -> None:
+    listed, first = OBJECTS["list"], bytes.fromhex(RECEIPTS[0]["signed"])
+    assert verify_list(twin(listed), trust(), VEHICLE) == verify_list(listed, trust(), VEHICLE)
+    assert list_hash(twin(listed)) == list_hash(listed) == digest(listed)
+    second = verify_receipt(OBJECTS["receipt"], CAR)
+    assert receipt_hash(twin(first)) == receipt_hash(first) == digest(first) == second.previous
+    verify_chain([verify_receipt(twin(first), CAR), second])
 
 
 def test_the_receipts_give_their_fields_and_form_a_chain() -> None:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from keygw.crypto.kdf import sha256
 from keygw.crypto.signer import thumbprint
 from keygw.model.command import Action, Outcome
 from keygw.model.digital_key import Role
@@ -23,8 +22,8 @@ from keygw.session.identity import token_kid
 from keygw.token.claims import KeyClaims
 from keygw.token.cwt import decode_cwt
 from keygw.token.policy import check_vehicle
-from keygw.token.receipt import sign_receipt
-from keygw.token.revocation import sign_ack, verify_list
+from keygw.token.receipt import receipt_hash, sign_receipt
+from keygw.token.revocation import list_hash, sign_ack, verify_list
 from keygw.token.trust import IssuerKey, TrustedIssuers
 from keygw.wire.messages import Cmd, LinkKind, Receipts
 from keygw_sim.vehicle import provisioning, rules
@@ -175,7 +174,7 @@ class Keeper:
             at=self.now,
             signer=draft.signer,
         )
-        draft.receipt_sequence, draft.receipt_hash = sequence, sha256(signed)
+        draft.receipt_sequence, draft.receipt_hash = sequence, receipt_hash(signed)
         draft.receipts.append(StoredReceipt(sequence, claims.key_id, signed, outcome.ok))
         if len(draft.receipts) > RECEIPTS_KEPT:
             # Refusals go first, or a friend could push out the evidence of what was done.
@@ -242,7 +241,7 @@ class Keeper:
         if self._list is None:
             return None
         memory = self.memory
-        ack = ListAck(memory.vehicle_id, self._list.sequence, sha256(memory.list_signed), memory.boot_epoch)
+        ack = ListAck(memory.vehicle_id, self._list.sequence, list_hash(memory.list_signed), memory.boot_epoch)
         return sign_ack(ack, memory.signer)
 
     # -- trust and flash ---------------------------------------------------------------------------------------

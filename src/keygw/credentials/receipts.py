@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from keygw.credentials.ports import CredentialTransaction
-from keygw.crypto.kdf import HASH_BYTES, sha256
+from keygw.crypto.kdf import HASH_BYTES
 from keygw.model.errors import Conflict, NotFound, TokenError
 from keygw.model.receipt import Receipt
+from keygw.token.receipt import receipt_hash
 
 
 async def keep(tx: CredentialTransaction, vehicle_id: str, receipt: Receipt) -> bool:
-    """Store a receipt whose signature has been verified; False if we have these very bytes already.
+    """Store a receipt whose signature has been verified; False if we have it already.
 
     Receipts may come in any order: a gap is filled later, and the chain is checked wherever a neighbour is there.
-    ``TokenError`` receipt_foreign (another vehicle); ``Conflict`` receipt_conflict (other bytes under this sequence),
+    ``TokenError`` receipt_foreign (another vehicle); ``Conflict`` receipt_conflict (another one under this sequence),
     receipt_chain_broken (a neighbour does not fit). The last two mean that the vehicle, or whoever has its key,
     tells two stories.
     """
@@ -20,7 +21,7 @@ async def keep(tx: CredentialTransaction, vehicle_id: str, receipt: Receipt) -> 
         raise TokenError("the receipt is of another vehicle", code="receipt_foreign")
     known = await tx.receipt(vehicle_id, receipt.sequence)
     if known is not None:
-        if known.signed == receipt.signed:
+        if receipt_hash(known.signed) == receipt_hash(receipt.signed):
             return False
         raise Conflict(f"the vehicle signed two receipts number {receipt.sequence}", code="receipt_conflict")
     await _check_chain(tx, receipt)
@@ -36,6 +37,7 @@ async def keep(tx: CredentialTransaction, vehicle_id: str, receipt: Receipt) -> 
 async def _check_chain(tx: CredentialTransaction, receipt: Receipt) -> None:
     before = await tx.receipt(receipt.vehicle_id, receipt.sequence - 1)
     after = await tx.receipt(receipt.vehicle_id, receipt.sequence + 1)
-    expected = sha256(before.signed) if before else bytes(HASH_BYTES) if receipt.sequence == 1 else receipt.previous
-    if receipt.previous != expected or (after is not None and after.previous != sha256(receipt.signed)):
+    start = bytes(HASH_BYTES) if receipt.sequence == 1 else receipt.previous
+    expected = receipt_hash(before.signed) if before else start
+    if receipt.previous != expected or (after is not None and after.previous != receipt_hash(receipt.signed)):
         raise Conflict(f"receipt {receipt.sequence} does not fit its neighbour", code="receipt_chain_broken")

@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from keygw.credentials.lifecycle import REVOKED_STATES, KeyEvent, next_state, shown_state
 from keygw.credentials.ports import CredentialTransaction, KeyRecord, ListRecord, VehicleRecord
 from keygw.credentials.values import Issuer, Limits
-from keygw.crypto.kdf import constant_time_equal, sha256
+from keygw.crypto.kdf import constant_time_equal
 from keygw.model.digital_key import DigitalKey, KeyState
 from keygw.model.errors import Conflict, NotFound, TokenError
 from keygw.model.revocation import ListAck, RevocationList
-from keygw.token.revocation import sign_list
+from keygw.token.revocation import list_hash, sign_list
 
 _HIDDEN = frozenset({KeyState.SUSPENDED, KeyState.EXPIRED})
 # EXPIRED before its exp: seen past its end by a clock that later went back. The car must refuse it as we do.
@@ -133,7 +133,7 @@ async def accept_ack(tx: CredentialTransaction, vehicle_id: str, ack: ListAck, s
     stored = await tx.revocation_list(vehicle_id, ack.sequence)
     if vehicle is None or stored is None:
         raise Conflict(f"there is no list {ack.sequence} of this vehicle", code="ack_unknown_list")
-    if not constant_time_equal(sha256(stored.signed), ack.list_hash):
+    if not constant_time_equal(list_hash(stored.signed), ack.list_hash):
         raise TokenError("the vehicle acknowledges a list that was not signed here", code="ack_mismatch")
     if ack.sequence < vehicle.acknowledged_sequence:
         raise Conflict("the vehicle has acknowledged a newer list already", code="ack_older")

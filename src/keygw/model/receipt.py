@@ -11,7 +11,7 @@ from keygw.model.command import Action, Outcome
 class Receipt:
     """What a verified receipt says.
 
-    ``sequence`` counts the receipts of the vehicle from 1; ``previous`` is the SHA-256 of the receipt before (32 zero
+    ``sequence`` counts the receipts of the vehicle from 1; ``previous`` is the digest of the receipt before (32 zero
     bytes for the first), so a gap or a rewritten past shows. ``before``/``after``: the central lock (``None``: unknown
     or another actuator). ``at``: vehicle time, Unix seconds. ``signed``: the COSE_Sign1 bytes it was read from.
     """

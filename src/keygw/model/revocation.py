@@ -27,5 +27,5 @@ class ListAck:
     vehicle_id: str
     sequence: int
     list_hash: bytes
-    """SHA-256 of the signed list's bytes."""
+    """SHA-256 of what was signed, the signature left out."""
     boot_epoch: int

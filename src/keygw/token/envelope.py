@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from keygw.crypto.cbor import byte_string, only_byte_string
 from keygw.crypto.cose import TYP, open1
 from keygw.crypto.errors import CryptoError
+from keygw.crypto.kdf import sha256
 from keygw.crypto.signer import SIGNATURE_BYTES, Signer, verify
 from keygw.model.errors import TokenError
 from keygw.token.claims import malformed
@@ -30,6 +31,14 @@ class Envelope:
     signature: bytes
     signed: bytes
     """The Sig_structure (RFC 9052 section 4.4)."""
+
+    @property
+    def digest(self) -> bytes:
+        """What names this object, 32 bytes: SHA-256 of what was signed, the very hash that ES256 signs.
+
+        The signature is left out: whoever carries the object can turn (r, s) into (r, n - s), which verifies as well.
+        """
+        return sha256(self.signed)
 
     def verify(self, public_key: bytes) -> None:
         """``TokenError`` token_signature unless that key signed it."""
@@ -87,6 +96,10 @@ class Purpose:
             signature=tail[2:],
             signed=self._to_be_signed(message[head:end], body),
         )
+
+    def digest(self, message: bytes) -> bytes:
+        """``Envelope.digest`` of a message of this purpose; the errors of ``open``."""
+        return self.open(message).digest
 
     def _to_be_signed(self, header: bytes, body: bytes) -> bytes:
         return b"\x84\x6aSignature1%c%b\x40%b" % (0x40 + len(header), header, body)

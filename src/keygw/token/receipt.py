@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from keygw.crypto import cbor
-from keygw.crypto.kdf import HASH_BYTES, sha256
+from keygw.crypto.kdf import HASH_BYTES
 from keygw.crypto.signer import Signer
 from keygw.model.command import Action, Outcome
 from keygw.model.errors import ProtocolError, TokenError
@@ -37,7 +37,7 @@ def sign_receipt(
 ) -> bytes:
     """The signed receipt; the fields are those of ``model.Receipt``. ``ValueError`` if one is out of range.
 
-    ``session``: 8 bytes. ``previous``: SHA-256 of the signed receipt before, or ``FIRST``. ``at`` 0: time unknown.
+    ``session``: 8 bytes. ``previous``: the digest of the receipt before, or ``FIRST``. ``at`` 0: time unknown.
     """
     payload = _payload(
         id_bytes(vehicle_id, "veh"),
@@ -123,8 +123,8 @@ def _payload(
 
 
 def receipt_hash(signed: bytes) -> bytes:
-    """What ``previous`` of the next receipt must be: SHA-256 of the signed bytes, 32 bytes."""
-    return sha256(signed)
+    """What ``previous`` of the next receipt must be: the digest of this signed one, 32 bytes."""
+    return RECEIPT.digest(signed)
 
 
 def verify_chain(receipts: Iterable[Receipt], previous: Receipt | None = None) -> None:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from keygw.crypto import cbor
-from keygw.crypto.kdf import HASH_BYTES, sha256
+from keygw.crypto.kdf import HASH_BYTES
 from keygw.crypto.signer import Signer
 from keygw.model.errors import BadInput, ProtocolError, TokenError
 from keygw.model.ids import format_id, id_bytes
@@ -77,8 +77,8 @@ def verify_ack(data: bytes, vehicle_public_key: bytes) -> ListAck:
 
 
 def list_hash(signed: bytes) -> bytes:
-    """What ``ListAck.list_hash`` must be for this signed list: SHA-256, 32 bytes."""
-    return sha256(signed)
+    """What ``ListAck.list_hash`` must be for this signed list: its digest, 32 bytes. The errors of a list's form."""
+    return REVOCATION_LIST.digest(signed)
 
 
 def _list_payload(value: RevocationList) -> bytes:

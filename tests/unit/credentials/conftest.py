@@ -11,7 +11,6 @@ import pytest
 
 from keygw.credentials.service import CredentialService
 from keygw.credentials.values import Issuer, Limits
-from keygw.crypto.kdf import sha256
 from keygw.crypto.signer import LocalSigner
 from keygw.model.command import Action, Outcome
 from keygw.model.digital_key import DigitalKey
@@ -21,7 +20,7 @@ from keygw.model.revocation import ListAck, RevocationList
 from keygw.model.vehicle import Vehicle
 from keygw.store.store import Store, open_store
 from keygw.token.receipt import FIRST, sign_receipt
-from keygw.token.revocation import sign_ack, verify_list
+from keygw.token.revocation import list_hash, sign_ack, verify_list
 from keygw.token.trust import IssuerKey, TrustedIssuers, kid_of
 
 START = 1_800_000_000.0
@@ -85,7 +84,7 @@ class World:
         current = await self.service.current_list(vehicle_id)
         stored = await self.store.credentials.revocation_list(vehicle_id, sequence or current.sequence)
         assert stored is not None
-        return self.forged_ack(vehicle_id, stored.sequence, sha256(stored.signed))
+        return self.forged_ack(vehicle_id, stored.sequence, list_hash(stored.signed))
 
     def forged_ack(self, vehicle_id: str, sequence: int, digest: bytes, signer: LocalSigner | None = None) -> bytes:
         return sign_ack(ListAck(vehicle_id, sequence, digest, 1), signer or self.cars[vehicle_id])

@@ -10,7 +10,8 @@ from keygw.crypto.kdf import sha256
 from keygw.model.command import Action, Outcome
 from keygw.model.digital_key import DigitalKey
 from keygw.model.errors import BadInput, Conflict, NotFound, TokenError
-from keygw.token.receipt import FIRST
+from keygw.token.receipt import FIRST, receipt_hash
+from keygw_sim.rehearsal import twin
 
 if TYPE_CHECKING:
     from tests.unit.credentials.conftest import World
@@ -24,7 +25,7 @@ async def key(world: World) -> DigitalKey:
 def chain(world: World, key: DigitalKey, count: int) -> list[bytes]:
     receipts: list[bytes] = []
     for sequence in range(1, count + 1):
-        previous = sha256(receipts[-1]) if receipts else FIRST
+        previous = receipt_hash(receipts[-1]) if receipts else FIRST
         receipts.append(world.receipt(key.vehicle_id, key.id, sequence, previous, number=sequence))
     return receipts
 
@@ -56,13 +57,22 @@ async def test_gaps_close_in_any_order(world: World, key: DigitalKey) -> None:
     assert await world.service.receipts(key.vehicle_id, key_id="key_other") == []
 
 
+async def test_a_carrier_who_turns_signatures_makes_no_car_a_liar(world: World, key: DigitalKey) -> None:
+    """Neither a broken chain nor two receipts of one number, in whichever form each receipt arrives."""
+    receipts = chain(world, key, 3)
+    for signed in (twin(receipts[0]), receipts[0], receipts[2], twin(receipts[1]), receipts[1]):
+        await world.service.record_receipt(key.vehicle_id, signed)
+    assert await world.service.last_receipt_sequence(key.vehicle_id) == 3
+    assert "security.alert" not in world.told()
+
+
 @pytest.mark.parametrize("last", [False, True])
 async def test_two_stories_raise_an_alert(world: World, key: DigitalKey, last: bool) -> None:
     receipts = chain(world, key, 3)
     for signed in receipts[: 3 if last else 2]:
         await world.service.record_receipt(key.vehicle_id, signed)
     sequence = 3 if last else 1
-    again = world.receipt(key.vehicle_id, key.id, sequence, sha256(receipts[1]) if last else FIRST, number=99)
+    again = world.receipt(key.vehicle_id, key.id, sequence, receipt_hash(receipts[1]) if last else FIRST, number=99)
     with pytest.raises(Conflict) as caught:
         await world.service.record_receipt(key.vehicle_id, again)
     assert caught.value.code == "receipt_conflict"
@@ -75,7 +85,7 @@ async def test_two_stories_raise_an_alert(world: World, key: DigitalKey, last: b
 
 async def test_a_receipt_must_fit_both_neighbours(world: World, key: DigitalKey) -> None:
     receipts = chain(world, key, 3)
-    other = world.receipt(key.vehicle_id, key.id, 2, sha256(receipts[0]), number=99)
+    other = world.receipt(key.vehicle_id, key.id, 2, receipt_hash(receipts[0]), number=99)
     await world.service.record_receipt(key.vehicle_id, receipts[2])
     for wrong in (other, world.receipt(key.vehicle_id, key.id, 4, sha256(b"another past"))):
         with pytest.raises(Conflict) as caught:

@@ -13,6 +13,8 @@ from keygw.crypto.signer import LocalSigner
 from keygw.model.digital_key import DigitalKey, KeyState, Role
 from keygw.model.entitlement import PROFILES, Entitlement
 from keygw.model.errors import Conflict, KeygwError, NotFound, TokenError
+from keygw.token.revocation import list_hash, verify_list
+from keygw_sim.rehearsal import twin
 
 if TYPE_CHECKING:
     from tests.unit.credentials.conftest import World
@@ -177,7 +179,7 @@ async def test_acknowledgements_that_are_not_believed(world: World) -> None:
     owner = await world.owner(vehicle)
     await world.service.revoke(owner.id)
     current = await world.service.current_list(vehicle.id)
-    digest = sha256(current.signed)
+    digest = list_hash(current.signed)
     own, foreign = world.cars[vehicle.id], world.cars[other.id]
     cases: list[tuple[bytes, type[KeygwError], str]] = [
         (world.forged_ack(vehicle.id, 1, digest, foreign), TokenError, "token_signature"),
@@ -195,6 +197,17 @@ async def test_acknowledgements_that_are_not_believed(world: World) -> None:
     assert (await world.service.key(owner.id)).state is KeyState.REVOKING
     alerts = [data for name, data in world.events if name == "security.alert"]
     assert alerts == [{"vehicle_id": vehicle.id, "reason": "ack_mismatch", "sequence": 1}]
+
+
+async def test_a_courier_cannot_spoil_the_acknowledgement_by_turning_the_lists_signature(world: World) -> None:
+    friend = await world.friend(await world.owner(await world.car()))
+    await world.service.revoke(friend.id)
+    carried = twin((await world.service.current_list(friend.vehicle_id)).signed)
+    assert verify_list(carried, world.trusted, friend.vehicle_id).revoked == (friend.index,)
+    ack = twin(world.forged_ack(friend.vehicle_id, 1, list_hash(carried)))
+    (ended,) = await world.service.acknowledge_list(friend.vehicle_id, ack)
+    assert (ended.id, ended.state) == (friend.id, KeyState.REVOKED)
+    assert "security.alert" not in world.told()
 
 
 async def test_an_entry_stays_until_the_list_is_past_its_token(world: World) -> None:
