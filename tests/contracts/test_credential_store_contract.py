@@ -9,7 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from keygw.credentials.ports import INDEX_MAX, CredentialReads, CredentialStore, KeyRecord, ListRecord, VehicleRecord
+from keygw.credentials.ports import (
+    INDEX_MAX,
+    CredentialReads,
+    CredentialStore,
+    ForeignEntry,
+    KeyRecord,
+    ListRecord,
+    VehicleRecord,
+)
 from keygw.credentials.values import KeyToken
 from keygw.model.command import Action, Outcome
 from keygw.model.device import Device, DeviceKind
@@ -205,6 +213,9 @@ async def test_keys_are_found_by_vehicle_device_and_time(store: CredentialStore)
     assert await ids("veh_a", "dev_b") == ["key_a1"]
     assert [record.key.index for record in await store.unexpired_keys("veh_a", 200)] == [1, 2]
     assert await store.unexpired_count("veh_a", 200) == 2
+    async with store.transaction() as tx:
+        await tx.set_key_state(key(1), KeyState.REVOKING)
+        assert await tx.unexpired_count("veh_a", 200) == 1
     assert await store.unexpired_count("veh_a", 202) == 0
 
 
@@ -260,6 +271,54 @@ async def test_lists_follow_one_another(store: CredentialStore) -> None:
     assert (record.list_sequence, record.acknowledged_sequence) == (2, 2)
     assert await store.revocation_list("veh_a", 2) == ListRecord("veh_a", 2, 100, b"two", b"ack two")
     assert [record.list_sequence for record in await store.vehicles()] == [2, 0]
+
+
+async def test_a_list_that_was_forgotten_is_adopted(store: CredentialStore) -> None:
+    async with store.transaction() as tx:
+        await tx.add_list(ListRecord("veh_a", 1, 100, b"one"))
+        assert await tx.take_index("veh_a") == 0
+        await tx.adopt_list(ListRecord("veh_a", 7, 150, b"seven"), 40)
+        assert await tx.take_index("veh_a") == 41
+        for sequence in (1, 7):
+            with pytest.raises(Conflict) as caught:
+                await tx.adopt_list(ListRecord("veh_a", sequence, 150, b"again"), 60)
+            assert caught.value.code == "list_exists"
+        await tx.add_list(ListRecord("veh_a", 8, 160, b"eight"))
+        await tx.adopt_list(ListRecord("veh_a", 9, 170, b"nine"), 3)
+        assert await tx.take_index("veh_a") == 42
+    assert await store.revocation_list("veh_a", 7) == ListRecord("veh_a", 7, 150, b"seven")
+    assert [record.list_sequence for record in await store.vehicles()] == [9, 0]
+
+
+async def test_foreign_entries_are_kept_by_index(store: CredentialStore) -> None:
+    assert not await store.foreign_entries("veh_a")
+    async with store.transaction() as tx:
+        for entry in (ForeignEntry(9, 100, 200), ForeignEntry(3, 100, 200), ForeignEntry(9, 120, 220)):
+            await tx.add_foreign_entry("veh_a", entry)
+    assert await store.foreign_entries("veh_a") == [ForeignEntry(3, 100, 200), ForeignEntry(9, 120, 220)]
+    assert not await store.foreign_entries("veh_b")
+
+
+async def test_a_watermark_never_goes_back(store: CredentialStore) -> None:
+    async with store.transaction() as tx:
+        for at in (100, 300, 200):
+            await tx.raise_issued_before("veh_a", at)
+    assert [record.issued_before for record in await store.vehicles()] == [300, 0]
+
+
+async def test_a_token_is_renewed_over_the_version_that_was_read(store: CredentialStore) -> None:
+    await add(store, key(0), key(1))
+    fresh = KeyToken("d.e.f", b"fresh")
+    async with store.transaction() as tx:
+        renewed = await tx.renew_token(key(0), 150, fresh)
+        with pytest.raises(Conflict) as caught:
+            await tx.renew_token(key(0), 160, TOKEN)
+        assert caught.value.code == "key_changed"
+    record = await store.key("key_a0")
+    assert record is not None
+    assert record.key == renewed == replace(key(0), issued_at=150, version=2)
+    assert await store.key_token("key_a0") == fresh
+    assert await store.key_token("key_a1") == TOKEN
 
 
 async def test_receipts_page_and_run(store: CredentialStore) -> None:

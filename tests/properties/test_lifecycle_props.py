@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import (
     Bundle,
@@ -27,7 +28,7 @@ from hypothesis.stateful import (
 
 from keygw.credentials.lifecycle import REVOKED_STATES
 from keygw.credentials.service import CredentialService
-from keygw.credentials.values import Issuer
+from keygw.credentials.values import Issuer, Limits
 from keygw.crypto.signer import LocalSigner
 from keygw.model.digital_key import DigitalKey, KeyState
 from keygw.model.entitlement import PROFILES, Entitlement
@@ -36,6 +37,7 @@ from keygw.model.ids import new_id
 from keygw.model.revocation import ListAck, RevocationList
 from keygw.model.vehicle import Vehicle
 from keygw.store.store import open_store
+from keygw.token.claims import KeyClaims
 from keygw.token.cwt import decode_cwt
 from keygw.token.revocation import list_hash, sign_ack, verify_list
 from keygw.token.trust import IssuerKey, TrustedIssuers, kid_of
@@ -49,6 +51,7 @@ RIGHTS = st.sampled_from(
 
 class Life(RuleBasedStateMachine):
     keys: Bundle[DigitalKey] = Bundle("keys")
+    limits = Limits()
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,6 +71,8 @@ class Life(RuleBasedStateMachine):
         self.signed: list[bytes] = []
         self.shown: dict[str, KeyState] = {}
         self.confirmed = 0
+        self.tokens: dict[str, set[KeyClaims]] = {}
+        """Every token that was ever given out: an old one is as good as a new one to who stole the device."""
 
     def made(self) -> CredentialService:
         return CredentialService(
@@ -77,6 +82,7 @@ class Life(RuleBasedStateMachine):
             lambda: self.now,
             self.random,
             lambda name, data: self.told.append(name),
+            self.limits,
         )
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -175,8 +181,10 @@ class Life(RuleBasedStateMachine):
             waiting = {key.index for key in keys.values() if key.state is KeyState.REVOKING}
             assert not waiting & set(known.revoked), "the car knows, and we still wait for it"
             told = {index for found in self.lists[: self.confirmed] for index in found.revoked}
-            over = {key.index for key in keys.values() if key.state is KeyState.REVOKED}
-            assert over <= told, "said to be revoked, and the car never heard"
+            for key in keys.values():
+                if key.state is KeyState.REVOKED:
+                    covered = all(each.issued_at < known.issued_before for each in self.tokens[key.id])
+                    assert key.index in told or covered, "said to be revoked, and the car never heard"
 
     def fresh_list(self) -> None:
         current = self.run(self.service.current_list(self.vehicle.id))
@@ -189,16 +197,29 @@ class Life(RuleBasedStateMachine):
         assert not self.lists or found.issued_at >= self.lists[-1].issued_at, "iat went back"
         for record in self.run(self.store.credentials.keys()):
             key = self.run(self.service.key(record.key.id))
-            barred = key.index in found.revoked or key.index in found.suspended
+            newest = decode_cwt(self.run(self.service.key_token(key.id)).cwt, self.trusted)
+            self.tokens.setdefault(key.id, set()).add(newest)
+            named = key.index in found.revoked or key.index in found.suspended
+            barred = [named or claims.issued_at < found.issued_before for claims in self.tokens[key.id]]
             if key.expires_at > found.issued_at and key.state is not KeyState.EXPIRED:
-                assert barred is (key.state is not KeyState.ACTIVE), "the car would not agree with us"
-                assert (key.index in found.revoked) is (key.state in REVOKED_STATES)
-            assert not barred or key.expires_at > found.issued_at, "a dead entry takes room"
+                if key.state is KeyState.ACTIVE:
+                    assert not named, "the car would not agree with us"
+                    assert newest.issued_at >= found.issued_before, "a good key was left behind by the watermark"
+                else:
+                    assert all(barred), "the car would not agree with us"
+                if named:
+                    assert (key.index in found.revoked) is (key.state in REVOKED_STATES)
+                    assert newest.issued_at >= found.issued_before, "an entry that the watermark covers takes room"
+            assert not named or key.expires_at > found.issued_at, "a dead entry takes room"
+        assert len(found.revoked) + len(found.suspended) <= self.limits.list_entries
+        assert not self.lists or found.issued_before >= self.lists[-1].issued_before, "the watermark went back"
         self.lists.append(found)
         self.signed.append(current.signed)
 
     def bounded(self, key: DigitalKey, keys: dict[str, DigitalKey]) -> None:
         claims = decode_cwt(self.run(self.service.key_token(key.id)).cwt, self.trusted)
+        self.tokens.setdefault(key.id, set()).add(claims)
+        assert claims.issued_at == key.issued_at
         assert (claims.index, claims.expires_at, int(claims.entitlements)) == (
             key.index,
             key.expires_at,
@@ -230,9 +251,16 @@ class Life(RuleBasedStateMachine):
         self.folder.cleanup()
 
 
-def test_the_promises_hold_in_every_order() -> None:
+class CrowdedLife(Life):
+    """The same with lists that overflow all the time."""
+
+    limits = Limits(list_entries=2)
+
+
+@pytest.mark.parametrize("life", [Life, CrowdedLife])
+def test_the_promises_hold_in_every_order(life: type[Life]) -> None:
     run_state_machine_as_test(
-        Life,
+        life,
         settings=settings(
             max_examples=40, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
         ),

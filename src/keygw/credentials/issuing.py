@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from keygw.credentials.lifecycle import refusal
 from keygw.credentials.ports import CredentialTransaction, VehicleRecord
@@ -12,7 +12,7 @@ from keygw.crypto.signer import check_public_key, thumbprint
 from keygw.model.device import Device
 from keygw.model.digital_key import DigitalKey, KeyState, Role
 from keygw.model.entitlement import PROFILES, Entitlement
-from keygw.model.errors import BadInput, Conflict, Forbidden
+from keygw.model.errors import BadInput, Conflict, Forbidden, NotFound
 from keygw.model.ids import Random, new_id
 from keygw.token.claims import THUMBPRINT_BYTES, KeyClaims
 from keygw.token.cwt import encode_cwt
@@ -126,11 +126,25 @@ async def make_key(
         epoch=vehicle.epoch,
         label=grant.label,
     )
-    claims = claims_of(key, device, vehicle, issuer.issuer)
-    jwt, cwt = encode_jwt(claims, issuer.signer, issuer.kid), encode_cwt(claims, issuer.signer, issuer.kid)
-    await tx.add_key(key, KeyToken(jwt, cwt))
+    await tx.add_key(key, _token(key, device, vehicle, issuer))
     await tx.raise_last_issued_at(issued_at)
     return key
+
+
+async def renew_key(
+    tx: CredentialTransaction, vehicle: VehicleRecord, key: DigitalKey, issued_at: int, issuer: Issuer
+) -> DigitalKey:
+    """The same key with a token of a later iat (Unix seconds): same id, index, rights and end."""
+    device = await tx.device(key.device_id)
+    if device is None:
+        raise NotFound("there is no such device", code="unknown_device")
+    fresh = replace(key, issued_at=issued_at)
+    return await tx.renew_token(key, issued_at, _token(fresh, device, vehicle, issuer))
+
+
+def _token(key: DigitalKey, device: Device, vehicle: VehicleRecord, issuer: Issuer) -> KeyToken:
+    claims = claims_of(key, device, vehicle, issuer.issuer)
+    return KeyToken(encode_jwt(claims, issuer.signer, issuer.kid), encode_cwt(claims, issuer.signer, issuer.kid))
 
 
 def claims_of(key: DigitalKey, device: Device, vehicle: VehicleRecord, issuer: str) -> KeyClaims:

@@ -25,6 +25,7 @@ class VehicleRecord:
     """A vehicle and its counters. ``receipts_through``: receipts 1 to this one are all there.
 
     ``ticket_counter``: the newest pairing ticket that was used; 0 for a vehicle that was never paired here.
+    ``issued_before``: watermark of its lists (Unix seconds); tokens issued before it open nothing.
     """
 
     vehicle: Vehicle
@@ -33,6 +34,7 @@ class VehicleRecord:
     acknowledged_sequence: int = 0
     receipts_through: int = 0
     ticket_counter: int = 0
+    issued_before: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,18 @@ class ListRecord:
     ack: bytes | None = field(default=None, repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class ForeignEntry:
+    """A key index that the vehicle's own list bars and that we know no key for: we were restored from a backup.
+
+    ``issued_by``: its token was issued then or earlier; ``until``: no such token is valid any more. Unix seconds.
+    """
+
+    index: int
+    issued_by: int
+    until: int
+
+
 class CredentialReads(Protocol):
     """Questions. Outside a transaction they see committed state only. Absent things are ``None`` or empty."""
 
@@ -87,12 +101,15 @@ class CredentialReads(Protocol):
         """Those with ``expires_at > at`` in any state, by index. Parents outlive children: families are whole."""
 
     async def unexpired_count(self, vehicle_id: str, at: int) -> int:
-        """How many ``unexpired_keys`` would answer."""
+        """How many of ``unexpired_keys`` are neither REVOKING nor REVOKED."""
 
     async def revoking_keys(self, vehicle_id: str, through: int) -> Sequence[KeyRecord]:
         """Those in REVOKING whose ``list_sequence <= through``, by index."""
 
     async def revocation_list(self, vehicle_id: str, sequence: int) -> ListRecord | None: ...
+
+    async def foreign_entries(self, vehicle_id: str) -> Sequence[ForeignEntry]:
+        """By index."""
 
     async def receipt(self, vehicle_id: str, sequence: int) -> Receipt | None: ...
 
@@ -130,8 +147,23 @@ class CredentialTransaction(CredentialReads, Protocol):
     async def set_key_state(self, key: DigitalKey, state: KeyState, list_sequence: int | None = None) -> DigitalKey:
         """Store it if the row still has ``key.version``, which it counts up; ``Conflict`` key_changed otherwise."""
 
+    async def renew_token(self, key: DigitalKey, issued_at: int, token: KeyToken) -> DigitalKey:
+        """Replace the key's token, and its ``issued_at``, under the same rule of ``version`` as ``set_key_state``."""
+
+    async def raise_issued_before(self, vehicle_id: str, at: int) -> None:
+        """Raise the watermark of the vehicle's lists (never lowers it)."""
+
     async def add_list(self, record: ListRecord) -> None:
         """Store it and make it the vehicle's current one; ``Conflict`` list_exists unless the sequence is the next."""
+
+    async def adopt_list(self, record: ListRecord, index: int) -> None:
+        """The same for a list that we have forgotten to have signed: any later sequence will do, or ``list_exists``.
+
+        ``index``: ``take_index`` gives only greater ones from now on.
+        """
+
+    async def add_foreign_entry(self, vehicle_id: str, entry: ForeignEntry) -> None:
+        """Store it, in the place of one with its index."""
 
     async def acknowledge_list(self, vehicle_id: str, sequence: int, ack: bytes) -> None:
         """Store the acknowledgement and raise the vehicle's ``acknowledged_sequence`` (never lowers it)."""

@@ -1,26 +1,22 @@
 """Ending and pausing keys, the signed list that tells the vehicle, and the vehicle's acknowledgement of it.
 
-Every change of a key's state is committed together with a new signed list whose sequence is one greater. A list holds
-the index of each key that must not open the car although its token has not expired by the list's own time; an entry is
-left out only once the list's iat is past the token's exp, because accepting the list moves the car's time floor there.
+Every change of a key's state is committed together with a new signed list whose sequence is one greater.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from keygw.credentials.lifecycle import REVOKED_STATES, KeyEvent, next_state, shown_state
-from keygw.credentials.ports import CredentialTransaction, KeyRecord, ListRecord, VehicleRecord
+from keygw.credentials.lifecycle import KeyEvent, next_state
+from keygw.credentials.listing import put_list, view
+from keygw.credentials.ports import CredentialTransaction, KeyRecord
 from keygw.credentials.values import Issuer, Limits
 from keygw.crypto.kdf import constant_time_equal
 from keygw.model.digital_key import DigitalKey, KeyState
 from keygw.model.errors import Conflict, NotFound, TokenError
-from keygw.model.revocation import ListAck, RevocationList
-from keygw.token.revocation import list_hash, sign_list
-
-_HIDDEN = frozenset({KeyState.SUSPENDED, KeyState.EXPIRED})
-# EXPIRED before its exp: seen past its end by a clock that later went back. The car must refuse it as we do.
+from keygw.model.revocation import ListAck
+from keygw.token.revocation import list_hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +27,8 @@ class Change:
     also: tuple[DigitalKey, ...] = ()
     list_sequence: int = 0
     """The list that tells it; 0: nothing changed."""
-
-
-def view(record: KeyRecord, now: float) -> DigitalKey:
-    """The key as it is shown: bounded by time and by its ancestors."""
-    key = record.key
-    state = shown_state(key.state, record.above, key.expires_at, now)
-    return key if state is key.state else replace(key, state=state)
+    renewed: tuple[DigitalKey, ...] = ()
+    """Good keys that got a new token, because that list's watermark bars their old ones."""
 
 
 def family(root_id: str, records: Sequence[KeyRecord]) -> list[KeyRecord]:
@@ -49,20 +40,6 @@ def family(root_id: str, records: Sequence[KeyRecord]) -> list[KeyRecord]:
             ids.add(record.key.id)
             members.append(record)
     return members
-
-
-def entries(records: Iterable[KeyRecord], issued_at: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """``(revoked, suspended)`` indices, ascending, of a list issued at that time (Unix seconds)."""
-    revoked, suspended = [], []
-    for record in records:
-        if record.key.expires_at <= issued_at:
-            continue
-        states = {record.key.state, *record.above}
-        if record.key.state in REVOKED_STATES:
-            revoked.append(record.key.index)
-        elif states & (_HIDDEN | REVOKED_STATES):
-            suspended.append(record.key.index)
-    return tuple(sorted(revoked)), tuple(sorted(suspended))
 
 
 async def change(
@@ -88,37 +65,14 @@ async def change(
             state = next_state(member.key.state, event)
             if state is not member.key.state:
                 await tx.set_key_state(member.key, state, sequence)
-    after = [view(member, now) for member in family(record.key.id, await put_list(tx, vehicle, now, issuer, limits))]
+    published = await put_list(tx, vehicle, now, issuer, limits)
+    after = [view(member, now) for member in family(record.key.id, published.records)]
     return Change(
         key=next(key for key in after if key.id == record.key.id),
         also=tuple(key for key in after if key.id != record.key.id and key.state is not before[key.id]),
         list_sequence=sequence,
+        renewed=published.renewed,
     )
-
-
-async def put_list(
-    tx: CredentialTransaction, vehicle: VehicleRecord, now: float, issuer: Issuer, limits: Limits
-) -> Sequence[KeyRecord]:
-    """Sign and store the vehicle's next list; answers its unexpired keys as they are now."""
-    issued_at = int(now)
-    records = await tx.unexpired_keys(vehicle.vehicle.id, issued_at)
-    revoked, suspended = entries(records, issued_at)
-    signed = sign_list(
-        RevocationList(
-            vehicle_id=vehicle.vehicle.id,
-            sequence=vehicle.list_sequence + 1,
-            issued_at=issued_at,
-            next_update=issued_at + limits.list_lifetime,
-            min_epoch=vehicle.epoch,
-            revoked=revoked,
-            suspended=suspended,
-        ),
-        issuer.signer,
-        issuer.kid,
-    )
-    await tx.add_list(ListRecord(vehicle.vehicle.id, vehicle.list_sequence + 1, issued_at, signed))
-    await tx.raise_last_issued_at(issued_at)
-    return records
 
 
 async def accept_ack(tx: CredentialTransaction, vehicle_id: str, ack: ListAck, signed: bytes) -> list[DigitalKey]:

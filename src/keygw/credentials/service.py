@@ -16,6 +16,7 @@ from keygw.credentials.issuing import (
     owner_grant,
 )
 from keygw.credentials.lifecycle import KeyEvent, next_state
+from keygw.credentials.listing import due, put_list, view
 from keygw.credentials.pairing import accept_ticket, refuse_without_ticket
 from keygw.credentials.policy import authorize
 from keygw.credentials.ports import (
@@ -26,7 +27,7 @@ from keygw.credentials.ports import (
     Vault,
     VehicleRecord,
 )
-from keygw.credentials.revocation import accept_ack, change, view
+from keygw.credentials.revocation import accept_ack, change
 from keygw.credentials.values import Issuer, KeyToken, Limits, SignedList, Standing
 from keygw.crypto.signer import Signer, device_id
 from keygw.model.command import AuthorizedCommand, Command
@@ -189,7 +190,10 @@ class CredentialService:
         return await self._standing(await self._store.keys(vehicle_id))
 
     async def key_token(self, key_id: str) -> KeyToken:
-        """Both forms, byte for byte as first signed; of an ended key too: the car says whether it still opens."""
+        """Both forms, byte for byte as signed; of an ended key too: the car says whether it still opens.
+
+        They change only when the key is renewed, which ``key.renewed`` tells.
+        """
         token = await self._store.key_token(key_id)
         if token is None:
             raise NotFound("there is no such key", code="unknown_key")
@@ -215,6 +219,23 @@ class CredentialService:
             for record in await self._store.vehicles()
             if record.acknowledged_sequence < record.list_sequence
         ]
+
+    async def vehicles_due(self) -> list[str]:
+        """Ids of the vehicles that need a fresh list (``listing.due``)."""
+        now = await self._now(self._store)
+        found = await self._store.vehicles()
+        return [record.vehicle.id for record in found if await due(self._store, record, now, self._limits)]
+
+    async def refresh_list(self, vehicle_id: str) -> bool:
+        """Sign the vehicle's list anew if it needs one; whether it did."""
+        async with self._store.transaction() as tx:
+            now = await self._now(tx)
+            vehicle = await self._vehicle(tx, vehicle_id)
+            if not await due(tx, vehicle, now, self._limits):
+                return False
+            published = await put_list(tx, vehicle, now, self.issuer, self._limits)
+            self._tell(tx, "key.renewed", published.renewed, list_sequence=published.sequence)
+        return True
 
     async def acknowledge_list(self, vehicle_id: str, ack: bytes) -> list[DigitalKey]:
         """The vehicle's signed word that it stored a list; answers the keys that are ``revoked`` by it.
@@ -291,6 +312,7 @@ class CredentialService:
             if done.list_sequence:
                 self._tell(tx, _TOLD[event], [done.key], list_sequence=done.list_sequence)
                 self._tell(tx, _TOLD[event], done.also, list_sequence=done.list_sequence, because_of=done.key.id)
+                self._tell(tx, "key.renewed", done.renewed, list_sequence=done.list_sequence)
         return done.key
 
     async def _seen(self, records: Sequence[KeyRecord]) -> list[DigitalKey]:

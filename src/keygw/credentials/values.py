@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from keygw.crypto.signer import Signer
 from keygw.model.digital_key import DigitalKey
+from keygw.token.revocation import MAX_ENTRIES
 
 DAY = 86_400
 MAX_DEPTH = 2
@@ -30,26 +31,30 @@ class Issuer:
 class Limits:
     """Durations in seconds.
 
-    ``unexpired_keys`` bounds the keys of one vehicle whose tokens could still open it, revoked ones included. So the
-    revocation list always has room for all of them (1000 indices stay under the 4 KiB a message may have), and a
-    revocation can never fail for want of space.
+    ``unexpired_keys`` bounds the keys of one vehicle that are not revoked and whose tokens could still open it.
+    ``list_entries``: how many a revocation list holds at most (1000 indices stay under the 4 KiB a message may have);
+    beyond that the watermark rises, so a revocation never fails for want of space. ``list_lifetime``: until
+    ``next_update``. Friend keys lose drive when a list is 7 days old, so couriers have the rest of that to bring it.
     """
 
     owner_lifetime: int = 365 * DAY
     friend_lifetime: int = 72 * 3600
     share_depth: int = MAX_DEPTH
     unexpired_keys: int = 1000
-    list_lifetime: int = 7 * DAY
+    list_entries: int = 1000
+    list_lifetime: int = 3 * DAY
     label_length: int = 80
 
     def __post_init__(self) -> None:
         if not 0 <= self.share_depth <= MAX_DEPTH:
             raise ValueError(f"share_depth is 0 to {MAX_DEPTH}")
+        if not 0 <= self.list_entries <= MAX_ENTRIES:
+            raise ValueError(f"list_entries is 0 to {MAX_ENTRIES}")
 
 
 @dataclass(frozen=True, slots=True)
 class KeyToken:
-    """Both serialisations of one key token, exactly as first signed (so that CRED_I never changes)."""
+    """Both serialisations of one key token, exactly as signed (so that CRED_I changes only with a new token)."""
 
     jwt: str = field(repr=False)
     cwt: bytes = field(repr=False)

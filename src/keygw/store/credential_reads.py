@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keygw.credentials.ports import KeyRecord, ListRecord, VehicleRecord
+from keygw.credentials.ports import ForeignEntry, KeyRecord, ListRecord, VehicleRecord
 from keygw.credentials.values import KeyToken
 from keygw.model.command import Action, Outcome
 from keygw.model.device import Device, DeviceKind
@@ -14,7 +14,7 @@ from keygw.store.database import Fetch, Row
 
 _VEHICLE = """
     SELECT id, name, public_key, advertising_key, epoch, list_sequence, acknowledged_sequence, receipts_through,
-           ticket_counter
+           ticket_counter, issued_before
     FROM vehicles
 """
 # Sharing goes two levels deep at most (credentials.values.MAX_DEPTH): parent and grandparent are all there is above.
@@ -75,7 +75,10 @@ class SqliteReads:
         return [_key(row) for row in await self._fetch(sql, (vehicle_id, at))]
 
     async def unexpired_count(self, vehicle_id: str, at: int) -> int:
-        sql = "SELECT count(*) FROM digital_keys WHERE vehicle_id = ? AND expires_at > ?"
+        sql = (
+            "SELECT count(*) FROM digital_keys "
+            "WHERE vehicle_id = ? AND expires_at > ? AND state NOT IN ('revoking', 'revoked')"
+        )
         return int((await self._fetch(sql, (vehicle_id, at)))[0][0])
 
     async def revoking_keys(self, vehicle_id: str, through: int) -> list[KeyRecord]:
@@ -89,6 +92,10 @@ class SqliteReads:
             (vehicle_id, sequence),
         )
         return ListRecord(*rows[0]) if rows else None
+
+    async def foreign_entries(self, vehicle_id: str) -> list[ForeignEntry]:
+        sql = "SELECT key_index, issued_by, until FROM foreign_entries WHERE vehicle_id = ? ORDER BY key_index"
+        return [ForeignEntry(*row) for row in await self._fetch(sql, (vehicle_id,))]
 
     async def receipt(self, vehicle_id: str, sequence: int) -> Receipt | None:
         rows = await self._fetch(f"{_RECEIPT} WHERE vehicle_id = ? AND sequence = ?", (vehicle_id, sequence))

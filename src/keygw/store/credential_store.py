@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from keygw.credentials.ports import INDEX_MAX, CredentialTransaction, ListRecord
+from keygw.credentials.ports import INDEX_MAX, CredentialTransaction, ForeignEntry, ListRecord
 from keygw.credentials.values import KeyToken
 from keygw.model.device import Device
 from keygw.model.digital_key import DigitalKey, KeyState
@@ -15,7 +15,7 @@ from keygw.model.errors import Conflict
 from keygw.model.receipt import Receipt
 from keygw.model.vehicle import Vehicle
 from keygw.store.credential_reads import SqliteReads, device_of
-from keygw.store.database import Database, Transaction
+from keygw.store.database import Database, Row, Transaction
 
 
 class _Transaction(SqliteReads):
@@ -104,16 +104,42 @@ class _Transaction(SqliteReads):
             "WHERE id = ? AND version = ? RETURNING version",
             (state.value, list_sequence, key.id, key.version),
         )
-        if not rows:
-            raise Conflict("somebody else changed the key meanwhile: try again", code="key_changed", retryable=True)
-        return replace(key, state=state, version=rows[0][0])
+        return replace(key, state=state, version=_counted(rows))
+
+    async def renew_token(self, key: DigitalKey, issued_at: int, token: KeyToken) -> DigitalKey:
+        rows = await self._fetch(
+            "UPDATE digital_keys SET issued_at = ?, jwt = ?, cwt = ?, version = version + 1 "
+            "WHERE id = ? AND version = ? RETURNING version",
+            (issued_at, token.jwt, token.cwt, key.id, key.version),
+        )
+        return replace(key, issued_at=issued_at, version=_counted(rows))
+
+    async def raise_issued_before(self, vehicle_id: str, at: int) -> None:
+        await self._fetch("UPDATE vehicles SET issued_before = max(issued_before, ?) WHERE id = ?", (at, vehicle_id))
 
     async def add_list(self, record: ListRecord) -> None:
         rows = await self._fetch(
             "UPDATE vehicles SET list_sequence = ?2 WHERE id = ?1 AND list_sequence = ?2 - 1 RETURNING id",
             (record.vehicle_id, record.sequence),
         )
-        if not rows:
+        await self._keep_list(record, rows)
+
+    async def adopt_list(self, record: ListRecord, index: int) -> None:
+        rows = await self._fetch(
+            "UPDATE vehicles SET list_sequence = ?2, next_index = max(next_index, ?3 + 1) "
+            "WHERE id = ?1 AND list_sequence < ?2 RETURNING id",
+            (record.vehicle_id, record.sequence, index),
+        )
+        await self._keep_list(record, rows)
+
+    async def add_foreign_entry(self, vehicle_id: str, entry: ForeignEntry) -> None:
+        await self._fetch(
+            "INSERT OR REPLACE INTO foreign_entries (vehicle_id, key_index, issued_by, until) VALUES (?, ?, ?, ?)",
+            (vehicle_id, entry.index, entry.issued_by, entry.until),
+        )
+
+    async def _keep_list(self, record: ListRecord, moved: Sequence[Row]) -> None:
+        if not moved:
             raise Conflict("this is not the vehicle's next list", code="list_exists", retryable=True)
         await self._fetch(
             "INSERT INTO revocation_lists (vehicle_id, sequence, issued_at, signed, ack) VALUES (?, ?, ?, ?, ?)",
@@ -155,6 +181,13 @@ class _Transaction(SqliteReads):
 
     async def set_receipts_through(self, vehicle_id: str, sequence: int) -> None:
         await self._fetch("UPDATE vehicles SET receipts_through = ? WHERE id = ?", (sequence, vehicle_id))
+
+
+def _counted(rows: Sequence[Row]) -> int:
+    """The row's new version; none was written if somebody else was quicker."""
+    if not rows:
+        raise Conflict("somebody else changed the key meanwhile: try again", code="key_changed", retryable=True)
+    return int(rows[0][0])
 
 
 class SqliteCredentials(SqliteReads):

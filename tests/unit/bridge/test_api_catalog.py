@@ -16,7 +16,7 @@ from keygw.model.signal import Quality
 
 CODE = re.compile(r"""(?:code\s*=\s*|Refused\(|ApiError\(\d+,\s*)"([a-z_]+)\"""")
 EVENT = re.compile(r'"(keygw\.[a-z]+\.?[a-z.]*)"')
-TOLD = re.compile(r'"(key\.(?:issued|shared|suspended|resumed|revoking|revoked|pairing)|security\.alert)"')
+TOLD = re.compile(r'"(key\.(?:issued|shared|suspended|resumed|renewed|revoking|revoked|pairing)|security\.alert)"')
 INSIDE = {"app_exists", "illegal_step", "key_changed", "key_exists", "list_exists", "receipt_exists"}
 """Codes of things that cannot happen through the API: two writers of one row, an impossible step."""
 VEHICLE = {"receipt_conflict", "receipt_chain_broken"}

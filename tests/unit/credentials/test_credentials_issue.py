@@ -154,17 +154,20 @@ async def test_an_index_is_never_given_again_and_runs_out(world: World) -> None:
     assert (await world.owner(await world.car())).index == 0
 
 
-async def test_a_vehicle_has_no_more_keys_than_its_list_can_hold(world: World) -> None:
+async def test_a_vehicle_has_only_so_many_keys_that_are_not_revoked(world: World) -> None:
     vehicle = await world.car()
     world.service = world.restarted(Limits(unexpired_keys=2))
     owner = await world.owner(vehicle)
     friend = await world.friend(owner, lifetime=HOUR)
+    await world.service.suspend(friend.id)
+    for _ in range(2):
+        with pytest.raises(Conflict) as caught:
+            await world.friend(owner)
+        assert caught.value.code == "vehicle_full"
     await world.service.revoke(friend.id)
-    with pytest.raises(Conflict) as caught:
-        await world.friend(owner)
-    assert caught.value.code == "vehicle_full"
+    assert (await world.friend(owner, lifetime=HOUR)).index == 2
     world.now += HOUR
-    assert (await world.friend(owner)).index == 2
+    assert (await world.friend(owner)).index == 3
 
 
 async def test_a_refused_operation_leaves_nothing_behind(world: World) -> None:

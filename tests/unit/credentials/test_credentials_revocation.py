@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from keygw.credentials.listing import entries
 from keygw.credentials.ports import KeyRecord
-from keygw.credentials.revocation import entries
 from keygw.crypto.kdf import sha256
 from keygw.crypto.signer import LocalSigner
 from keygw.model.digital_key import DigitalKey, KeyState, Role
@@ -40,7 +40,7 @@ async def test_suspend_and_resume_reach_the_list(world: World) -> None:
     suspended = await world.service.suspend(friend.id)
     found = await world.list_of(vehicle.id)
     assert (found.sequence, found.suspended, found.revoked) == (1, (friend.index,), ())
-    assert (found.issued_at, found.next_update) == (int(world.now), int(world.now) + 7 * 24 * HOUR)
+    assert (found.issued_at, found.next_update) == (int(world.now), int(world.now) + 3 * 24 * HOUR)
     assert suspended.state is KeyState.SUSPENDED
     assert not (await world.service.standing(friend.id)).acknowledged
     assert await world.service.vehicles_behind() == [vehicle.id]
