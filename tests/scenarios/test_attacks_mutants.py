@@ -167,12 +167,19 @@ def every_key_is_good(patch: pytest.MonkeyPatch) -> None:
 @frees("friend-with-a-wider-key", ENGINE)
 def every_key_may_everything(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(rules, "judge_action", always(Outcome.DONE))
+    patch.setattr(rules, "list_too_old", always(False))
+
+
+@frees("list-withheld-to-drive", ENGINE)
+def no_list_is_too_old(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(rules, "list_too_old", always(False))
 
 
 @frees("friend-with-a-wider-key", ENGINE)
 @frees("friend-widened-by-an-older-token", "breach")
 def rights_are_not_cut(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(rules, "rights", lambda claims, memory: claims.entitlements)
+    patch.setattr(rules, "list_too_old", always(False))
 
 
 @frees("token-in-the-issuers-name", CAR)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -170,7 +171,8 @@ def test_keys(run: Run, car: dict[str, str], friend: str, owner: str) -> None:
     assert friend in run("keys", "list", "--vehicle", "Blue van").out
     text = run("keys", "show", friend[:14]).out
     assert f"key\t{friend}" in text
-    assert "vehicle has heard\teverything" in text
+    # Its first list is signed with the first friend key, by an errand that may not have begun.
+    assert re.search(r"vehicle has heard\t(everything|not yet everything: list 0 of 1)\n", text)
 
 
 def test_the_key_token(run: Run, car: dict[str, str], friend: str) -> None:

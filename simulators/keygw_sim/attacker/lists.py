@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from keygw.credentials.service import CredentialService
 from keygw.crypto.signer import LocalSigner
+from keygw.model.command import Action
 from keygw.model.digital_key import DigitalKey, KeyState
 from keygw.model.entitlement import PROFILES
 from keygw.model.errors import KeygwError
@@ -15,7 +16,9 @@ from keygw_sim.attacker.attack import attack
 from keygw_sim.attacker.scene import Scene, ending_of, one_of
 from keygw_sim.attacker.tools import Forger, Stranger, answer_in
 from keygw_sim.chance import new_signer
+from keygw_sim.rehearsal import ISSUED_AT
 
+DAY = 86_400
 STILL_REVOKING = "the service says revoked only on the car's own signature over the hash of the list"
 
 
@@ -103,7 +106,7 @@ async def by_a_stranger(scene: Scene) -> str:
 @attack(
     "list-withheld",
     "a friend whose key was revoked is the only one who meets the car, and does not carry the list there",
-    protects="nothing in the car yet; the service goes on saying revoking, and a friend key ends after 72 h",
+    protects="it opens doors and no more; the service goes on saying revoking, and a friend key ends after 72 h",
     expected="done",
     recorded=("receipt: done",),
     remains="until the list comes by anybody else, or the key's time is over, the revoked key opens the car",
@@ -115,6 +118,28 @@ async def withheld(scene: Scene) -> str:
     garage.office.sign_list(garage.vehicle, 1, revoked=(2,))  # signed, and never carried
     scene.strike()
     return garage.tries("friend").label
+
+
+@attack(
+    "list-withheld-to-drive",
+    "a friend whose key was revoked keeps every list from the car for more than a week, and drives off",
+    protects="a friend drives only by a list that is at most 7 days old",
+    expected="list_stale",
+    recorded=("receipt: list_stale",),
+)
+async def withheld_to_drive(scene: Scene) -> str:
+    garage = scene.garage
+    month = {"expires_at": ISSUED_AT + 30 * DAY}
+    for who in ("owner", "friend"):
+        garage.tries(who, Action.LOCK, **month)
+    visit = garage.visit("owner", **month)  # type: ignore[arg-type]  # claims only
+    visit.prove()
+    garage.push(visit, garage.office.sign_list(garage.vehicle, 1))
+    visit.leave()
+    garage.office.sign_list(garage.vehicle, 2, revoked=(2,))  # signed, and never carried
+    garage.time += 8 * DAY
+    scene.strike()
+    return garage.tries("friend", Action.START_ENGINE, entitlements=PROFILES["driver"], **month).label
 
 
 async def revoking(scene: Scene) -> tuple[CredentialService, DigitalKey, list[bytes]]:

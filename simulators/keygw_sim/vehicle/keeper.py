@@ -129,6 +129,8 @@ class Keeper:
             outcome = Outcome.NOT_ENTITLED  # an entitlement can be shared; being an owner cannot
         if outcome is Outcome.DONE and fast and command.action not in FAST_ACTIONS:
             return self._refuse(claims, command, Outcome.FULL_HANDSHAKE_REQUIRED, session_hash)
+        if outcome is Outcome.DONE and rules.list_too_old(command.action, claims, self._list, self.now):
+            return self._refuse(claims, command, Outcome.LIST_STALE, session_hash)
         if outcome is Outcome.DONE and not pairing:
             outcome = body.apply(command.action)
         with self._durably() as draft:
@@ -143,8 +145,8 @@ class Keeper:
         return answer
 
     def _refuse(self, claims: KeyClaims, command: Cmd, verdict: Outcome, session_hash: bytes) -> Answer:
-        """The verdict on the key itself, or on the way it came. It is not remembered for the number: a key that is
-        resumed, or a device that takes the full handshake, may ask again.
+        """The verdict on the key itself, or on how it came. It is not remembered for the number: a key that is
+        resumed, a device that takes the full handshake or brings a fresh list may ask again.
         """
         sequence = 0
         if sum(receipt.key_id == claims.key_id for receipt in self.memory.receipts) < REFUSED_KEY_RECEIPTS:

@@ -82,4 +82,17 @@ def judge_action(action: Action, allowed: Entitlement, link: LinkKind) -> Outcom
     return Outcome.DONE if near else Outcome.PROXIMITY_REQUIRED
 
 
-_NEARBY = frozenset({Action.START_ENGINE})
+def list_too_old(action: Action, claims: KeyClaims, listed: RevocationList | None, now: float) -> bool:
+    """Whether the action needs a fresher list than the car has. An owner key never does.
+
+    A car that has never had a list knows of no revocation at all: for it that is as old as a list can be.
+    """
+    if action not in _DRIVING or claims.role is Role.OWNER:
+        return False
+    return listed is None or now - listed.issued_at > LIST_SECONDS
+
+
+LIST_SECONDS = 7 * 86_400
+"""How old a list may be for others than owners to drive."""
+_DRIVING = frozenset({Action.START_ENGINE})
+_NEARBY = _DRIVING

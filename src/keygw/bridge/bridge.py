@@ -14,6 +14,7 @@ from keygw.bridge.ledger import Ledger
 from keygw.bridge.pairings import Pairings
 from keygw.bridge.ports import Authorize, BridgeStore, Clock, Credentials, Fleet
 from keygw.bridge.settlement import Settlement
+from keygw.bridge.upkeep import ROUND_SECONDS, Upkeep
 from keygw.bridge.vehicles import Vehicles
 from keygw.model.ids import Random
 
@@ -39,6 +40,7 @@ class Bridge:
         timing: Timing | None = None,
         backoff: tuple[float, ...] = BACKOFF,
         room: int = ROOM,
+        upkeep_seconds: float = ROUND_SECONDS,
     ) -> None:
         timing = timing or Timing()
         self.feed = feed
@@ -49,6 +51,7 @@ class Bridge:
         ledger = Ledger(store, feed.hub, clock)
         self._settlement = Settlement(ledger, credentials, feed.signals.live)
         self._errands = Errands(fleet, credentials, self._settlement, clock, backoff)
+        self._upkeep = Upkeep(credentials, self._errands, upkeep_seconds)
         executor = Executor(ledger, credentials, authorize, fleet, clock, timing)
         self._lanes = Lanes(executor, self._errands.in_doubt, timing.again, room)
         self.commands = Commands(
@@ -75,9 +78,11 @@ class Bridge:
         await self.commands.recover()
         for vehicle_id in await self._credentials.vehicles_behind():
             self._errands.request(vehicle_id)
+        self._upkeep.start()
 
     async def stop(self) -> None:
         """End all background work. Commands that are under way stay as they are on disk; ``start`` settles them."""
+        await self._upkeep.stop()
         await self.pairings.stop()
         await self._lanes.stop()
         await self._errands.stop()

@@ -102,7 +102,11 @@ class Errands:
             del self._runs[vehicle_id]
 
     async def _do(self, vehicle_id: str) -> None:
-        """Both errands, even if the first fails: a list must not wait for the sake of a lost key's receipts."""
+        """Both errands, even if the first fails: a list must not wait for the sake of a lost key's receipts.
+
+        One that is due is signed first, wherever the vehicle may be: a phone may meet it sooner than we do.
+        """
+        await self._credentials.refresh_list(vehicle_id)
         try:
             await self._fetch(vehicle_id)
         finally:

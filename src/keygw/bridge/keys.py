@@ -73,7 +73,7 @@ class Keys:
             expires_at=expires_at,
             label=label,
         )
-        return await self._seen(child)
+        return await self._changed(child)
 
     async def suspend(self, app: App, key_id: str) -> KeyView:
         key, view = await self._access.key(app, key_id)

@@ -228,6 +228,10 @@ class CredentialService:
 
     async def refresh_list(self, vehicle_id: str) -> bool:
         """Sign the vehicle's list anew if it needs one; whether it did."""
+        if not await due(
+            self._store, await self._vehicle(self._store, vehicle_id), await self._now(self._store), self._limits
+        ):
+            return False  # without waiting for the one writer
         async with self._store.transaction() as tx:
             now = await self._now(tx)
             vehicle = await self._vehicle(tx, vehicle_id)

@@ -61,6 +61,8 @@ class Outcome(OpenEnum):
     FAULT = 39
     FULL_HANDSHAKE_REQUIRED = 40
     NUMBER_REUSED = 41
+    LIST_STALE = 42
+    """The revocation list is too old for this key to drive; bring a newer one and ask again."""
 
     @property
     def ok(self) -> bool:

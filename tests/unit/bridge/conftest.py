@@ -220,7 +220,7 @@ class Car:
         await self._note()
         if not self.present:
             raise LinkError("the vehicle is not in reach", code="out_of_range")
-        self.up(None)
+        self.up(self.status.key_id if self.status is not None and self.status.up else None)
         newest = await self.service.current_list(vehicle_id)
         ack = ListAck(vehicle_id, newest.sequence, list_hash(newest.signed), 1)
         await self.service.acknowledge_list(vehicle_id, sign_ack(ack, self.signer))
@@ -277,6 +277,12 @@ class World:
 
     async def settled(self, record: CommandRecord) -> CommandRecord:
         return await self.bridge.commands.wait(record, 2)
+
+    async def acknowledged(self, sequence: int) -> None:
+        """Return once the car has acknowledged a list of at least this sequence."""
+        async with asyncio.timeout(5):
+            while (await self.credentials.current_list(self.vehicle.id)).acknowledged_sequence < sequence:  # noqa: ASYNC110 - the store tells nobody
+                await asyncio.sleep(0.002)
 
     async def heard(self, kind: str, **data: Any) -> Event:
         """The first event of this run with that type and data, past or to come."""
