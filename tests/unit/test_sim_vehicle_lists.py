@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from keygw_sim.garage import Garage
 from keygw_sim.rehearsal import ISSUED_AT
 from keygw_sim.vehicle.rules import LIST_SECONDS
 
-LONG = {"entitlements": PROFILES["driver"], "expires_at": ISSUED_AT + 30 * 86_400}
+LONG: dict[str, Any] = {"entitlements": PROFILES["driver"], "expires_at": ISSUED_AT + 30 * 86_400}
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def garage(tmp_path: Path) -> Garage:
     return garage
 
 
-def drives(who: str) -> dict[str, object]:
+def drives(who: str) -> dict[str, Any]:
     return LONG if who == "friend" else {"expires_at": ISSUED_AT + 60 * 86_400}
 
 

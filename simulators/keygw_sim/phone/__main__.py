@@ -3,7 +3,9 @@
 Prints ``{"ready": true, "device": {"public_key": ..., "device_id": ...}}`` and obeys JSON lines on stdin:
 
 * ``{"do": "accept", "key": {"key_id": ..., "cwt": ..., "vehicle": {...}}}`` takes in a digital key.
-* ``{"do": "command", "action": "unlock"}`` -> ``{"did": "command", "outcome": "done", "ms": ..., ...}``.
+* ``{"do": "carry", "list": {"vehicle_id": ..., "sequence": ..., "signed": ...}}`` takes a revocation list along.
+* ``{"do": "command", "action": "unlock"}`` -> ``{"did": "command", "outcome": "done", "ms": ..., ...}``; with a
+  ``list_ack`` if the car took the list, for ``POST /v1/vehicles/{id}/revocation-acks``.
 
 It ends on SIGTERM, SIGINT, and with ``--follow-stdin`` when stdin ends.
 """
@@ -25,6 +27,7 @@ from keygw.model.command import Action
 from keygw.model.errors import KeygwError
 from keygw_sim.chance import chance
 from keygw_sim.phone.phone import Invitation, Phone, describe, load_signer
+from keygw_sim.phone.satchel import CarriedList
 from keygw_sim.stdio import orders, say, stop_signal
 
 
@@ -69,9 +72,14 @@ async def _obey(phone: Phone, order: dict[str, Any]) -> dict[str, Any]:
         case "accept":
             phone.accept(Invitation.from_json(order["key"]))
             return {"did": "accept"}
+        case "carry":
+            carried = CarriedList.from_json(order["list"])
+            if carried is not None:
+                phone.satchel.put(carried)
+            return {"did": "carry"}
         case "command":
             return {"did": "command", **(await phone.command(Action.from_label(order["action"]))).to_json()}
-    raise ValueError(f"unknown order {order['do']!r}; known: accept, command")
+    raise ValueError(f"unknown order {order['do']!r}; known: accept, carry, command")
 
 
 if __name__ == "__main__":

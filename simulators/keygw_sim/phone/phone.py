@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from keygw.crypto.signer import LocalSigner, device_id, thumbprint
-from keygw.model.command import Action
+from keygw.model.command import Action, Outcome
 from keygw.model.errors import BadInput, LinkError, ProtocolError, TokenError
 from keygw.model.ids import Random
 from keygw.model.receipt import Receipt
@@ -22,6 +22,7 @@ from keygw.vehicle.conversation import Conversation, Road
 from keygw.vehicle.ports import Air, HeldKey
 from keygw.wire.messages import Cmd
 from keygw_sim.chance import new_signer
+from keygw_sim.phone.satchel import CarriedList, Satchel
 
 REACH_SECONDS = 4.0
 
@@ -33,6 +34,8 @@ class Invitation:
     key_id: str
     cwt: bytes = field(repr=False)
     vehicle: Vehicle
+    carried: CarriedList | None = None
+    """The vehicle's revocation list, which the phone brings there."""
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Invitation:
@@ -40,14 +43,18 @@ class Invitation:
         try:
             car = data["vehicle"]
             vehicle = Vehicle(car["id"], car["name"], _raw(car["public_key"]), _raw(car["advertising_key"]))
-            return cls(data["key_id"], _raw(data["cwt"]), vehicle)
+            carried = CarriedList.from_json(data["revocation_list"]) if "revocation_list" in data else None
+            return cls(data["key_id"], _raw(data["cwt"]), vehicle, carried)
         except (KeyError, TypeError, ValueError) as error:
             raise BadInput("not a key that a phone can take in", code="bad_invitation") from error
 
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What became of one command, and what it cost. ``receipt``: verified with the vehicle key, if one was given."""
+    """What became of one command, and what it cost. ``receipt``: verified with the vehicle key, if one was given.
+
+    ``list_ack``: what the vehicle signed for the revocation list that the phone brought it on this occasion.
+    """
 
     action: Action
     outcome: str
@@ -60,6 +67,7 @@ class Tried:
     message_bytes: int = 0
     air_bytes: int = 0
     road: str | None = None
+    list_ack: bytes | None = field(default=None, repr=False)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -74,11 +82,12 @@ class Tried:
             "message_bytes": self.message_bytes,
             "air_bytes": self.air_bytes,
             "road": self.road,
+            "list_ack": None if self.list_ack is None else b64(self.list_ack),
         }
 
 
 class Phone:
-    """Takes one digital key and uses it."""
+    """Takes one digital key and uses it, and carries revocation lists to the vehicles it meets."""
 
     def __init__(self, air: Air, signer: LocalSigner, random: Random) -> None:
         self.public_key = signer.public_key
@@ -90,6 +99,9 @@ class Phone:
         self._kept = False
         """Whether the car has accepted the token, and keeps it."""
         self._newest = 0
+        self._told = 0
+        """The sequence of the list that the car said it has."""
+        self.satchel = Satchel()
 
     @property
     def device_id(self) -> str:
@@ -99,6 +111,8 @@ class Phone:
         """Keep the key. The car checks the token; the phone has no issuer to trust."""
         self._invitation = invitation
         self._fast_key, self._kept = None, False
+        if invitation.carried is not None:
+            self.satchel.put(invitation.carried)
 
     async def command(self, action: Action) -> Tried:
         """Meet the car, prove the key, send one command in the same breath, read the receipt, leave.
@@ -124,6 +138,7 @@ class Phone:
         connect_ms = _ms(started)
         try:
             tried = await self._ask(talk, action, number, started, connect_ms)
+            tried = await self._bring(talk, tried, number, invitation.vehicle)
             if talk.authenticated:
                 tried = replace(tried, receipt=await self._receipt(talk, number))
             return tried, False
@@ -138,7 +153,7 @@ class Phone:
         reply = await talk.ask(Cmd(number, action), fast, kept=kept)
         self._fast_key = talk.session.fast_key or (fast if reply.road is Road.FAST else None)
         self._kept = kept or talk.session.fast_key is not None
-        self._newest = reply.receipt
+        self._newest, self._told = reply.receipt, reply.list_sequence or 0
         return Tried(
             action,
             reply.outcome.label,
@@ -152,6 +167,18 @@ class Phone:
             talk.answered.air_bytes,
             reply.road,
         )
+
+    async def _bring(self, talk: Conversation, tried: Tried, number: int, vehicle: Vehicle) -> Tried:
+        """Push the list once the command is answered: no door waits for it. What it was refused for may be cured then,
+        and the same number may be asked again.
+        """
+        if not await self.satchel.deliver(talk, vehicle, self._told):
+            return tried
+        if tried.outcome == Outcome.LIST_STALE.label and talk.authenticated:
+            response = await talk.command(Cmd(number, tried.action))
+            self._newest = response.receipt
+            tried = replace(tried, outcome=response.outcome.label, ok=response.outcome.ok)
+        return replace(tried, list_ack=self.satchel.acks[vehicle.id])
 
     async def _receipt(self, talk: Conversation, number: int) -> Receipt | None:
         """The receipt of that command, verified; ``None`` if the car gave none that holds or the link is gone."""
@@ -183,10 +210,15 @@ def load_signer(folder: Path, random: Random) -> LocalSigner:
 def describe(phone: Phone) -> dict[str, str]:
     """The public half, as ``:share`` wants it."""
     return {
-        "public_key": base64.urlsafe_b64encode(phone.public_key).rstrip(b"=").decode(),
+        "public_key": b64(phone.public_key),
         "device_id": phone.device_id,
         "thumbprint": thumbprint(phone.public_key).hex(),
     }
+
+
+def b64(data: bytes) -> str:
+    """Base64url without padding, as the bridge wants it."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def _ms(started: float) -> float:

@@ -19,7 +19,10 @@ class Body(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
 
-def _binary(size: int) -> Any:
+def _binary(least: int, most: int | None = None) -> Any:
+    most = most or least
+    size = f"{least}" if most == least else f"{least} to {most}"
+
     def decode(text: object) -> bytes:
         if not isinstance(text, str):
             raise ValueError("must be a string of base64url")
@@ -27,12 +30,13 @@ def _binary(size: int) -> Any:
             data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         except (ValueError, binascii.Error):
             raise ValueError("is not base64url") from None
-        if len(data) != size or base64.urlsafe_b64encode(data).rstrip(b"=").decode() != text.rstrip("="):
+        if not least <= len(data) <= most or base64.urlsafe_b64encode(data).rstrip(b"=").decode() != text.rstrip("="):
             raise ValueError(f"must be {size} bytes in canonical base64url")
         return data
 
-    letters = -(-size * 4 // 3)
-    schema = {"type": "string", "pattern": f"^[A-Za-z0-9_-]{{{letters}}}=?$", "description": f"base64url, {size} bytes"}
+    letters = [str(-(-bound * 4 // 3)) for bound in dict.fromkeys((least, most))]
+    pattern = f"^[A-Za-z0-9_-]{{{','.join(letters)}}}={'?' if most == least else '{0,2}'}$"
+    schema = {"type": "string", "pattern": pattern, "description": f"base64url, {size} bytes"}
     return Annotated[bytes, BeforeValidator(decode), WithJsonSchema(schema)]
 
 
@@ -49,6 +53,8 @@ def parse_time(text: object) -> float:
 PublicKey = _binary(33)
 """P-256, SEC1 compressed."""
 AdvertisingKey = _binary(16)
+SignedObject = _binary(64, 4095)
+"""A COSE_Sign1."""
 Time = Annotated[float, BeforeValidator(parse_time), WithJsonSchema({"type": "string", "format": "date-time"})]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
 Label = Annotated[str, StringConstraints(max_length=80, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]

@@ -138,12 +138,28 @@ class TokenVehicle(VehicleOut):
     advertising_key: str
 
 
+class RevocationListOut(BaseModel):
+    """``signed``: the list as the vehicle wants it (COSE_Sign1, base64url); ``null`` with sequence 0, before the first.
+
+    ``acknowledged``: the newest sequence that the vehicle has signed for.
+    """
+
+    vehicle_id: str
+    sequence: int
+    signed: str | None
+    acknowledged: int
+
+
 class TokenOut(BaseModel):
-    """``cwt``: base64url. Neither form is of use without the device key."""
+    """``cwt``: base64url. Neither form is of use without the device key.
+
+    ``revocation_list``: to carry to the vehicle.
+    """
 
     jwt: str
     cwt: str
     vehicle: TokenVehicle
+    revocation_list: RevocationListOut
 
 
 class ReceiptOut(BaseModel):

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from keygw.bridge.keys import KeyView
-from keygw.bridge.ports import IssuerInfo
+from keygw.bridge.ports import IssuerInfo, SignedList
 from keygw.bridge.present import b64
 from keygw.bridge.records import App
 from keygw.events.event import rfc3339
@@ -34,6 +34,15 @@ def vehicle_json(vehicle: Vehicle) -> dict[str, Any]:
 
 def link_json(status: LinkStatus) -> dict[str, Any]:
     return asdict(status)
+
+
+def list_json(newest: SignedList) -> dict[str, Any]:
+    return {
+        "vehicle_id": newest.vehicle_id,
+        "sequence": newest.sequence,
+        "signed": b64(newest.signed) if newest.signed else None,
+        "acknowledged": newest.acknowledged_sequence,
+    }
 
 
 def key_json(view: KeyView) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from keygw.bridge.feed import Feed
 from keygw.bridge.keys import Keys
 from keygw.bridge.lanes import ROOM, Lanes
 from keygw.bridge.ledger import Ledger
+from keygw.bridge.lists import Lists
 from keygw.bridge.pairings import Pairings
 from keygw.bridge.ports import Authorize, BridgeStore, Clock, Credentials, Fleet
 from keygw.bridge.settlement import Settlement
@@ -67,6 +68,7 @@ class Bridge:
             timing,
         )
         self.keys = Keys(credentials, self.access, self._errands)
+        self.lists = Lists(credentials, self.access)
         self.vehicles = Vehicles(credentials, store, self.access, fleet, clock)
         self.pairings = Pairings(credentials, fleet, feed, clock, random)
         self._credentials = credentials

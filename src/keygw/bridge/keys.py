@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from keygw.bridge.access import Access, require
 from keygw.bridge.errands import Errands
-from keygw.bridge.ports import Credentials, KeyToken, Standing
+from keygw.bridge.ports import Credentials, KeyToken, SignedList, Standing
 from keygw.bridge.records import App
 from keygw.bridge.scopes import Scope
 from keygw.model.digital_key import DigitalKey, Role
@@ -73,6 +73,7 @@ class Keys:
             expires_at=expires_at,
             label=label,
         )
+        await self._credentials.refresh_list(child.vehicle_id)  # so that the phone finds it beside its token
         return await self._changed(child)
 
     async def suspend(self, app: App, key_id: str) -> KeyView:
@@ -106,11 +107,12 @@ class Keys:
             found.extend(_shown(standing) for standing in standings if standing.key.id in visible)
         return found
 
-    async def token(self, app: App, key_id: str) -> tuple[KeyToken, Vehicle]:
-        """The key token in both forms, and what a device needs to find and know the vehicle."""
+    async def token(self, app: App, key_id: str) -> tuple[KeyToken, Vehicle, SignedList]:
+        """The key token in both forms, what a device needs to find and know the vehicle, the list to carry there."""
         require(app, Scope.KEY_READ, Scope.KEY_SHARE)
         key, view = await self._access.key(app, key_id)
-        return await self._credentials.key_token(key.id), view.vehicle
+        newest = await self._credentials.current_list(key.vehicle_id)
+        return await self._credentials.key_token(key.id), view.vehicle, newest
 
     async def receipts(
         self, app: App, vehicle_id: str, after: int, limit: int, key_id: str | None = None

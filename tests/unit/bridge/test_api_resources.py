@@ -12,9 +12,11 @@ import pytest
 from keygw.bridge.present import b64
 from keygw.crypto.signer import LocalSigner, thumbprint
 from keygw.model.ids import new_id
+from keygw.model.revocation import ListAck
 from keygw.model.signal import SignalId
 from keygw.token.jwt import decode_jwt
 from keygw.token.receipt import verify_receipt
+from keygw.token.revocation import list_hash, sign_ack
 from keygw.token.trust import IssuerKey, TrustedIssuers
 
 if TYPE_CHECKING:
@@ -170,8 +172,7 @@ async def test_share_suspend_resume_revoke(client: httpx.AsyncClient, world: Wor
     assert (key["role"], key["parent_id"], key["label"]) == ("friend", top.id, "Friend")
     assert key["entitlements"] == ["status.read", "door.lock", "door.unlock"]
     assert key["expires_at"] == "2027-01-15T09:00:00.000Z"
-    assert key["list"] == {"current": 0, "acknowledged": 0}
-    await world.car.until(lambda: world.car.syncs > 0)  # the vehicle's first list goes out with its first friend key
+    assert key["list"] == {"current": 1, "acknowledged": 0}, "the first list goes out with the first friend key"
     await world.acknowledged(1)
 
     held = (await client.get(f"/v1/keys/{key['id']}/token", headers=headers)).json()
@@ -180,6 +181,13 @@ async def test_share_suspend_resume_revoke(client: httpx.AsyncClient, world: Wor
     assert (claims.key_id, claims.device_key) == (key["id"], phone.public_key)
     assert raw(held["vehicle"]["advertising_key"]) == world.vehicle.advertising_key
     assert raw(held["cwt"]) == (await world.credentials.key_token(key["id"])).cwt
+    newest = await world.credentials.current_list(world.vehicle.id)
+    assert held["revocation_list"] == {
+        "vehicle_id": world.vehicle.id,
+        "sequence": 1,
+        "signed": b64(newest.signed),
+        "acknowledged": newest.acknowledged_sequence,
+    }
 
     url = f"/v1/keys/{key['id']}"
     world.car.present = False
@@ -291,3 +299,35 @@ async def test_signals(client: httpx.AsyncClient, world: World, auth: Auth) -> N
     assert speed not in {each["path"] for each in everything}
     many = ",".join(["Vehicle.X"] * 101)
     assert code(await client.get(url, params={"paths": many}, headers=auth(token))) == (422, "too_many_paths")
+
+
+async def test_a_phones_acknowledgement_ends_a_revocation(client: httpx.AsyncClient, world: World, auth: Auth) -> None:
+    _, token, top = await world.owner()
+    _, blind = await world.app("vehicle.read")
+    headers, path = auth(token), f"/v1/vehicles/{world.vehicle.id}"
+    world.car.present = False
+    empty = await client.get(f"{path}/revocation-list", headers=headers)
+    assert empty.json() == {"vehicle_id": world.vehicle.id, "sequence": 0, "signed": None, "acknowledged": 0}
+    await client.post(f"/v1/keys/{top.id}:revoke", headers=headers)
+    newest = (await client.get(f"{path}/revocation-list", headers=headers)).json()
+    assert (newest["sequence"], newest["acknowledged"]) == (1, 0)
+
+    def signed(sequence: int, digest: bytes, signer: LocalSigner = world.car.signer) -> dict[str, str]:
+        return {"ack": b64(sign_ack(ListAck(world.vehicle.id, sequence, digest, 1), signer))}
+
+    async def hand_in(body: dict[str, str], as_app: str = token) -> httpx.Response:
+        return await client.post(f"{path}/revocation-acks", json=body, headers=auth(as_app))
+
+    digest = list_hash(raw(newest["signed"]))
+    assert code(await hand_in(signed(1, digest, LocalSigner.generate()))) == (422, "token_signature")
+    assert code(await hand_in(signed(1, bytes(32)))) == (422, "ack_mismatch")
+    assert code(await hand_in(signed(2, digest))) == (409, "ack_unknown_list")
+    assert code(await hand_in({"ack": b64(raw(newest["signed"]))})) == (422, "wrong_type")
+    assert code(await hand_in({"ack": "AAAA"})) == (422, "validation")
+    assert code(await hand_in(signed(1, digest), blind)) == (403, "insufficient_scope")
+    assert (await client.get(f"{path}/revocation-list", headers=auth(blind))).status_code == 403
+    assert (await world.credentials.key(top.id)).state == "revoking"
+    for _ in range(2):
+        assert (await hand_in(signed(1, digest))).json()["acknowledged"] == 1
+    assert (await world.credentials.key(top.id)).state == "revoked"
+    await world.heard("keygw.key.revoked", key_id=top.id)

@@ -11,7 +11,7 @@ from keygw.api.auth import Caller, Wired
 from keygw.api.document import problems
 from keygw.api.fields import Body, Id, Label, PublicKey, Time, Word
 from keygw.api.models import KeyOut, Keys, OwnerKeyOut, Receipts, TokenOut
-from keygw.api.present import issuer_json, key_json, vehicle_json
+from keygw.api.present import issuer_json, key_json, list_json, vehicle_json
 from keygw.api.strict import StrictRoute
 from keygw.bridge.present import b64, receipt_json
 from keygw.crypto.signer import thumbprint
@@ -145,9 +145,14 @@ async def revoke(key_id: str, caller: Caller, wired: Wired) -> dict[str, Any]:
 @router.get("/{key_id}/token", response_model=TokenOut, responses=problems(404), summary="The key token")
 async def token(key_id: str, caller: Caller, wired: Wired) -> dict[str, Any]:
     """Both forms, and what the device needs to find and know the vehicle. For the holder of the device key."""
-    key_token, vehicle = await wired.bridge.keys.token(caller, key_id)
+    key_token, vehicle, newest = await wired.bridge.keys.token(caller, key_id)
     known = {**vehicle_json(vehicle), "advertising_key": b64(vehicle.advertising_key)}
-    return {"jwt": key_token.jwt, "cwt": b64(key_token.cwt), "vehicle": known}
+    return {
+        "jwt": key_token.jwt,
+        "cwt": b64(key_token.cwt),
+        "vehicle": known,
+        "revocation_list": list_json(newest),
+    }
 
 
 @router.get("/{key_id}/receipts", response_model=Receipts, responses=problems(404), summary="What the key has done")

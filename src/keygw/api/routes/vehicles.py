@@ -9,9 +9,9 @@ from pydantic import ConfigDict, Field
 
 from keygw.api.auth import Caller, Wired
 from keygw.api.document import problems
-from keygw.api.fields import AdvertisingKey, Body, Id, Name, PublicKey
-from keygw.api.models import DiscoveredList, LinkOut, VehicleCreated, VehicleOut, Vehicles
-from keygw.api.present import issuer_json, link_json, vehicle_json
+from keygw.api.fields import AdvertisingKey, Body, Id, Name, PublicKey, SignedObject
+from keygw.api.models import DiscoveredList, LinkOut, RevocationListOut, VehicleCreated, VehicleOut, Vehicles
+from keygw.api.present import issuer_json, link_json, list_json, vehicle_json
 from keygw.api.strict import StrictRoute
 from keygw.bridge.present import b64
 from keygw.model.vehicle import Vehicle
@@ -36,6 +36,12 @@ class NewVehicle(Body):
     name: Name
     public_key: PublicKey
     advertising_key: AdvertisingKey
+
+
+class NewAck(Body):
+    """``ack``: the body of RL_ACK, as the vehicle gave it."""
+
+    ack: SignedObject
 
 
 class Connect(Body):
@@ -122,3 +128,25 @@ async def sync(vehicle_id: str, caller: Caller, wired: Wired) -> dict[str, Any]:
     """It goes by itself as well; this waits until the vehicle has acknowledged it."""
     await wired.bridge.vehicles.sync(caller, vehicle_id)
     return link_json(await wired.bridge.vehicles.link(caller, vehicle_id))
+
+
+@router.get(
+    "/vehicles/{vehicle_id}/revocation-list",
+    response_model=RevocationListOut,
+    responses=problems(404),
+    summary="The newest revocation list, to carry to the vehicle",
+)
+async def newest_list(vehicle_id: str, caller: Caller, wired: Wired) -> dict[str, Any]:
+    """Any device with a key may bring it: the issuer signed it for this vehicle, and the carrier can change nothing."""
+    return list_json(await wired.bridge.lists.newest(caller, vehicle_id))
+
+
+@router.post(
+    "/vehicles/{vehicle_id}/revocation-acks",
+    response_model=RevocationListOut,
+    responses=problems(404, 409, body=True),
+    summary="Hand in what the vehicle signed for a list",
+)
+async def acknowledge(vehicle_id: str, body: NewAck, caller: Caller, wired: Wired) -> dict[str, Any]:
+    """Only this makes a key ``revoked``. The same one again is a success that changes nothing."""
+    return list_json(await wired.bridge.lists.acknowledge(caller, vehicle_id, body.ack))
