@@ -151,6 +151,10 @@ def build() -> dict[str, Any]:  # noqa: PLR0915 - a conversation told in one go
     carry(Side.VEHICLE, Receipts((receipt,), more=False).encode())
     device.acknowledge_receipts(2)
     carry(Side.DEVICE, b"\x81\x02")
+    device.ask_list()
+    carry(Side.DEVICE, b"")
+    car.give_list(signed_list)
+    carry(Side.VEHICLE, signed_list)
     device.end()
     carry(Side.DEVICE)
 

@@ -19,7 +19,7 @@ from keygw.model.vehicle import Vehicle
 from keygw.session.device import KeyInHand
 from keygw.token.claims import KeyClaims
 from keygw.token.receipt import verify_receipt
-from keygw.token.revocation import list_hash, verify_ack
+from keygw.token.revocation import list_hash, verify_ack, verify_list
 from keygw.vehicle.fleet import Fleet
 from keygw.vehicle.ports import HeldKey
 from keygw.vehicle.values import CommandResult, LinkStatus
@@ -78,6 +78,11 @@ class Ledger:
         self.acknowledged_sequence = found.sequence
         return found
 
+    async def recover_list(self, vehicle_id: str, signed: bytes) -> None:
+        found = verify_list(signed, self.office.trust, vehicle_id)
+        self.sequence = max(self.sequence, found.sequence)
+        self.publish(revoked=found.revoked, suspended=found.suspended)
+
     async def record_receipt(self, vehicle_id: str, signed: bytes) -> Receipt:
         if self.full:
             raise StoreError("the disk is full")
@@ -112,6 +117,7 @@ class World:
         self.signals: list[Signal] = []
         self.links: list[LinkStatus] = []
         self.settled: list[Receipt] = []
+        self.alerts: list[str] = []
         self.states: list[CommandState] = []
         self._number = 0
         self.fleet = Fleet(
@@ -122,6 +128,7 @@ class World:
             on_signal=lambda vehicle_id, signals: self.signals.extend(signals),
             on_link=lambda vehicle_id, status: self.links.append(status),
             on_receipt=lambda vehicle_id, receipt: self.settled.append(receipt),
+            on_alert=lambda vehicle_id, reason: self.alerts.append(reason),
         )
 
     def reboot(self) -> None:

@@ -13,7 +13,6 @@ from keygw.credentials.ports import (
     INDEX_MAX,
     CredentialReads,
     CredentialStore,
-    ForeignEntry,
     KeyRecord,
     ListRecord,
     VehicleRecord,
@@ -288,15 +287,6 @@ async def test_a_list_that_was_forgotten_is_adopted(store: CredentialStore) -> N
         assert await tx.take_index("veh_a") == 42
     assert await store.revocation_list("veh_a", 7) == ListRecord("veh_a", 7, 150, b"seven")
     assert [record.list_sequence for record in await store.vehicles()] == [9, 0]
-
-
-async def test_foreign_entries_are_kept_by_index(store: CredentialStore) -> None:
-    assert not await store.foreign_entries("veh_a")
-    async with store.transaction() as tx:
-        for entry in (ForeignEntry(9, 100, 200), ForeignEntry(3, 100, 200), ForeignEntry(9, 120, 220)):
-            await tx.add_foreign_entry("veh_a", entry)
-    assert await store.foreign_entries("veh_a") == [ForeignEntry(3, 100, 200), ForeignEntry(9, 120, 220)]
-    assert not await store.foreign_entries("veh_b")
 
 
 async def test_a_watermark_never_goes_back(store: CredentialStore) -> None:

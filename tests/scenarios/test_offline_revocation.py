@@ -7,6 +7,7 @@ car. A week passes when the test says so.
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -86,7 +87,7 @@ class Town:
     def clock(self) -> float:
         return self.now
 
-    async def __aenter__(self) -> Town:
+    async def start(self) -> None:
         """Start the gateway with what is on its disk."""
         self._stack = AsyncExitStack()
         self.store: Store = await self._stack.enter_async_context(await open_store(self.folder / "gateway"))
@@ -127,9 +128,8 @@ class Town:
         self._http = await self._stack.enter_async_context(
             httpx.AsyncClient(transport=transport, base_url="http://gateway")
         )
-        return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def aclose(self) -> None:
         await self._stack.aclose()
 
     async def ask(self, method: str, path: str, token: str = OPERATOR, **body: Any) -> dict[str, Any]:
@@ -163,7 +163,7 @@ class Town:
         return token, key["id"]
 
     async def unlocks(self, token: str, key_id: str) -> tuple[str, str | None]:
-        """State and reason of an unlock through the gateway."""
+        """State and reason of an unlock through the gateway; ``refused`` and why, if it does not even try."""
         self.brain.set_body({"locked": True})
         headers = {
             "Authorization": f"Bearer {token}",
@@ -173,7 +173,7 @@ class Town:
         body = {"action": "unlock", "key_id": key_id}
         path = f"/v1/vehicles/{self.vehicle.id}/commands"
         made = (await self._http.post(path, headers=headers, json=body)).json()
-        return made["state"], made["reason"]
+        return ("refused", made["code"]) if "code" in made else (made["state"], made["reason"])
 
     async def friend(self, owner: tuple[str, str], name: str) -> Friend:
         """A friend with a phone, an app on it, and a driver's key for three days."""
@@ -229,8 +229,9 @@ class Friend:
 @pytest.fixture
 async def town(tmp_path: Path) -> AsyncIterator[Town]:
     made = Town(tmp_path)
-    async with made:
-        yield made
+    await made.start()
+    yield made
+    await made.aclose()
     await made.road.close()
 
 
@@ -295,3 +296,68 @@ async def test_what_no_car_has_signed_is_not_taken(town: Town) -> None:
         body = {"ack": b64(bytes(100))} if method == "POST" else {}
         with pytest.raises(AssertionError, match="unknown_vehicle"):
             await town.ask(method, f"/vehicles/{town.vehicle.id}/{path}", stranger, **body)
+
+
+async def test_an_only_owner_key_that_was_suspended_comes_back(town: Town) -> None:
+    """Its own device brings the list that resumes it: nobody else has a key to open a session with."""
+    token, key_id = await town.owner()
+    await town.ask("POST", f"/keys/{key_id}:suspend")  # the operator: an app does not suspend itself by mistake
+    await town.eventually(1)
+    assert await town.unlocks(token, key_id) == ("refused", "key_suspended")
+    assert town.brain.body.locked is True
+    resumed = await town.ask("POST", f"/keys/{key_id}:resume")
+    assert resumed["state"] == "active"
+    await town.eventually(2)
+    assert await town.unlocks(token, key_id) == ("confirmed", None)
+
+
+async def test_a_suspension_is_followed_by_a_revocation_that_the_same_key_brings(town: Town) -> None:
+    _, key_id = await town.owner()
+    await town.ask("POST", f"/keys/{key_id}:suspend")
+    await town.eventually(1)
+    await town.ask("POST", f"/keys/{key_id}:revoke")
+    await town.eventually(2)
+    assert (await town.key(key_id))["state"] == "revoked"
+
+
+async def test_a_gateway_restored_from_a_backup_takes_the_cars_word_for_what_was_revoked(town: Town) -> None:
+    owner = await town.owner()
+    ann, bob = await town.friend(owner, "Ann"), await town.friend(owner, "Bob")
+    for friend in (ann, bob):
+        assert await friend.tries() == "done"
+    await town.eventually(1)
+    await town.aclose()
+    backup = town.folder / "backup"
+    shutil.copytree(town.folder / "gateway", backup)
+
+    await town.start()
+    town.now += 60
+    carl = await town.friend(owner, "Carl")
+    assert await carl.tries() == "done"
+    await town.ask("POST", f"/keys/{bob.key_id}:revoke", owner[0])
+    await town.eventually(2)
+    assert await bob.tries() == "key_revoked"
+    await town.aclose()
+    shutil.rmtree(town.folder / "gateway")
+    backup.rename(town.folder / "gateway")
+
+    town.now += 60
+    await town.start()
+    assert (await town.key(bob.key_id))["state"] == "active", "so the backup says"
+    with town.hub.subscribe(lambda event: event.type == "keygw.security.alert") as alerts:
+        assert await town.unlocks(*owner) == ("confirmed", None)
+        alert = await alerts.next(5)
+    assert alert is not None
+    assert (alert.data["reason"], alert.data["vehicle_id"]) == ("list_forgotten", town.vehicle.id)
+    await town.eventually(3)
+    assert (await town.key(bob.key_id))["state"] == "revoked"
+    assert await bob.tries() == "key_revoked"
+    assert await carl.tries() == "key_revoked", "nobody here knows of his key, so nobody could revoke it"
+    assert await town.unlocks(*owner) == ("confirmed", None), "with a new token"
+    assert await ann.tries() == "key_revoked", "hers is too old now"
+    await ann.fetch_key()
+    assert await ann.tries() == "done"
+
+    await town.ask("POST", f"/keys/{ann.key_id}:revoke", owner[0])
+    await town.eventually(4)
+    assert await ann.tries() == "key_revoked", "what is revoked after the restoration reaches the car"

@@ -9,7 +9,9 @@ import pytest
 
 from keygw.model.command import Action, Outcome
 from keygw.model.entitlement import PROFILES
-from keygw.session.events import Responded
+from keygw.session.events import ListGiven, Responded
+from keygw.session.states import State
+from keygw.wire.messages import MessageType
 from keygw_sim.garage import Garage
 from keygw_sim.rehearsal import ISSUED_AT
 from keygw_sim.vehicle.rules import LIST_SECONDS
@@ -94,3 +96,45 @@ def test_it_is_judged_at_every_command_of_an_open_session(garage: Garage) -> Non
     assert visit.last(Responded).response.outcome is Outcome.LIST_STALE
     visit.command(Action.UNLOCK, 6)
     assert visit.last(Responded).response.outcome is Outcome.DONE
+
+
+@pytest.mark.parametrize("who", ["owner", "friend"])
+def test_a_device_may_ask_for_the_list_in_force(garage: Garage, who: str) -> None:
+    visit = garage.visit(who, **drives(who))
+    visit.prove()
+    visit.session.ask_list()
+    visit.carry()
+    assert visit.last(ListGiven).signed == b""
+    signed = garage.office.sign_list(garage.vehicle, 4, revoked=(7,))
+    garage.push(visit, signed)
+    visit.session.ask_list()
+    visit.carry()
+    assert visit.last(ListGiven).signed == signed
+
+
+def test_a_request_for_the_list_that_says_something_is_a_breach(garage: Garage) -> None:
+    visit = garage.visit("owner", **drives("owner"))
+    visit.prove()
+    visit.session._send_sealed(MessageType.RL_GET, b"\x00")
+    visit.carry()
+    assert visit.session.state is State.CLOSED
+    assert garage.log[-1][0] == "refused"
+
+
+def test_a_list_takes_effect_at_the_next_command_and_never_on_a_moving_car(garage: Garage) -> None:
+    """The friend drives; the owner's phone brings the list that ends the friend's key."""
+    bring(garage, 1)
+    visit = garage.visit("friend", **drives("friend"))
+    assert visit.prove(Action.START_ENGINE, number=1).outcome is Outcome.DONE
+    garage.brain.set_body({"speed": 80.0})
+    bring(garage, 2, revoked=(2,))
+    assert garage.brain.body.engine_running is True, "nothing happens to a car that moves"
+    assert visit.session.talking
+    visit.command(Action.FLASH_LIGHTS, 2)
+    assert visit.last(Responded).response.outcome is Outcome.KEY_REVOKED
+    garage.brain.set_body({"speed": 0.0})
+    garage.brain.tick()
+    visit.carry()
+    assert visit.session.state is State.CLOSED
+    assert garage.brain.body.engine_running is True, "and none is switched off"
+    assert starts(garage, "friend") is Outcome.KEY_REVOKED

@@ -14,11 +14,12 @@ from types import SimpleNamespace
 import pytest
 
 from keygw.model.command import Action, AuthorizedCommand, CommandState, Outcome
-from keygw.model.errors import Conflict, LinkError, NotFound, StoreError
+from keygw.model.errors import Conflict, LinkError, NotFound, StoreError, TokenError
 from keygw.model.signal import SignalId
 from keygw.token.receipt import sign_receipt, verify_chain
-from keygw.token.revocation import sign_ack
+from keygw.token.revocation import sign_ack, verify_list
 from keygw.vehicle import conversation as conversation_module
+from keygw.vehicle.conversation import Conversation
 from keygw.wire.messages import MessageType
 from keygw_sim.chance import chance, new_signer
 from keygw_sim.depot import NOW, World
@@ -254,6 +255,40 @@ async def test_settling_with_a_refused_key_says_so(world: World) -> None:
     with pytest.raises(LinkError) as caught:
         await world.fleet.settle(world.car.id, world.friend())
     assert caught.value.code == "not_enrolled"
+
+
+# -- lists that do not fit ---------------------------------------------------------------------------------------------
+
+
+async def push(world: World, signed: bytes) -> None:
+    """Somebody else has brought the car that list."""
+    conversation = await Conversation.open(world.road, world.car, world.books.keys[world.owner], world.random, 2.0)
+    await conversation.authenticate()
+    await conversation.push_list(signed)
+    await conversation.close()
+
+
+async def test_a_list_that_the_books_have_forgotten_is_recovered_and_followed(world: World) -> None:
+    await push(world, world.office.sign_list(world.car, 7, revoked=(9,)))
+    assert (await world.execute(Action.UNLOCK)).state is CommandState.CONFIRMED
+    assert world.alerts == ["list_forgotten"]
+    assert (world.books.sequence, world.books.acknowledged_sequence, world.brain.memory.list_sequence) == (8, 8, 8)
+    assert verify_list(world.brain.memory.list_signed, world.office.trust, world.car.id).revoked == (9,)
+    assert (await world.execute(Action.LOCK)).state is CommandState.CONFIRMED
+    assert world.alerts == ["list_forgotten"]
+
+
+async def test_a_list_that_is_not_ours_is_told_and_spoils_no_command(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await push(world, world.office.sign_list(world.car, 7))
+
+    async def not_ours(vehicle_id: str, signed: bytes) -> None:
+        raise TokenError("we never signed that", code="unknown_issuer")
+
+    monkeypatch.setattr(world.books, "recover_list", not_ours)
+    assert (await world.execute(Action.UNLOCK)).state is CommandState.CONFIRMED
+    assert (world.alerts, world.books.sequence) == (["list_forgotten"], 1)
 
 
 # -- a car that lies -----------------------------------------------------------------------------------------------

@@ -127,6 +127,8 @@ class Replay:
             lambda: device.ask_receipts(1),
             lambda: car.give_receipts(Receipts(receipt, more=False)),
             lambda: device.acknowledge_receipts(2),
+            device.ask_list,
+            lambda: car.give_list(plain[14]),
             device.end,
         ]
         assert len(speeches) == len(self.vector["messages"])
@@ -150,7 +152,7 @@ class Replay:
         return self
 
 
-COUNT = 14
+COUNT = 16
 
 
 @pytest.mark.parametrize("max_frame", [20, 512])
@@ -199,7 +201,7 @@ def test_the_channel_opens_with_the_written_keys_nonces_and_aad(vector: Vector) 
         aad = derived["TH_4"] + (b"\x00" if way == "D>V" else b"\x01") + message[:1] + counter
         assert aead.open_(derived[f"key {way}"], nonce, message[1:], aad).hex() == row["plaintext"]
         opened += 1
-    assert opened == 9
+    assert opened == 11
 
 
 def test_the_signed_objects_hold(vector: Vector) -> None:

@@ -14,7 +14,7 @@
 (declare-datatypes ((State 0)) (((state
   (newest Int)                                  ; sequence of the newest list that the service has signed
   (iat (Array Int Int))                         ; of each list
-  (listed (Array Int (Array Key Bool)))         ; list -> key -> barred by it
+  (listed (Array Int (Array Key Bool)))         ; list -> key -> barred by it, by index or by the watermark
   (revoked (Array Key Bool))                    ; what the service has decided, for ever
   (since (Array Key Int))                       ; key -> sequence of the first list made after that decision
   (seq Int)                                     ; vehicle, flash: sequence of the stored list; 0: none

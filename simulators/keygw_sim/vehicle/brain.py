@@ -20,6 +20,7 @@ from keygw.session.events import (
     Enrolled,
     Event,
     ListPushed,
+    ListWanted,
     OwnerTokenBrought,
     PairingAsked,
     PairingTried,
@@ -235,6 +236,8 @@ class Brain:
                 self._fast_keys.keep_only(lambda claims: self._keeper.judge(claims) is Outcome.DONE)
                 self._judge_anew()
                 self._end_concerned()
+            case ListWanted():
+                guest.session.give_list(self.memory.list_signed)
             case PairingAsked():
                 guest.salt = self._keeper.pairing.salt()
                 guest.session.offer(guest.salt)

@@ -50,6 +50,9 @@ class ServiceBooks:
     async def current_list(self, vehicle_id: str) -> SignedList:
         return await self._service.current_list(vehicle_id)
 
+    async def recover_list(self, vehicle_id: str, signed: bytes) -> None:
+        await self._service.recover_list(vehicle_id, signed)
+
     async def acknowledge_list(self, vehicle_id: str, ack: bytes) -> object:
         return await self._service.acknowledge_list(vehicle_id, ack)
 

@@ -9,7 +9,10 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+
+import structlog
 
 from keygw import __version__
 from keygw.api.factory import create_api
@@ -31,6 +34,8 @@ from keygw.store.keyfile import load_or_create_issuer_key, load_or_create_secret
 from keygw.store.store import Store, open_store
 from keygw.token.trust import kid_of
 from keygw.vehicle.fleet import Fleet
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +69,7 @@ async def gateway(options: ServeOptions) -> AsyncIterator[Gateway]:
                 on_signal=feed.on_signal,
                 on_link=feed.on_link,
                 on_receipt=feed.on_receipt,
-                on_alert=lambda vehicle_id, reason: feed.on_key_event(
-                    "security.alert", {"vehicle_id": vehicle_id, "reason": reason}
-                ),
+                on_alert=partial(_alert, feed),
             )
         )
         bridge = Bridge(
@@ -83,6 +86,12 @@ async def gateway(options: ServeOptions) -> AsyncIterator[Gateway]:
         stack.push_async_callback(bridge.stop)
         http = create_api(Services(bridge=bridge, hub=hub, issuer=issuer, clock=time.time, version=__version__))
         yield Gateway(http, hub, options.data / OPERATOR_TOKEN)
+
+
+def _alert(feed: Feed, vehicle_id: str, reason: str) -> None:
+    """For the operator, who reads the log, and for the owners' apps."""
+    log.warning("security_alert", vehicle_id=vehicle_id, reason=reason)
+    feed.on_key_event("security.alert", {"vehicle_id": vehicle_id, "reason": reason})
 
 
 def _issuer(store: Store) -> Issuer:

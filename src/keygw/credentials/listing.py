@@ -73,8 +73,7 @@ async def put_list(
     """Sign and store the vehicle's next list, and a new token for each good key that its watermark would bar."""
     issued_at, name = int(now), vehicle.vehicle.id
     records = await tx.unexpired_keys(name, issued_at)
-    foreign = [each for each in await tx.foreign_entries(name) if each.until > issued_at]
-    issued = [record.key.issued_at for record in records if barred(record)] + [each.issued_by for each in foreign]
+    issued = (record.key.issued_at for record in records if barred(record))
     before = watermark(issued, vehicle.issued_before, limits.list_entries)
     if before > vehicle.issued_before:
         await tx.raise_issued_before(name, before)
@@ -84,7 +83,6 @@ async def put_list(
         if record.key.issued_at < before and not barred(record)
     ]
     revoked, suspended = entries(records, issued_at, before)
-    unknown = {each.index for each in foreign if each.issued_by >= before}
     signed = sign_list(
         RevocationList(
             vehicle_id=name,
@@ -92,8 +90,8 @@ async def put_list(
             issued_at=issued_at,
             next_update=issued_at + limits.list_lifetime,
             min_epoch=vehicle.epoch,
-            revoked=tuple(sorted({*revoked, *unknown})),
-            suspended=tuple(index for index in suspended if index not in unknown),
+            revoked=revoked,
+            suspended=suspended,
             issued_before=before,
         ),
         issuer.signer,

@@ -64,18 +64,6 @@ class ListRecord:
     ack: bytes | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class ForeignEntry:
-    """A key index that the vehicle's own list bars and that we know no key for: we were restored from a backup.
-
-    ``issued_by``: its token was issued then or earlier; ``until``: no such token is valid any more. Unix seconds.
-    """
-
-    index: int
-    issued_by: int
-    until: int
-
-
 class CredentialReads(Protocol):
     """Questions. Outside a transaction they see committed state only. Absent things are ``None`` or empty."""
 
@@ -107,9 +95,6 @@ class CredentialReads(Protocol):
         """Those in REVOKING whose ``list_sequence <= through``, by index."""
 
     async def revocation_list(self, vehicle_id: str, sequence: int) -> ListRecord | None: ...
-
-    async def foreign_entries(self, vehicle_id: str) -> Sequence[ForeignEntry]:
-        """By index."""
 
     async def receipt(self, vehicle_id: str, sequence: int) -> Receipt | None: ...
 
@@ -161,9 +146,6 @@ class CredentialTransaction(CredentialReads, Protocol):
 
         ``index``: ``take_index`` gives only greater ones from now on.
         """
-
-    async def add_foreign_entry(self, vehicle_id: str, entry: ForeignEntry) -> None:
-        """Store it, in the place of one with its index."""
 
     async def acknowledge_list(self, vehicle_id: str, sequence: int, ack: bytes) -> None:
         """Store the acknowledgement and raise the vehicle's ``acknowledged_sequence`` (never lowers it)."""

@@ -27,6 +27,7 @@ from keygw.credentials.ports import (
     Vault,
     VehicleRecord,
 )
+from keygw.credentials.recovery import take_in
 from keygw.credentials.revocation import accept_ack, change
 from keygw.credentials.values import Issuer, KeyToken, Limits, SignedList, Standing
 from keygw.crypto.signer import Signer, device_id
@@ -240,6 +241,20 @@ class CredentialService:
             published = await put_list(tx, vehicle, now, self.issuer, self._limits)
             self._tell(tx, "key.renewed", published.renewed, list_sequence=published.sequence)
         return True
+
+    async def recover_list(self, vehicle_id: str, signed: bytes) -> None:
+        """Take in a list that the vehicle has and we have forgotten: we were restored from a backup.
+
+        What it bars stays barred, and the next list is signed at once (``recovery.take_in``). ``TokenError`` if it is
+        not ours; a list that is not newer than what we have changes nothing.
+        """
+        async with self._store.transaction() as tx:
+            now = await self._now(tx)
+            taken = await take_in(tx, await self._vehicle(tx, vehicle_id), signed, now, self.issuer, self._limits)
+            if taken is not None:
+                self._tell(tx, "key.revoking", taken.revoked, list_sequence=taken.published.sequence)
+                self._tell(tx, "key.suspended", taken.suspended, list_sequence=taken.published.sequence)
+                self._tell(tx, "key.renewed", taken.published.renewed, list_sequence=taken.published.sequence)
 
     async def acknowledge_list(self, vehicle_id: str, ack: bytes) -> list[DigitalKey]:
         """The vehicle's signed word that it stored a list; answers the keys that are ``revoked`` by it.

@@ -21,6 +21,7 @@ from keygw.session.events import (
     FastRefused,
     Greeted,
     ListAcknowledged,
+    ListGiven,
     Read,
     ReceiptsGiven,
     Responded,
@@ -156,6 +157,10 @@ class DeviceSession(Session):
         """Carry a revocation list to the vehicle."""
         self._send_sealed(MessageType.RL_PUSH, signed)
 
+    def ask_list(self) -> None:
+        """Ask for the vehicle's revocation list."""
+        self._send_sealed(MessageType.RL_GET, b"")
+
     def ask_receipts(self, after: int) -> None:
         self._send_sealed(MessageType.RECEIPT_GET, messages.encode_sequence(after))
 
@@ -198,6 +203,8 @@ class DeviceSession(Session):
                 return [ReceiptsGiven(Receipts.decode(self._unseal(message_type, body)))]
             case MessageType.RL_ACK:
                 return [ListAcknowledged(self._unseal(message_type, body))]
+            case MessageType.RL_GIVE:
+                return [ListGiven(self._unseal(message_type, body))]
         return super()._on_message(message_type, body, now)
 
     def _on_fast_result(self, body: bytes, now: float) -> AnsweredFast | FastRefused:

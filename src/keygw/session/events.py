@@ -131,6 +131,18 @@ class ListAcknowledged:
 
 
 @dataclass(frozen=True, slots=True)
+class ListWanted:
+    """Vehicle: the device asks for the list in force. Answer with ``give_list``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListGiven:
+    """Device: the signed list in force, not yet verified; empty if the vehicle never had one."""
+
+    signed: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class PairingAsked:
     """Vehicle: a device wants to pair. Answer with ``offer`` if a code is shown, else ``fail``."""
 
@@ -207,6 +219,8 @@ Event = (
     | ReceiptsStored
     | ListPushed
     | ListAcknowledged
+    | ListWanted
+    | ListGiven
     | PairingAsked
     | PairingOffered
     | PairingTried

@@ -75,6 +75,8 @@ _TALK = (
     (D, M.RECEIPT_ACK),
     (D, M.RL_PUSH),
     (V, M.RL_ACK),
+    (D, M.RL_GET),
+    (V, M.RL_GIVE),
 )
 
 TRANSITIONS: dict[State, dict[tuple[Side, M], State]] = {

@@ -15,6 +15,7 @@ from keygw.session.events import (
     Commanded,
     Event,
     ListPushed,
+    ListWanted,
     Presented,
     PresentedFast,
     ReceiptsStored,
@@ -114,6 +115,10 @@ class VehicleSession(PairingVehicle):
     def give_receipts(self, receipts: Receipts) -> None:
         self._send_sealed(MessageType.RECEIPT, receipts.encode())
 
+    def give_list(self, signed: bytes) -> None:
+        """Send the list in force, as it was signed; nothing if there never was one."""
+        self._send_sealed(MessageType.RL_GIVE, signed)
+
     def acknowledge_list(self, signed: bytes) -> None:
         """Send RL_ACK: signed by the vehicle key, and only after the list is safely stored."""
         self._send_sealed(MessageType.RL_ACK, signed)
@@ -156,6 +161,10 @@ class VehicleSession(PairingVehicle):
                 return [ReceiptsStored(messages.decode_sequence(self._unseal(message_type, body)))]
             case MessageType.RL_PUSH:
                 return [ListPushed(self._unseal(message_type, body))]
+            case MessageType.RL_GET:
+                if self._unseal(message_type, body):
+                    raise ProtocolError("RL_GET says nothing")
+                return [ListWanted()]
         return super()._on_message(message_type, body, now)
 
     def _on_fast(self, asked: Fast, now: float) -> list[Event]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keygw.credentials.ports import ForeignEntry, KeyRecord, ListRecord, VehicleRecord
+from keygw.credentials.ports import KeyRecord, ListRecord, VehicleRecord
 from keygw.credentials.values import KeyToken
 from keygw.model.command import Action, Outcome
 from keygw.model.device import Device, DeviceKind
@@ -92,10 +92,6 @@ class SqliteReads:
             (vehicle_id, sequence),
         )
         return ListRecord(*rows[0]) if rows else None
-
-    async def foreign_entries(self, vehicle_id: str) -> list[ForeignEntry]:
-        sql = "SELECT key_index, issued_by, until FROM foreign_entries WHERE vehicle_id = ? ORDER BY key_index"
-        return [ForeignEntry(*row) for row in await self._fetch(sql, (vehicle_id,))]
 
     async def receipt(self, vehicle_id: str, sequence: int) -> Receipt | None:
         rows = await self._fetch(f"{_RECEIPT} WHERE vehicle_id = ? AND sequence = ?", (vehicle_id, sequence))

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from keygw.credentials.ports import INDEX_MAX, CredentialTransaction, ForeignEntry, ListRecord
+from keygw.credentials.ports import INDEX_MAX, CredentialTransaction, ListRecord
 from keygw.credentials.values import KeyToken
 from keygw.model.device import Device
 from keygw.model.digital_key import DigitalKey, KeyState
@@ -131,12 +131,6 @@ class _Transaction(SqliteReads):
             (record.vehicle_id, record.sequence, index),
         )
         await self._keep_list(record, rows)
-
-    async def add_foreign_entry(self, vehicle_id: str, entry: ForeignEntry) -> None:
-        await self._fetch(
-            "INSERT OR REPLACE INTO foreign_entries (vehicle_id, key_index, issued_by, until) VALUES (?, ?, ?, ?)",
-            (vehicle_id, entry.index, entry.issued_by, entry.until),
-        )
 
     async def _keep_list(self, record: ListRecord, moved: Sequence[Row]) -> None:
         if not moved:

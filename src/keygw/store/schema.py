@@ -137,18 +137,7 @@ _VERSION_1 = (
 
 _VERSION_2 = ("ALTER TABLE vehicles ADD COLUMN ticket_counter INTEGER NOT NULL DEFAULT 0",)
 
-_VERSION_3 = (
-    "ALTER TABLE vehicles ADD COLUMN issued_before INTEGER NOT NULL DEFAULT 0",
-    """
-    CREATE TABLE foreign_entries (
-        vehicle_id TEXT NOT NULL REFERENCES vehicles (id),
-        key_index INTEGER NOT NULL,
-        issued_by INTEGER NOT NULL,
-        until INTEGER NOT NULL,
-        PRIMARY KEY (vehicle_id, key_index)
-    ) STRICT, WITHOUT ROWID
-    """,
-)
+_VERSION_3 = ("ALTER TABLE vehicles ADD COLUMN issued_before INTEGER NOT NULL DEFAULT 0",)
 
 VERSIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2, _VERSION_3)
 """``VERSIONS[n - 1]`` leads from version n - 1 to n."""

@@ -124,8 +124,10 @@ class Car:
             handshake_ms=conversation.handshake_ms,
         )
         told = reply.list_sequence if reply is not None else None
-        if told is None and conversation.result is not None:
-            told = conversation.result.list_sequence
+        if reply is None and conversation.result is not None:
+            told = (
+                conversation.result.list_sequence
+            )  # a later answer says nothing of it, and we may have brought a list
         self._tell(status if told is None else replace(status, list_sequence=told))
 
     def list_known(self, sequence: int) -> None:

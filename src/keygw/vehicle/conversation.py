@@ -27,6 +27,7 @@ from keygw.session.events import (
     FastRefused,
     Greeted,
     ListAcknowledged,
+    ListGiven,
     Read,
     ReceiptsGiven,
     Responded,
@@ -249,6 +250,15 @@ class Conversation:
         assert isinstance(event, ListAcknowledged)  # noqa: S101 - see authenticate
         return event.signed
 
+    async def fetch_list(self) -> bytes:
+        """The vehicle's revocation list, not yet verified; empty if it never had one."""
+        self._check()
+        waiting = self._expect(ListGiven)
+        self.session.ask_list()
+        event = await self._exchange(waiting)
+        assert isinstance(event, ListGiven)  # noqa: S101 - see authenticate
+        return event.signed
+
     async def receipts(self, after: int) -> Receipts:
         """One batch of signed receipts with a sequence above ``after``, not yet verified."""
         self._check()
@@ -327,7 +337,7 @@ class Conversation:
                 self._answer()
                 self.result = result
                 self._resolve(Answered, event)
-            case ListAcknowledged() | ReceiptsGiven():
+            case ListAcknowledged() | ListGiven() | ReceiptsGiven():
                 self._resolve(type(event), event)
             case Read(readings):
                 if self._on_readings is not None:

@@ -56,9 +56,16 @@ class Courier:
     async def reconcile(self, car: Car, conversation: Conversation) -> None:
         """A vehicle that has an older list than it once signed for has lost its memory: tell, and bring it anew.
 
-        ``LinkError`` and the rest leave it to the next contact, which will find the same.
+        One that has a newer list than we ever signed shows that we have lost ours (a restored backup): take its list,
+        and bring the next. ``LinkError`` and the rest leave it to the next contact, which will find the same.
         """
         current = await self._books.current_list(car.vehicle_id)
+        if _ahead(car, current.sequence):
+            self._on_alert(car.vehicle_id, "list_forgotten")
+            with contextlib.suppress(KeygwError):
+                await self._books.recover_list(car.vehicle_id, await conversation.fetch_list())
+                await self.deliver(car, conversation)
+            return
         if not _behind(car, current.acknowledged_sequence):
             return
         self._on_alert(car.vehicle_id, "list_rolled_back")
@@ -72,6 +79,12 @@ class Courier:
             raise ProtocolError("the vehicle gave a receipt that does not verify") from error
         self._on_receipt(car.vehicle_id, receipt)
         return receipt
+
+
+def _ahead(car: Car, sequence: int) -> bool:
+    """Whether the vehicle has said in this session that it has a newer list."""
+    told = car.status.list_sequence
+    return car.status.up and told is not None and told > sequence
 
 
 def _behind(car: Car, sequence: int) -> bool:

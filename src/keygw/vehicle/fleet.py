@@ -124,7 +124,10 @@ class Fleet:
             for key_id in await self._books.courier_keys(vehicle_id):
                 try:
                     async with self._trusting(car):
-                        await self._courier.deliver(car, await self._session(car, key_id))
+                        conversation = await self._session(car, key_id, may_wait=True)
+                        await self._courier.deliver(car, conversation)
+                        if not conversation.authenticated:
+                            await car.leave()
                 except LinkError as failure:
                     error = failure
                     if failure.code in ("out_of_range", "radio_unavailable"):
@@ -181,13 +184,16 @@ class Fleet:
                 raise LinkError(str(error), code="vehicle_not_trusted", retryable=False) from error
             raise
 
-    async def _session(self, car: Car, key_id: str) -> Conversation:
-        """An authenticated conversation; ``LinkError`` also if the car refuses the key."""
+    async def _session(self, car: Car, key_id: str, *, may_wait: bool = False) -> Conversation:
+        """An authenticated conversation; ``LinkError`` also if the car refuses the key.
+
+        ``may_wait``: one whose key is not good yet will do, for what may be brought then.
+        """
         conversation = await car.reach(key_id, CONTACT_SECONDS, Meter(time.monotonic()))
         if not conversation.authenticated:
             result = await conversation.authenticate()
             car.answered(conversation)
-            if not conversation.authenticated:
+            if not conversation.authenticated and not (may_wait and conversation.waiting):
                 await car.leave()
                 raise LinkError(f"the vehicle refused the key: {result.outcome.label}", code=result.outcome.label)
             await self._courier.reconcile(car, conversation)

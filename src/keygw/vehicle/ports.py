@@ -118,6 +118,10 @@ class Books(Protocol):
 
     async def current_list(self, vehicle_id: str) -> ListInForce: ...
 
+    async def recover_list(self, vehicle_id: str, signed: bytes) -> None:
+        """Take in a list of ours that the vehicle has and we have forgotten, and sign the next; durable when it
+        returns. ``TokenError`` if we never signed that."""
+
     async def acknowledge_list(self, vehicle_id: str, ack: bytes) -> object:
         """Verify and record RL_ACK; durable when it returns. ``TokenError`` for a forged one."""
 

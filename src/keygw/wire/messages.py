@@ -51,6 +51,8 @@ class MessageType(OpenEnum):
     RECEIPT_ACK = 0x35
     RL_PUSH = 0x40
     RL_ACK = 0x41
+    RL_GET = 0x46
+    RL_GIVE = 0x47
     PAIR_ASK = 0x50
     PAIR_OFFER = 0x51
     PAIR_SHARE = 0x52
