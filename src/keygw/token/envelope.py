@@ -1,8 +1,9 @@
 """The COSE_Sign1 around every CBOR object of this room (RFC 9052 section 4.2; typ: RFC 9596).
 
 Untagged, deterministic, ES256, empty unprotected header, no external data. The protected header is
-``{1: -7, 4: kid, 16: typ}`` for issuers and ``{1: -7, 16: typ}`` for the vehicle, so every byte around kid, payload and
-signature is known beforehand and is compared, not parsed: a header that could mean anything else never gets in.
+``{1: -7, 4: kid, 16: typ}`` for issuers and ``{1: -7, 16: typ}`` for vehicles and devices, so every byte around kid,
+payload and signature is known beforehand and is compared, not parsed: a header that could mean anything else never
+gets in.
 ``keygw.crypto.cose`` is the general form; a test holds both equal.
 """
 
@@ -24,7 +25,7 @@ _SIGNATURE_HEAD = b"\x58\x40"
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A message of the right form and typ, its signature not yet looked at. ``kid`` is empty for a vehicle."""
+    """A message of the right form and typ, its signature not yet looked at. ``kid`` is empty unless of an issuer."""
 
     kid: bytes
     payload: bytes
@@ -120,3 +121,4 @@ REVOCATION_LIST = Purpose("dkrl", by_issuer=True, limit=4095)
 LIST_ACK = Purpose("dkra", by_issuer=False, limit=1024)
 RECEIPT = Purpose("dkrc", by_issuer=False, limit=1024)
 PAIR_TICKET = Purpose("dkpt", by_issuer=False, limit=1024)
+GRANT = Purpose("dkgr", by_issuer=False, limit=512)
