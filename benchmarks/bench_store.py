@@ -22,7 +22,6 @@ from benchmarks.harness import Figure
 from keygw.credentials.service import CredentialService
 from keygw.credentials.values import Issuer, Limits
 from keygw.crypto.signer import LocalSigner
-from keygw.model.entitlement import PROFILES
 from keygw.model.ids import new_id
 from keygw.model.vehicle import Vehicle
 from keygw.store.store import Store, open_store
@@ -77,9 +76,7 @@ async def _issue(store: Store) -> tuple[Callable[[], Awaitable[object]], Callabl
     owner = await service.issue_owner_key(vehicle.id, phone)
 
     async def issue() -> object:
-        return await service.share(
-            owner.id, device_public_key=phone, entitlements=PROFILES["access"], expires_at=int(time.time()) + 3600
-        )
+        return await service.issue_owner_key(vehicle.id, phone, lifetime=3600)
 
     async def read() -> object:
         return await service.key(owner.id)

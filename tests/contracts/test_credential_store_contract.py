@@ -42,7 +42,7 @@ CAR = Vehicle("veh_a", "Car", b"\x02" + bytes(32), bytes(16))
 OTHER = Vehicle("veh_b", "Other", b"\x03" + bytes(32), bytes(range(16)))
 PHONE = Device("dev_a", DeviceKind.PHONE, b"\x02" + bytes(32), "Phone")
 HOSTED = Device("dev_b", DeviceKind.HOSTED, b"\x03" + bytes(32), "Hosted", "app_a")
-TOKEN = KeyToken("a.b.c", b"\x00\xffcwt")
+TOKEN = KeyToken("a.b.c", b"\x00\xffcwt", b"grant\xff")
 
 
 def key(index: int, vehicle: Vehicle = CAR, device: Device = PHONE, parent: str | None = None) -> DigitalKey:

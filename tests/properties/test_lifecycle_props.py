@@ -29,7 +29,7 @@ from hypothesis.stateful import (
 from keygw.credentials.lifecycle import REVOKED_STATES
 from keygw.credentials.service import CredentialService
 from keygw.credentials.values import Issuer, Limits
-from keygw.crypto.signer import LocalSigner
+from keygw.crypto.signer import LocalSigner, thumbprint
 from keygw.model.digital_key import DigitalKey, KeyState
 from keygw.model.entitlement import PROFILES, Entitlement
 from keygw.model.errors import BadInput, Conflict, Forbidden
@@ -39,6 +39,7 @@ from keygw.model.vehicle import Vehicle
 from keygw.store.store import open_store
 from keygw.token.claims import KeyClaims
 from keygw.token.cwt import decode_cwt
+from keygw.token.grant import Grant, sign_grant
 from keygw.token.revocation import list_hash, sign_ack, verify_list
 from keygw.token.trust import IssuerKey, TrustedIssuers, kid_of
 
@@ -96,12 +97,26 @@ class Life(RuleBasedStateMachine):
         return multiple(owner, friend, self.grant(friend, Entitlement.DOOR_LOCK, 2))
 
     def grant(self, parent: DigitalKey, rights: Entitlement, hours: int) -> DigitalKey:
+        """The phone holds every key here, so it signs; its clock is as wrong as the service's once was."""
+        at = self.run(self.store.credentials.last_issued_at()) or int(self.now)
+        said = Grant(
+            vehicle_id=self.vehicle.id,
+            parent_id=parent.id,
+            device=thumbprint(self.phone.public_key),
+            entitlements=rights,
+            issued_at=parent.not_before,
+            not_before=parent.not_before,
+            expires_at=max(at, int(self.now)) + hours * HOUR,
+            depth=min(parent.depth + 1, 2),
+            max_depth=2,
+        )
         return self.run(
             self.service.share(
                 parent.id,
                 device_public_key=self.phone.public_key,
                 entitlements=rights,
                 expires_at=int(self.now) + hours * HOUR,
+                grant=sign_grant(said, self.phone),
             )
         )
 

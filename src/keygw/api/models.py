@@ -150,14 +150,22 @@ class RevocationListOut(BaseModel):
     acknowledged: int
 
 
+class ChainLinkOut(BaseModel):
+    """A grant (COSE_Sign1 by the parent's device) and the parent's key token (CWT), base64url."""
+
+    grant: str
+    parent_token: str
+
+
 class TokenOut(BaseModel):
-    """``cwt``: base64url. Neither form is of use without the device key.
+    """``cwt``: base64url. Neither form is of use without the device key. ``chain``: empty for an owner key.
 
     ``revocation_list``: to carry to the vehicle.
     """
 
     jwt: str
     cwt: str
+    chain: list[ChainLinkOut]
     vehicle: TokenVehicle
     revocation_list: RevocationListOut
 

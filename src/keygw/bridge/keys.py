@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from keygw.bridge.access import Access, require
 from keygw.bridge.errands import Errands
-from keygw.bridge.ports import Credentials, KeyToken, SignedList, Standing
+from keygw.bridge.ports import ChainLink, Credentials, KeyToken, SignedList, Standing
 from keygw.bridge.records import App
 from keygw.bridge.scopes import Scope
 from keygw.model.digital_key import DigitalKey, Role
@@ -107,12 +107,13 @@ class Keys:
             found.extend(_shown(standing) for standing in standings if standing.key.id in visible)
         return found
 
-    async def token(self, app: App, key_id: str) -> tuple[KeyToken, Vehicle, SignedList]:
-        """The key token in both forms, what a device needs to find and know the vehicle, the list to carry there."""
+    async def token(self, app: App, key_id: str) -> tuple[KeyToken, Sequence[ChainLink], Vehicle, SignedList]:
+        """The key token in both forms, what it stands on, the vehicle to find and know, the list to carry there."""
         require(app, Scope.KEY_READ, Scope.KEY_SHARE)
         key, view = await self._access.key(app, key_id)
         newest = await self._credentials.current_list(key.vehicle_id)
-        return await self._credentials.key_token(key.id), view.vehicle, newest
+        token, chain = await self._credentials.key_token(key.id), await self._credentials.chain(key.id)
+        return token, chain, view.vehicle, newest
 
     async def receipts(
         self, app: App, vehicle_id: str, after: int, limit: int, key_id: str | None = None

@@ -1,4 +1,8 @@
-"""Making digital keys: the rules of issuing and sharing, and the signed token, all inside one transaction."""
+"""Making digital keys: the rules of issuing and sharing, and the signed token, all inside one transaction.
+
+A shared key stands on two signatures: the grant of its parent's device, and the key token that the issuer signs within
+that grant. The vehicle asks for both.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from keygw.credentials.lifecycle import refusal
 from keygw.credentials.ports import CredentialTransaction, VehicleRecord
 from keygw.credentials.values import Issuer, KeyToken, Limits
 from keygw.crypto.errors import CryptoError
-from keygw.crypto.signer import check_public_key, thumbprint
+from keygw.crypto.signer import Signer, check_public_key, thumbprint
 from keygw.model.device import Device
 from keygw.model.digital_key import DigitalKey, KeyState, Role
 from keygw.model.entitlement import PROFILES, Entitlement
@@ -16,11 +20,14 @@ from keygw.model.errors import BadInput, Conflict, Forbidden, NotFound
 from keygw.model.ids import Random, new_id
 from keygw.token.claims import THUMBPRINT_BYTES, KeyClaims
 from keygw.token.cwt import encode_cwt
+from keygw.token.grant import Grant, check_grant, sign_grant, verify_grant
 from keygw.token.jwt import encode_jwt
+
+_NO_GRANT = "the device that holds the parent must sign a grant for the friend's device"
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
+class KeyPlan:
     """What a new key shall say; the rules have been looked at. Times: Unix seconds."""
 
     device: Device
@@ -32,12 +39,12 @@ class Grant:
     label: str = ""
 
 
-def owner_grant(device: Device, label: str, lifetime: int | None, now: float, limits: Limits) -> Grant:
+def plan_owner(device: Device, label: str, lifetime: int | None, now: float, limits: Limits) -> KeyPlan:
     """``BadInput`` bad_lifetime, bad_label."""
     seconds = limits.owner_lifetime if lifetime is None else lifetime
     if not 1 <= seconds <= limits.owner_lifetime:
         raise BadInput(f"an owner key lives 1 to {limits.owner_lifetime} seconds", code="bad_lifetime")
-    return Grant(
+    return KeyPlan(
         device=device,
         role=Role.OWNER,
         entitlements=PROFILES["owner"],
@@ -47,7 +54,7 @@ def owner_grant(device: Device, label: str, lifetime: int | None, now: float, li
     )
 
 
-def friend_grant(
+def plan_friend(
     parent: DigitalKey,
     device: Device,
     entitlements: Entitlement,
@@ -55,7 +62,7 @@ def friend_grant(
     label: str,
     now: float,
     limits: Limits,
-) -> Grant:
+) -> KeyPlan:
     """A friend key is never more than its parent. ``Conflict``: the parent is not active; ``Forbidden``: not_entitled,
     wider_than_parent, outlives_parent, share_depth; ``BadInput``: bad_lifetime, no_entitlements, bad_label."""
     ended = refusal(parent.state)
@@ -77,7 +84,7 @@ def friend_grant(
         raise BadInput(f"a friend key ends within the next {hours} hours (renew it later)", code="bad_lifetime")
     if expires_at > parent.expires_at:
         raise Forbidden("a friend key cannot outlive its parent", code="outlives_parent")
-    return Grant(
+    return KeyPlan(
         device=device,
         role=Role.FRIEND,
         entitlements=entitlements,
@@ -91,13 +98,17 @@ def friend_grant(
 async def make_key(
     tx: CredentialTransaction,
     vehicle: VehicleRecord,
-    grant: Grant,
+    plan: KeyPlan,
     now: float,
     issuer: Issuer,
     limits: Limits,
     random: Random,
+    grant: bytes | None = None,
 ) -> DigitalKey:
-    """Take an index, sign both forms, store key, device and high-water mark. ``Conflict`` vehicle_full."""
+    """Take an index, sign both forms, store key, device and high-water mark. ``Conflict`` vehicle_full.
+
+    ``grant``: of a shared key, signed by its parent's device; ``TokenError`` (``token.grant``) if it does not cover it.
+    """
     issued_at = int(now)
     name = vehicle.vehicle.id
     if await tx.unexpired_count(name, issued_at) >= limits.unexpired_keys:
@@ -107,26 +118,28 @@ async def make_key(
     index = await tx.take_index(name)
     if index is None:
         raise Conflict("every key index of this vehicle has been used", code="vehicle_full")
-    device = await tx.add_device(grant.device)
-    parent = grant.parent
+    device = await tx.add_device(plan.device)
+    parent = plan.parent
     key = DigitalKey(
         id=new_id("key", random),
         vehicle_id=name,
         device_id=device.id,
-        role=grant.role,
-        entitlements=grant.entitlements,
+        role=plan.role,
+        entitlements=plan.entitlements,
         index=index,
         not_before=issued_at,
-        expires_at=grant.expires_at,
+        expires_at=plan.expires_at,
         issued_at=issued_at,
         state=KeyState.ACTIVE,
         parent_id=parent.id if parent else None,
         depth=parent.depth + 1 if parent else 0,
-        max_depth=grant.max_depth,
+        max_depth=plan.max_depth,
         epoch=vehicle.epoch,
-        label=grant.label,
+        label=plan.label,
     )
-    await tx.add_key(key, _token(key, device, vehicle, issuer))
+    if parent is not None:
+        await _check_grant(tx, parent, grant, claims_of(key, device, vehicle, issuer.issuer), vehicle)
+    await tx.add_key(key, _token(key, device, vehicle, issuer, grant))
     await tx.raise_last_issued_at(issued_at)
     return key
 
@@ -134,7 +147,7 @@ async def make_key(
 async def renew_key(
     tx: CredentialTransaction, vehicle: VehicleRecord, key: DigitalKey, issued_at: int, issuer: Issuer
 ) -> DigitalKey:
-    """The same key with a token of a later iat (Unix seconds): same id, index, rights and end."""
+    """The same key with a token of a later iat (Unix seconds): same id, index, rights, grant and end."""
     device = await tx.device(key.device_id)
     if device is None:
         raise NotFound("there is no such device", code="unknown_device")
@@ -142,9 +155,39 @@ async def renew_key(
     return await tx.renew_token(key, issued_at, _token(fresh, device, vehicle, issuer))
 
 
-def _token(key: DigitalKey, device: Device, vehicle: VehicleRecord, issuer: Issuer) -> KeyToken:
+def _token(
+    key: DigitalKey, device: Device, vehicle: VehicleRecord, issuer: Issuer, grant: bytes | None = None
+) -> KeyToken:
     claims = claims_of(key, device, vehicle, issuer.issuer)
-    return KeyToken(encode_jwt(claims, issuer.signer, issuer.kid), encode_cwt(claims, issuer.signer, issuer.kid))
+    return KeyToken(encode_jwt(claims, issuer.signer, issuer.kid), encode_cwt(claims, issuer.signer, issuer.kid), grant)
+
+
+async def _check_grant(
+    tx: CredentialTransaction, parent: DigitalKey, grant: bytes | None, child: KeyClaims, vehicle: VehicleRecord
+) -> None:
+    device = await tx.device(parent.device_id)
+    if device is None or grant is None:
+        raise Conflict(_NO_GRANT, code="grant_required")
+    said = verify_grant(grant, device.public_key, parent.vehicle_id)
+    check_grant(said, claims_of(parent, device, vehicle, child.issuer), child)
+
+
+def hosted_grant(plan: KeyPlan, now: float, signer: Signer | None) -> bytes:
+    """What a hosted parent's device signs for exactly the planned key. ``Conflict`` grant_required without a signer."""
+    if plan.parent is None or signer is None:
+        raise Conflict(_NO_GRANT, code="grant_required")
+    grant = Grant(
+        vehicle_id=plan.parent.vehicle_id,
+        parent_id=plan.parent.id,
+        device=thumbprint(plan.device.public_key),
+        entitlements=plan.entitlements,
+        issued_at=int(now),
+        not_before=int(now),
+        expires_at=plan.expires_at,
+        depth=plan.parent.depth + 1,
+        max_depth=plan.max_depth,
+    )
+    return sign_grant(grant, signer)
 
 
 def claims_of(key: DigitalKey, device: Device, vehicle: VehicleRecord, issuer: str) -> KeyClaims:

@@ -8,12 +8,13 @@ from typing import Any
 
 from keygw.credentials import receipts as receipt_book
 from keygw.credentials.issuing import (
-    Grant,
+    KeyPlan,
     checked_label,
     checked_public_key,
-    friend_grant,
+    hosted_grant,
     make_key,
-    owner_grant,
+    plan_friend,
+    plan_owner,
 )
 from keygw.credentials.lifecycle import KeyEvent, next_state
 from keygw.credentials.listing import due, put_list, view
@@ -29,7 +30,7 @@ from keygw.credentials.ports import (
 )
 from keygw.credentials.recovery import take_in
 from keygw.credentials.revocation import accept_ack, change
-from keygw.credentials.values import Issuer, KeyToken, Limits, SignedList, Standing
+from keygw.credentials.values import ChainLink, Issuer, KeyToken, Limits, SignedList, Standing
 from keygw.crypto.signer import Signer, device_id
 from keygw.model.command import AuthorizedCommand, Command
 from keygw.model.device import Device, DeviceKind
@@ -130,7 +131,7 @@ class CredentialService:
             now = await self._now(tx)
             vehicle = await self._vehicle(tx, vehicle_id)
             refuse_without_ticket(vehicle)
-            key = await self._make(tx, vehicle, owner_grant(holder, label, lifetime, now, self._limits), now)
+            key = await self._make(tx, vehicle, plan_owner(holder, label, lifetime, now, self._limits), now)
             self._tell(tx, "key.issued", [key])
         return key
 
@@ -145,21 +146,34 @@ class CredentialService:
         async with self._store.transaction() as tx:
             now = await self._now(tx)
             record = await accept_ticket(tx, vehicle, device, ticket, transcript)
-            key = await self._make(tx, record, owner_grant(device, label, None, now, self._limits), now)
+            key = await self._make(tx, record, plan_owner(device, label, None, now, self._limits), now)
             self._tell(tx, "key.issued", [key])
         return key
 
     async def share(
-        self, parent_id: str, *, device_public_key: bytes, entitlements: Entitlement, expires_at: int, label: str = ""
+        self,
+        parent_id: str,
+        *,
+        device_public_key: bytes,
+        entitlements: Entitlement,
+        expires_at: int,
+        label: str = "",
+        grant: bytes | None = None,
     ) -> DigitalKey:
-        """A friend key for the phone with that public key; ``issuing.friend_grant`` has the rules and their codes."""
+        """A friend key for the phone with that public key; ``issuing.plan_friend`` has the rules and their codes.
+
+        ``grant``: what the parent's device has signed; a hosted device signs here. ``Conflict`` grant_required if a
+        phone holds the parent and has signed nothing; ``TokenError`` (``token.grant``) for a grant that does not hold.
+        """
         phone = _phone(device_public_key)
-        await self.key(parent_id)
+        holder = await self.device((await self.key(parent_id)).device_id)
+        signer = await self.device_signer(holder.id) if holder.kind is DeviceKind.HOSTED else None
         async with self._store.transaction() as tx:
             now = await self._now(tx)
             parent = view(await self._record(tx, parent_id), now)
-            grant = friend_grant(parent, phone, entitlements, expires_at, label, now, self._limits)
-            key = await self._make(tx, await self._vehicle(tx, parent.vehicle_id), grant, now)
+            plan = plan_friend(parent, phone, entitlements, expires_at, label, now, self._limits)
+            signed = hosted_grant(plan, now, signer) if grant is None else grant
+            key = await self._make(tx, await self._vehicle(tx, parent.vehicle_id), plan, now, signed)
             self._tell(tx, "key.shared", [key])
         return key
 
@@ -199,6 +213,21 @@ class CredentialService:
         if token is None:
             raise NotFound("there is no such key", code="unknown_key")
         return token
+
+    async def chain(self, key_id: str) -> list[ChainLink]:
+        """What the key stands on, nearest parent first; empty for an owner's.
+
+        Empty too where a grant is missing, as in a key shared by a release before grants: a car refuses such a key.
+        """
+        links: list[ChainLink] = []
+        key, token = (await self._record(self._store, key_id)).key, await self.key_token(key_id)
+        while key.parent_id is not None:
+            if token.grant is None:
+                return []
+            grant, token = token.grant, await self.key_token(key.parent_id)
+            links.append(ChainLink(grant, token.cwt))
+            key = (await self._record(self._store, key.parent_id)).key
+        return links
 
     async def authorize(self, command: Command) -> AuthorizedCommand:
         """``policy.authorize`` with the key as it is now. ``Forbidden`` has the reason as its code."""
@@ -320,8 +349,10 @@ class CredentialService:
             raise NotFound("there is no such key", code="unknown_key")
         return record
 
-    async def _make(self, tx: CredentialTransaction, vehicle: VehicleRecord, grant: Grant, now: float) -> DigitalKey:
-        return await make_key(tx, vehicle, grant, now, self.issuer, self._limits, self._random)
+    async def _make(
+        self, tx: CredentialTransaction, vehicle: VehicleRecord, plan: KeyPlan, now: float, grant: bytes | None = None
+    ) -> DigitalKey:
+        return await make_key(tx, vehicle, plan, now, self.issuer, self._limits, self._random, grant)
 
     async def _change(self, key_id: str, event: KeyEvent) -> DigitalKey:
         await self.key(key_id)

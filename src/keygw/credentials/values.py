@@ -54,10 +54,22 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class KeyToken:
-    """Both serialisations of one key token, exactly as signed (so that CRED_I changes only with a new token)."""
+    """Both serialisations of one key token, exactly as signed (so that CRED_I changes only with a new token).
+
+    ``grant``: of a shared key, what its parent's device signed.
+    """
 
     jwt: str = field(repr=False)
     cwt: bytes = field(repr=False)
+    grant: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ChainLink:
+    """What a shared key stands on: the grant, and the key token (CWT) of the parent whose device signed it."""
+
+    grant: bytes = field(repr=False)
+    parent_token: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

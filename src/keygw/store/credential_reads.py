@@ -60,7 +60,7 @@ class SqliteReads:
         return _key(rows[0]) if rows else None
 
     async def key_token(self, key_id: str) -> KeyToken | None:
-        rows = await self._fetch("SELECT jwt, cwt FROM digital_keys WHERE id = ?", (key_id,))
+        rows = await self._fetch("SELECT jwt, cwt, signed_grant FROM digital_keys WHERE id = ?", (key_id,))
         return KeyToken(*rows[0]) if rows else None
 
     async def keys(self, vehicle_id: str | None = None, device_id: str | None = None) -> list[KeyRecord]:

@@ -72,8 +72,8 @@ class _Transaction(SqliteReads):
         try:
             await self._fetch(
                 "INSERT INTO digital_keys (id, vehicle_id, device_id, role, entitlements, key_index, not_before, "
-                "expires_at, issued_at, state, parent_id, depth, max_depth, epoch, label, version, jwt, cwt) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "expires_at, issued_at, state, parent_id, depth, max_depth, epoch, label, version, jwt, cwt, "
+                "signed_grant) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     key.id,
                     key.vehicle_id,
@@ -93,6 +93,7 @@ class _Transaction(SqliteReads):
                     key.version,
                     token.jwt,
                     token.cwt,
+                    token.grant,
                 ),
             )
         except sqlite3.IntegrityError as error:

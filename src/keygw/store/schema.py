@@ -139,7 +139,9 @@ _VERSION_2 = ("ALTER TABLE vehicles ADD COLUMN ticket_counter INTEGER NOT NULL D
 
 _VERSION_3 = ("ALTER TABLE vehicles ADD COLUMN issued_before INTEGER NOT NULL DEFAULT 0",)
 
-VERSIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2, _VERSION_3)
+_VERSION_4 = ("ALTER TABLE digital_keys ADD COLUMN signed_grant BLOB",)
+
+VERSIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
 """``VERSIONS[n - 1]`` leads from version n - 1 to n."""
 
 SCHEMA_VERSION = len(VERSIONS)

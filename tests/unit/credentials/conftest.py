@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from keygw.credentials.service import CredentialService
 from keygw.credentials.values import Issuer, Limits
-from keygw.crypto.signer import LocalSigner
+from keygw.crypto.signer import LocalSigner, device_id, thumbprint
 from keygw.model.command import Action, Outcome
 from keygw.model.digital_key import DigitalKey
 from keygw.model.entitlement import PROFILES, Entitlement
@@ -19,6 +20,7 @@ from keygw.model.ids import Random, new_id
 from keygw.model.revocation import ListAck, RevocationList
 from keygw.model.vehicle import Vehicle
 from keygw.store.store import Store, open_store
+from keygw.token.grant import Grant, sign_grant
 from keygw.token.receipt import FIRST, sign_receipt
 from keygw.token.revocation import list_hash, sign_ack, verify_list
 from keygw.token.trust import IssuerKey, TrustedIssuers, kid_of
@@ -39,6 +41,7 @@ class World:
         self.issuer = Issuer("keygw-test", kid_of(signer.public_key), signer)
         self.trusted = TrustedIssuers([IssuerKey("keygw-test", self.issuer.kid, signer.public_key)])
         self.cars: dict[str, LocalSigner] = {}
+        self.phones: dict[str, LocalSigner] = {}
         self.service = self.restarted(limits)
 
     def restarted(self, limits: Limits | None = None) -> CredentialService:
@@ -67,12 +70,32 @@ class World:
     async def friend(
         self, parent: DigitalKey, rights: Entitlement = PROFILES["access"], lifetime: int = 24 * HOUR
     ) -> DigitalKey:
+        phone = LocalSigner.generate()
+        self.phones[device_id(phone.public_key)] = phone
+        expires_at = int(self.now) + lifetime
         return await self.service.share(
             parent.id,
-            device_public_key=LocalSigner.generate().public_key,
+            device_public_key=phone.public_key,
             entitlements=rights,
-            expires_at=int(self.now) + lifetime,
+            expires_at=expires_at,
+            grant=self.grant(parent, phone.public_key, rights, expires_at),
         )
+
+    def grant(
+        self,
+        parent: DigitalKey,
+        friend: bytes,
+        rights: Entitlement,
+        expires_at: int,
+        changes: dict[str, Any] | None = None,
+    ) -> bytes | None:
+        """What the phone that holds ``parent`` signs; ``None`` if it is not one of ours, or would not sign that."""
+        signer, now = self.phones.get(parent.device_id), int(self.now)
+        if signer is None or not rights or expires_at <= now or parent.depth + 1 > parent.max_depth:
+            return None
+        made = Grant(parent.vehicle_id, parent.id, thumbprint(friend), rights, now, now, expires_at,
+                     parent.depth + 1, parent.max_depth)  # fmt: skip
+        return sign_grant(replace(made, **(changes or {})), signer)
 
     async def list_of(self, vehicle_id: str) -> RevocationList:
         """The current list as the car reads it."""

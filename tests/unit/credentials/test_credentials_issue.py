@@ -10,11 +10,12 @@ from keygw.credentials.values import Limits
 from keygw.crypto.signer import LocalSigner, thumbprint
 from keygw.model.command import Action, Command
 from keygw.model.device import DeviceKind
-from keygw.model.digital_key import KeyState, Role
+from keygw.model.digital_key import DigitalKey, KeyState, Role
 from keygw.model.entitlement import PROFILES, Entitlement
-from keygw.model.errors import BadInput, Conflict, Forbidden, KeygwError, NotFound
+from keygw.model.errors import BadInput, Conflict, Forbidden, KeygwError, NotFound, TokenError
 from keygw.model.vehicle import Vehicle
 from keygw.token.cwt import decode_cwt
+from keygw.token.grant import verify_grant
 from keygw.token.jwt import decode_jwt
 
 if TYPE_CHECKING:
@@ -64,6 +65,61 @@ async def test_a_friend_key_and_its_token(world: World) -> None:
     assert world.told() == ["key.issued", "key.shared"]
     assert await world.service.keys(device_id=key.device_id) == [key]
     assert await world.service.keys(vehicle_id=vehicle.id) == [owner, key]
+
+
+async def test_a_shared_key_stands_on_the_word_of_each_device_above(world: World) -> None:
+    """A hosted device signs here, a phone's grant is taken; both come back with the parents' tokens, nearest first."""
+    vehicle = await world.car()
+    owner = await world.owner(vehicle)
+    rights = PROFILES["access"] | Entitlement.KEY_SHARE
+    friend = await world.friend(owner, rights)
+    below = await world.friend(friend, Entitlement.DOOR_LOCK, HOUR)
+    near, far = await world.service.chain(below.id)
+    assert await world.service.chain(friend.id) == [far]
+    assert await world.service.chain(owner.id) == []
+    keys = {key.id: decode_cwt((await world.service.key_token(key.id)).cwt, world.trusted) for key in (owner, friend)}
+    assert decode_cwt(near.parent_token, world.trusted) == keys[friend.id]
+    assert decode_cwt(far.parent_token, world.trusted) == keys[owner.id]
+    said = verify_grant(near.grant, keys[friend.id].device_key, vehicle.id)
+    assert (said.parent_id, said.entitlements, said.depth) == (friend.id, Entitlement.DOOR_LOCK, 2)
+    said = verify_grant(far.grant, keys[owner.id].device_key, vehicle.id)
+    assert (said.parent_id, said.entitlements, said.expires_at) == (owner.id, rights, friend.expires_at)
+    assert (said.depth, said.max_depth, said.issued_at) == (1, 2, int(world.now))
+
+
+async def test_nobody_but_the_device_of_the_parent_can_share(world: World) -> None:
+    owner = await world.owner(await world.car())
+    friend = await world.friend(owner, PROFILES["access"] | Entitlement.KEY_SHARE)
+    phone, rights, ends = LocalSigner.generate().public_key, Entitlement.DOOR_LOCK, int(world.now) + HOUR
+
+    async def share(grant: bytes | None) -> DigitalKey:
+        return await world.service.share(
+            friend.id, device_public_key=phone, entitlements=rights, expires_at=ends, grant=grant
+        )
+
+    def signed(**changes: object) -> bytes | None:
+        return world.grant(friend, phone, rights, ends, changes)
+
+    with pytest.raises(Conflict) as missing:
+        await share(None)
+    assert missing.value.code == "grant_required"
+    stranger = LocalSigner.generate()
+    world.phones[friend.device_id], real = stranger, world.phones[friend.device_id]
+    forged = signed()
+    world.phones[friend.device_id] = real
+    for grant, code in [
+        (forged, "token_signature"),
+        (signed(vehicle_id="veh_aaaaaaaaaaaaaaaa"), "wrong_audience"),
+        (signed(device=bytes(32)), "grant_foreign"),
+        (signed(parent_id=owner.id), "grant_foreign"),
+        (signed(entitlements=Entitlement.TRUNK_OPEN | rights), "grant_wider"),
+        (signed(expires_at=ends - 1), "grant_outlived"),
+    ]:
+        with pytest.raises(TokenError) as caught:
+            await share(grant)
+        assert caught.value.code == code
+    assert len(await world.service.keys(owner.vehicle_id)) == 2, "a refused grant leaves no key"
+    assert (await share(signed(expires_at=ends + 90 * 24 * HOUR))).expires_at == ends
 
 
 async def test_what_a_friend_key_may_not_be(world: World) -> None:

@@ -144,12 +144,16 @@ async def revoke(key_id: str, caller: Caller, wired: Wired) -> dict[str, Any]:
 
 @router.get("/{key_id}/token", response_model=TokenOut, responses=problems(404), summary="The key token")
 async def token(key_id: str, caller: Caller, wired: Wired) -> dict[str, Any]:
-    """Both forms, and what the device needs to find and know the vehicle. For the holder of the device key."""
-    key_token, vehicle, newest = await wired.bridge.keys.token(caller, key_id)
+    """Both forms, and what the device needs to find and know the vehicle. For the holder of the device key.
+
+    ``chain``: for a shared key, what the vehicle asks for when it meets the key first; nearest parent first.
+    """
+    key_token, links, vehicle, newest = await wired.bridge.keys.token(caller, key_id)
     known = {**vehicle_json(vehicle), "advertising_key": b64(vehicle.advertising_key)}
     return {
         "jwt": key_token.jwt,
         "cwt": b64(key_token.cwt),
+        "chain": [{"grant": b64(link.grant), "parent_token": b64(link.parent_token)} for link in links],
         "vehicle": known,
         "revocation_list": list_json(newest),
     }
