@@ -1,5 +1,7 @@
 """What an unlock costs on the air: bytes of ACL data and round trips after HELLO, at four ATT MTUs.
 
+Also the one dear unlock of a shared key, the first: the vehicle asks what it stands on (CRED_PUT).
+
 Counted are the payloads of every ACL packet in both directions, from the first after HELLO to the one that ends the
 answer: L2CAP and ATT headers, frame headers and the acknowledgements of writes are in it. bleak and Bumble's two host
 stacks carry them over the virtual radio, as they would over a board.
@@ -31,7 +33,14 @@ from keygw_sim.vehicle.runner import VehicleOnAir
 GROUP = "air"
 MTUS = (23, 115, 247, 517)
 PATIENCE = 5.0
-ONE_SESSION = ("cold", "in an open session")
+VISITS = (
+    ("owner", "cold", "in an open session"),
+    ("owner", "fast"),
+    ("owner", "cold, token kept"),
+    ("friend", "chain of one, first meeting"),
+    ("grandchild", "chain of two, first meeting"),
+)
+"""Who comes on a new connection, and what to call each of its unlocks."""
 
 
 class Counted:
@@ -59,7 +68,10 @@ class Cost:
 
 
 async def measure(mtu: int) -> list[Cost]:
-    """A cold unlock, another command in the session; after new connections a fast one, and one that names the token."""
+    """A cold unlock, another command in the session; after new connections a fast one, and one that names the token.
+
+    Then two shared keys meet the vehicle, one of them shared by the other.
+    """
     async with AsyncExitStack() as stack:
         garage = Garage(Path(stack.enter_context(tempfile.TemporaryDirectory())))
         radio = await stack.enter_async_context(VirtualRadio())
@@ -69,16 +81,18 @@ async def measure(mtu: int) -> list[Cost]:
         stack.push_async_callback(vehicle.stop)
         air = BleAir.bumble((await radio.add_controller()).transport)
         stack.push_async_callback(air.close)
-        key = HeldKey(garage.office.hand(garage.claims("owner")), garage.signers["owner"])
         rows: list[Cost] = []
         fast: FastKey | None = None
         number = 0
-        for names in (ONE_SESSION, ("fast",), ("cold, token kept",)):
+        keys = {who: _key(garage, who) for who, *_ in VISITS}
+        for who, *names in VISITS:
+            key, met = keys[who], who == "owner" and number > 0
+            fast = fast if met else None
             talk = await Conversation.open(air, garage.vehicle, key, os.urandom, PATIENCE)
             for name in names:
                 number += 1
                 before, tally = count.bytes, talk.answered
-                reply = await talk.ask(Cmd(number, Action.UNLOCK), fast, kept=number > 1)
+                reply = await talk.ask(Cmd(number, Action.UNLOCK), fast, kept=met)
                 spent = talk.answered
                 rows.append(
                     Cost(
@@ -89,9 +103,14 @@ async def measure(mtu: int) -> list[Cost]:
                         spent.round_trips - tally.round_trips,
                     )
                 )
-            fast = talk.session.fast_key if number == len(ONE_SESSION) else None
+            fast = talk.session.fast_key if number == len(VISITS[0]) - 1 else None
             await talk.close()
         return rows
+
+
+def _key(garage: Garage, who: str) -> HeldKey:
+    claims = garage.claims(who)
+    return HeldKey(garage.office.hand(claims, garage.chain(claims)), garage.signers[who])
 
 
 def figures() -> Iterator[Figure]:

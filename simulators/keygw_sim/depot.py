@@ -16,13 +16,14 @@ from keygw.model.ids import new_id
 from keygw.model.receipt import Receipt
 from keygw.model.signal import Signal
 from keygw.model.vehicle import Vehicle
-from keygw.session.device import KeyInHand
 from keygw.token.claims import KeyClaims
+from keygw.token.cwt import decode_cwt
 from keygw.token.receipt import verify_receipt
 from keygw.token.revocation import list_hash, verify_ack, verify_list
 from keygw.vehicle.fleet import Fleet
 from keygw.vehicle.ports import HeldKey
 from keygw.vehicle.values import CommandResult, LinkStatus
+from keygw.wire.messages import Chain
 from keygw_sim.chance import chance, new_signer
 from keygw_sim.rehearsal import ISSUED_AT, Office
 from keygw_sim.road import Road
@@ -139,11 +140,15 @@ class World:
         self.brain = self.road.brain = Brain(memory, self.flash, self.random, lambda: self.now, lambda: self.monotonic)
 
     def hold(self, who: str, **changes: object) -> str:
-        """A hosted key; its id."""
+        """A hosted key; its id. One with a parent comes with the grant of the parent's device."""
         signer = new_signer(chance("fleet", who))
         claims: KeyClaims = replace(self.office.claims(self.car, signer.public_key), **changes)  # type: ignore[arg-type]  # the test names the field
-        hand = self.office.hand(claims)
-        self.books.keys[claims.key_id] = HeldKey(KeyInHand(hand.key_id, hand.token, hand.device_key), signer)
+        chain: Chain = ()
+        if claims.parent_id is not None:
+            parent = self.books.keys[claims.parent_id]
+            said = decode_cwt(parent.hand.token, self.office.trust)
+            chain = (self.office.link(said, parent.signer, claims), *parent.hand.chain)
+        self.books.keys[claims.key_id] = HeldKey(self.office.hand(claims, chain), signer)
         return claims.key_id
 
     def friend(self, **changes: object) -> str:

@@ -8,14 +8,14 @@ from pathlib import Path
 from keygw.crypto.signer import LocalSigner, thumbprint
 from keygw.model.command import Action, Outcome
 from keygw.model.digital_key import Role
-from keygw.model.entitlement import PROFILES
+from keygw.model.entitlement import PROFILES, Entitlement
 from keygw.model.receipt import Receipt
 from keygw.model.vehicle import Vehicle
 from keygw.session.device import KeyInHand
 from keygw.session.events import ListAcknowledged, ReceiptsGiven
 from keygw.token.claims import KeyClaims
 from keygw.token.receipt import verify_receipt
-from keygw.wire.messages import LinkKind
+from keygw.wire.messages import Chain, LinkKind
 from keygw_sim.chance import chance, new_signer
 from keygw_sim.rehearsal import ISSUED_AT, CarSide, Office, Visit
 from keygw_sim.vehicle.brain import Brain
@@ -44,6 +44,8 @@ class Garage:
         memory.issuers.append(Issuer(self.office.key.issuer, self.office.kid, self.office.key.public_key))
         memory.owners.append(thumbprint(self.signers["owner"].public_key))
         self.vehicle = Vehicle(memory.vehicle_id, "Car", memory.signer.public_key, memory.advertising_key)
+        self.shown: dict[str, KeyClaims] = {}
+        """The claims that each came with last."""
         self._conn = 0
         self._hands: dict[KeyClaims, KeyInHand] = {}
         self.brain = self._start(memory)
@@ -78,7 +80,7 @@ class Garage:
         made = self.office.claims(self.vehicle, self.signers[who].public_key)
         if who == "friend":
             made = replace(made, role=Role.FRIEND, depth=1, parent_id=self.key("owner"), index=2,
-                           entitlements=PROFILES["access"])  # fmt: skip
+                           entitlements=PROFILES["access"] | Entitlement.KEY_SHARE)  # fmt: skip
         if who == "grandchild":
             made = replace(made, role=Role.FRIEND, depth=2, parent_id=self.key("friend"), index=3,
                            entitlements=PROFILES["access"])  # fmt: skip
@@ -92,20 +94,34 @@ class Garage:
         max_frame: int = 512,
         link: LinkKind = LinkKind.DIRECT,
         meets: CarSide | None = None,
+        chain: Chain | None = None,
         **changes: object,
     ) -> Visit:
         """A new connection of that device, HELLO heard; the changes are to its claims.
 
-        ``meets``: who answers, if it is not the car itself.
+        ``meets``: who answers, if it is not the car itself. ``chain``: what it brings if the car asks; by default what
+        the devices above it have really signed.
         """
         self._conn += 1
         claims = self.claims(who, **changes)
+        self.shown[who] = claims
+        links = self.chain(claims) if chain is None else chain
         if claims not in self._hands:  # a device shows the token that it has: signed anew, it would be another one
             self._hands[claims] = self.office.hand(claims)
+        hand = replace(self._hands[claims], chain=links)
         return Visit(
-            meets or self.brain, self._hands[claims], self.signers[who], self.random, lambda: self.monotonic,
+            meets or self.brain, hand, self.signers[who], self.random, lambda: self.monotonic,
             conn=self._conn, subscribe=subscribe, max_frame=max_frame, link=link,
         )  # fmt: skip
+
+    def chain(self, claims: KeyClaims) -> Chain:
+        """Grants for exactly those claims, signed by the devices above, with the tokens that those showed last."""
+        links: Chain = ()
+        while (who := next((name for name in self.signers if self.key(name) == claims.parent_id), None)) is not None:
+            parent = self.shown.get(who, self.claims(who))
+            links = (*links, self.office.link(parent, self.signers[who], claims))
+            claims = parent
+        return links[:2]
 
     def tries(self, who: str, action: Action = Action.UNLOCK, **changes: object) -> Outcome:
         """Meet, prove, command, leave."""

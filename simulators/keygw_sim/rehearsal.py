@@ -19,16 +19,17 @@ from keygw.model.ids import Random, format_id, new_id
 from keygw.model.revocation import RevocationList
 from keygw.model.vehicle import Vehicle
 from keygw.session.device import DeviceSession, KeyInHand
-from keygw.session.events import Answered, AnsweredFast, Event, Presented, PresentedFast, SignatureNeeded
+from keygw.session.events import Answered, AnsweredFast, Event, Presented, PresentedFast, Responded, SignatureNeeded
 from keygw.session.fast import SECRET_BYTES, FastKey
 from keygw.session.states import TRANSITIONS, Side, State
 from keygw.session.vehicle import VehicleSession
 from keygw.token.claims import THUMBPRINT_BYTES, KeyClaims
 from keygw.token.cwt import decode_cwt, encode_cwt
+from keygw.token.grant import Grant, sign_grant
 from keygw.token.revocation import sign_list
 from keygw.token.trust import IssuerKey, TrustedIssuers, kid_of
 from keygw.wire.frame import MAX_FRAME
-from keygw.wire.messages import TIME_NONCE_BYTES, Cmd, FastResult, LinkKind, Result, encode_info
+from keygw.wire.messages import TIME_NONCE_BYTES, Chain, Cmd, FastResult, LinkKind, Result, encode_info
 from keygw_sim.chance import chance, new_signer
 from keygw_sim.vehicle.flash import Memory
 
@@ -66,8 +67,23 @@ class Office:
         )
         return replace(owner, **changes)
 
-    def hand(self, claims: KeyClaims) -> KeyInHand:
-        return KeyInHand(claims.key_id, encode_cwt(claims, self.signer, self.kid), claims.device_key)
+    def hand(self, claims: KeyClaims, chain: Chain = ()) -> KeyInHand:
+        return KeyInHand(claims.key_id, encode_cwt(claims, self.signer, self.kid), claims.device_key, chain)
+
+    def link(self, parent: KeyClaims, device: Signer, child: KeyClaims, **changes: Any) -> tuple[bytes, bytes]:
+        """What ``device``, the parent's, signs for exactly that child, then the changes; and the parent's token."""
+        grant = Grant(
+            vehicle_id=parent.vehicle_id,
+            parent_id=parent.key_id,
+            device=thumbprint(child.device_key),
+            entitlements=child.entitlements,
+            issued_at=parent.not_before,
+            not_before=child.not_before,
+            expires_at=child.expires_at,
+            depth=child.depth,
+            max_depth=child.max_depth,
+        )
+        return sign_grant(replace(grant, **changes), device), self.hand(parent).token
 
     def sign_list(self, vehicle: Vehicle, sequence: int, **changes: Any) -> bytes:
         plain = RevocationList(vehicle.id, sequence, ISSUED_AT + sequence, ISSUED_AT + sequence + 7 * 86_400)
@@ -266,14 +282,33 @@ class Visit:
         self._signer = signer
         self._clock = clock
         self._max_frame = max_frame
+        self.cures = True
+        """Whether it brings the chain when it is asked for one, if it has one."""
         brain.connected(conn)
         self.session = DeviceSession(vehicle, hand, brain.info(conn), random, clock(), link, subscribe)
         brain.subscribed(conn)
         self.carry()
 
     def prove(self, action: Action | None = None, number: int = 1, *, kept: bool = False) -> Result:
-        """The handshake, with a first command if there is one. ``kept``: the token is named, not sent."""
+        """The handshake, with a first command if there is one; with the chain and the command again if asked for it.
+
+        ``kept``: the token is named, not sent.
+        """
         self.session.begin(self._clock(), None if action is None else Cmd(number, action), kept=kept)
+        self.carry()
+        result = self.last(Answered).result
+        if not (result.outcome is Outcome.CHAIN_REQUIRED and self.cures and self.session.has_chain):
+            return result
+        result = self.bring_chain()
+        if action is None or result.outcome is not Outcome.DONE:
+            return result
+        self.command(action, number)
+        response = self.last(Responded).response
+        return replace(result, outcome=response.outcome, number=number, receipt=response.receipt)
+
+    def bring_chain(self) -> Result:
+        """CRED_PUT, and what the vehicle says to it."""
+        self.session.bring_chain()
         self.carry()
         return self.last(Answered).result
 

@@ -16,6 +16,7 @@ from keygw.model.signal import SignalId
 from keygw.wire import cbor
 from keygw.wire.messages import (
     TIMES,
+    Chain,
     Cmd,
     Hello,
     Intent,
@@ -24,10 +25,12 @@ from keygw.wire.messages import (
     Receipts,
     Res,
     Result,
+    decode_chain,
     decode_error,
     decode_event,
     decode_info,
     decode_sequence,
+    encode_chain,
     encode_event,
     encode_info,
     encode_sequence,
@@ -49,9 +52,10 @@ VALUES = st.one_of(
 READINGS = st.lists(
     st.builds(Reading, U16.map(SignalId), VALUES, st.integers(0, TIMES - 1)), min_size=1, max_size=64
 ).map(tuple)
+CHAINS = st.lists(st.tuples(st.binary(max_size=512), st.binary(max_size=1024)), min_size=1, max_size=2).map(tuple)
 DECODERS: list[Callable[[bytes], object]] = [
     Hello.decode, Cmd.decode, Intent.decode, Result.decode, Res.decode, Receipts.decode,
-    decode_event, decode_sequence, decode_error, decode_info, cbor.decode, cbor.decode_sequence,
+    decode_event, decode_sequence, decode_chain, decode_error, decode_info, cbor.decode, cbor.decode_sequence,
 ]  # fmt: skip
 KEYS = st.integers(-300, 300) | st.text(max_size=2) | st.binary(max_size=2)
 ITEMS = st.recursive(
@@ -81,8 +85,11 @@ def test_there_and_back(cmd: Cmd, intent: Intent, result: Result, res: Res, rece
     assert Hello.decode(hello.encode()[1:]) == hello
 
 
-@given(READINGS, U32, st.binary(max_size=16))
-def test_events_sequences_and_info_too(readings: tuple[Reading, ...], sequence: int, rotating_id: bytes) -> None:
+@given(READINGS, U32, st.binary(max_size=16), CHAINS)
+def test_events_sequences_chains_and_info_too(
+    readings: tuple[Reading, ...], sequence: int, rotating_id: bytes, chain: Chain
+) -> None:
+    assert decode_chain(encode_chain(chain)) == chain
     assert decode_event(encode_event(readings)) == readings
     assert decode_sequence(encode_sequence(sequence)) == sequence
     assert decode_info(encode_info(rotating_id)) == ((1,), rotating_id)

@@ -6,19 +6,23 @@ import pytest
 from benchmarks.bench_air import MTUS, measure
 
 COLD, OPEN, FAST, KEPT = "cold", "in an open session", "fast", "cold, token kept"
+ONE, TWO = "chain of one, first meeting", "chain of two, first meeting"
 ACL_BYTES = {
-    23: {COLD: 714, OPEN: 78, FAST: 142, KEPT: 415},
-    115: {COLD: 546, OPEN: 62, FAST: 110, KEPT: 319},
-    247: {COLD: 538, OPEN: 62, FAST: 110, KEPT: 319},
-    517: {COLD: 530, OPEN: 62, FAST: 110, KEPT: 319},
+    23: {COLD: 714, OPEN: 78, FAST: 142, KEPT: 415, ONE: 1420, TWO: 1957},
+    115: {COLD: 546, OPEN: 62, FAST: 110, KEPT: 319, ONE: 1084, TWO: 1485},
+    247: {COLD: 538, OPEN: 62, FAST: 110, KEPT: 319, ONE: 1060, TWO: 1453},
+    517: {COLD: 530, OPEN: 62, FAST: 110, KEPT: 319, ONE: 1044, TWO: 1429},
 }
 """Payloads of ACL packets, both directions, after HELLO (which is 62 more, at MTU 23 78)."""
-ROUND_TRIPS = {COLD: 2, OPEN: 1, FAST: 1, KEPT: 2}
+MESSAGE_BYTES = {COLD: 488, OPEN: 41, FAST: 89, KEPT: 277, ONE: 960, TWO: 1337}
+"""Without frame, ATT and L2CAP headers, so the same at every MTU."""
+ROUND_TRIPS = {COLD: 2, OPEN: 1, FAST: 1, KEPT: 2, ONE: 4, TWO: 4}
 
 
 @pytest.mark.parametrize("mtu", MTUS)
 async def test_the_air_carries_no_more_than_it_says(mtu: int) -> None:
     rows = await measure(mtu)
     assert {row.name: row.acl_bytes for row in rows} == ACL_BYTES[mtu]
+    assert {row.name: row.message_bytes for row in rows} == MESSAGE_BYTES
     assert {row.name: row.round_trips for row in rows} == ROUND_TRIPS
     assert all(row.reply.outcome.ok for row in rows)

@@ -11,7 +11,6 @@ import pytest
 
 from keygw.crypto.signer import LocalSigner, thumbprint
 from keygw.model.command import Action, Outcome
-from keygw.model.entitlement import PROFILES
 from keygw.model.errors import StoreError, TokenError
 from keygw.session.events import Answered, Ended, ListAcknowledged, Responded, SignatureNeeded
 from keygw.session.states import State
@@ -221,9 +220,9 @@ def test_a_reboot_keeps_list_keys_receipts_body_and_identity(garage: Garage) -> 
     assert after.signer.public_key == before.signer.public_key
     assert after.list_sequence == 2
     assert set(after.keys) == {garage.key("owner"), garage.key("friend")}
-    assert after.keys[garage.key("friend")] == EnrolledKey(
-        2, int(PROFILES["access"]), ISSUED_AT + LIFETIME, garage.key("owner"), 0, ISSUED_AT, 1, 2
-    )
+    assert after.keys[garage.key("friend")] == EnrolledKey.of(garage.claims("friend"))
+    assert after.grants.keys() == {garage.key("friend")}
+    assert after.grants == before.grants
     assert garage.brain.body.locked is False
     assert garage.tries("friend") is Outcome.KEY_REVOKED
     assert verify_ack(garage.bring(1), garage.vehicle.public_key).sequence == 2, "no rollback by reboot"

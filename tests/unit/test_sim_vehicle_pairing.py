@@ -23,6 +23,7 @@ from keygw.session.events import (
     Ticketed,
 )
 from keygw.token.ticket import verify_ticket
+from keygw.wire.messages import Chain
 from keygw_sim.chance import chance, new_signer
 from keygw_sim.pairing_rehearsal import PairingVisit
 from keygw_sim.rehearsal import ISSUED_AT, Office, Visit
@@ -97,9 +98,20 @@ class Yard:
         assert not [event for event in visit.heard if isinstance(event, PairingOffered)]
         assert isinstance(visit.heard[-1], Ended)
 
-    def drive(self, signer: LocalSigner, *, subscribe: bool = False, **changes: object) -> Visit:
+    def drive(
+        self, signer: LocalSigner, *, subscribe: bool = False, parent: LocalSigner | None = None, **changes: object
+    ) -> Visit:
+        """A visit with an owner's key, or with one that the owner of device ``parent`` has shared."""
         self._conn += 1
-        hand = self.office.hand(self.office.claims(self.vehicle, signer.public_key, **changes))
+        chain: Chain = ()
+        if parent is not None:
+            owner = self.office.claims(self.vehicle, parent.public_key)
+            shared = {"role": Role.FRIEND, "depth": 1, "parent_id": owner.key_id, "index": 2}
+            claims = self.office.claims(self.vehicle, signer.public_key, **{**shared, **changes})
+            chain = (self.office.link(owner, parent, claims),)
+        else:
+            claims = self.office.claims(self.vehicle, signer.public_key, **changes)
+        hand = self.office.hand(claims, chain)
         return Visit(
             self.brain, hand, signer, self.random, lambda: self.time, conn=self._conn, subscribe=subscribe
         )  # fmt: skip
@@ -322,8 +334,7 @@ def test_a_clock_from_before_the_permission_is_not_believed(yard: Yard) -> None:
 
 def test_a_friend_with_every_entitlement_cannot_allow_it(yard: Yard) -> None:
     yard.pair(yard.show(), yard.owner)
-    parent = yard.office.claims(yard.vehicle, yard.owner.public_key).key_id
-    visit = yard.drive(yard.thief, role=Role.FRIEND, depth=1, parent_id=parent, index=2)
+    visit = yard.drive(yard.thief, parent=yard.owner)
     assert visit.prove(Action.UNLOCK).outcome is Outcome.DONE
     visit.command(Action.ALLOW_PAIRING, 2)
     assert visit.last(Responded).response.outcome is Outcome.NOT_ENTITLED
@@ -409,11 +420,8 @@ def test_owners_are_told_and_friends_are_not(yard: Yard) -> None:
     yard.pair(yard.show(), yard.owner)
     owner = yard.drive(yard.owner, subscribe=True)
     owner.prove(Action.ALLOW_PAIRING)
-    parent = yard.office.claims(yard.vehicle, yard.owner.public_key).key_id
-    friend = yard.drive(
-        new_signer(yard.random), subscribe=True, role=Role.FRIEND, depth=1, parent_id=parent, index=2
-    )  # fmt: skip
-    friend.prove()
+    friend = yard.drive(new_signer(yard.random), subscribe=True, parent=yard.owner)
+    assert friend.prove().outcome is Outcome.DONE
     code = yard.show()
     owner.carry()
     assert _told(owner)[-1] == (SignalId.PAIRING_OPEN, True)

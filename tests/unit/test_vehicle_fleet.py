@@ -117,7 +117,7 @@ async def test_a_refused_command_fails_with_the_cars_reason_and_its_receipt(worl
 
 
 async def test_a_refused_key_fails_with_the_cars_reason(world: World) -> None:
-    result = await world.execute(Action.UNLOCK, world.friend())
+    result = await world.execute(Action.UNLOCK, world.hold("stranger"))
     assert (result.state, result.reason) == (CommandState.FAILED, "not_enrolled")
     status = world.fleet.link(world.car.id)
     assert status is not None
@@ -253,7 +253,7 @@ async def test_a_silent_car_is_given_up(
 
 async def test_settling_with_a_refused_key_says_so(world: World) -> None:
     with pytest.raises(LinkError) as caught:
-        await world.fleet.settle(world.car.id, world.friend())
+        await world.fleet.settle(world.car.id, world.hold("stranger"))
     assert caught.value.code == "not_enrolled"
 
 
@@ -392,7 +392,7 @@ async def test_sync_list_returns_when_the_acknowledgement_is_recorded(world: Wor
 
 
 async def test_sync_list_tries_every_courier(world: World) -> None:
-    world.books.couriers = [world.friend(), world.owner]
+    world.books.couriers = [world.hold("stranger"), world.owner]
     await world.fleet.sync_list(world.car.id)
     assert world.books.acknowledged_sequence == 1
     assert world.road.opened == 2

@@ -26,10 +26,12 @@ from keygw.wire.messages import (
     Receipts,
     Res,
     Result,
+    decode_chain,
     decode_error,
     decode_event,
     decode_info,
     decode_sequence,
+    encode_chain,
     encode_error,
     encode_event,
     encode_info,
@@ -45,6 +47,7 @@ QUICK = FastCommand(CMD, LinkKind.HOSTED, True)
 QUICK_RESULT = FastResult(Outcome.NOT_ENTITLED, 9, 3)
 RES = Res(5, Outcome.NOT_ENTITLED, 10)
 RECEIPTS = Receipts((b"signed", b"again"), True)
+CHAIN = ((b"grant", b"token of the friend"), (bytes(512), bytes(1024)))
 READINGS = (
     Reading(SignalId.CENTRAL_LOCK, True, 1_800_000_000),
     Reading(SignalId.SPEED, 13.5, 0),
@@ -68,6 +71,8 @@ CODECS: dict[str, Codec] = {
     "RECEIPT_GET": (encode_sequence(41), decode_sequence, 41),
     "RECEIPT": (RECEIPTS.encode(), Receipts.decode, RECEIPTS),
     "RECEIPT with nothing": (Receipts((), False).encode(), Receipts.decode, Receipts((), False)),
+    "CRED_PUT": (encode_chain(CHAIN), decode_chain, CHAIN),
+    "CRED_PUT with one link": (encode_chain(CHAIN[:1]), decode_chain, CHAIN[:1]),
     "ERROR": (encode_error(ErrorCode.REFUSED)[1:], decode_error, ErrorCode.REFUSED),
     "INFO": (encode_info(b"rotate"), decode_info, ((1,), b"rotate")),
 }
@@ -90,12 +95,34 @@ def test_whole_but_not_truncated_nor_with_a_tail(name: str) -> None:
             decode(body + tail)
 
 
+@pytest.mark.parametrize("links", [0, 3])
+def test_a_chain_has_one_link_or_two(links: int) -> None:
+    with pytest.raises(ValueError, match="links"):
+        encode_chain(CHAIN[:1] * links)
+    with pytest.raises(ProtocolError):
+        decode_chain(bytes((0x80 + links,)) + encode_chain(CHAIN[:1])[1:] * links)
+
+
+@pytest.mark.parametrize(
+    "link", [(bytes(513), b""), (b"", bytes(1025)), (b"",), (b"", b"", b""), ("", b""), (b"", None)]
+)
+def test_a_link_is_a_bounded_grant_and_a_bounded_token(link: tuple[bytes, ...]) -> None:
+    with pytest.raises(ProtocolError):
+        decode_chain(cbor.encode([list(link)]))
+
+
+def test_what_is_too_long_is_not_sent_either() -> None:
+    for link in ((bytes(513), b""), (b"", bytes(1025))):
+        with pytest.raises(ValueError, match="too long"):
+            encode_chain((link,))
+
+
 def test_message_types_are_those_of_the_specification() -> None:
     assert {member.name: int(member) for member in MessageType} == {
         "HELLO": 0x01, "HELLO_REQ": 0x02, "MESSAGE_1": 0x10, "MESSAGE_2": 0x11, "MESSAGE_3": 0x12, "RESULT": 0x13,
         "FAST": 0x20, "FAST_RESULT": 0x21,
         "CMD": 0x30, "RES": 0x31, "EVENT": 0x32, "RECEIPT_GET": 0x33, "RECEIPT": 0x34, "RECEIPT_ACK": 0x35,
-        "RL_PUSH": 0x40, "RL_ACK": 0x41, "RL_GET": 0x46, "RL_GIVE": 0x47,
+        "RL_PUSH": 0x40, "RL_ACK": 0x41, "CRED_PUT": 0x43, "RL_GET": 0x46, "RL_GIVE": 0x47,
         "PAIR_ASK": 0x50, "PAIR_OFFER": 0x51, "PAIR_SHARE": 0x52, "PAIR_PROOF": 0x53,
         "ENROL": 0x54, "PAIR_TICKET": 0x55, "OWNER_TOKEN": 0x56, "ERROR": 0x7F,
     }  # fmt: skip

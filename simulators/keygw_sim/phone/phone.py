@@ -20,7 +20,7 @@ from keygw.session.fast import FastKey
 from keygw.token.receipt import verify_receipt
 from keygw.vehicle.conversation import Conversation, Road
 from keygw.vehicle.ports import Air, HeldKey
-from keygw.wire.messages import Cmd
+from keygw.wire.messages import Chain, Cmd
 from keygw_sim.chance import new_signer
 from keygw_sim.phone.satchel import CarriedList, Satchel
 
@@ -29,13 +29,14 @@ REACH_SECONDS = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """What ``GET /v1/keys/{id}/token`` gives: the key token for the air, and the vehicle it is for."""
+    """What ``GET /v1/keys/{id}/token`` gives: the key token for the air, what it stands on, the vehicle it is for."""
 
     key_id: str
     cwt: bytes = field(repr=False)
     vehicle: Vehicle
     carried: CarriedList | None = None
     """The vehicle's revocation list, which the phone brings there."""
+    chain: Chain = field(default=(), repr=False)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Invitation:
@@ -43,8 +44,9 @@ class Invitation:
         try:
             car = data["vehicle"]
             vehicle = Vehicle(car["id"], car["name"], _raw(car["public_key"]), _raw(car["advertising_key"]))
+            chain = tuple((_raw(link["grant"]), _raw(link["parent_token"])) for link in data["chain"])
             carried = CarriedList.from_json(data["revocation_list"]) if "revocation_list" in data else None
-            return cls(data["key_id"], _raw(data["cwt"]), vehicle, carried)
+            return cls(data["key_id"], _raw(data["cwt"]), vehicle, carried, chain)
         except (KeyError, TypeError, ValueError) as error:
             raise BadInput("not a key that a phone can take in", code="bad_invitation") from error
 
@@ -108,7 +110,7 @@ class Phone:
         return device_id(self.public_key)
 
     def accept(self, invitation: Invitation) -> None:
-        """Keep the key. The car checks the token; the phone has no issuer to trust."""
+        """Keep the key, with its chain. The car checks the token; the phone has no issuer to trust."""
         self._invitation = invitation
         self._fast_key, self._kept = None, False
         if invitation.carried is not None:
@@ -130,7 +132,7 @@ class Phone:
 
     async def _meet(self, invitation: Invitation, action: Action, number: int, started: float) -> tuple[Tried, bool]:
         """One meeting; and whether the car refused before it said anything of the key."""
-        held = HeldKey(KeyInHand(invitation.key_id, invitation.cwt, self.public_key), self._signer)
+        held = HeldKey(KeyInHand(invitation.key_id, invitation.cwt, self.public_key, invitation.chain), self._signer)
         try:
             talk = await Conversation.open(self._air, invitation.vehicle, held, self._random, REACH_SECONDS)
         except LinkError as error:

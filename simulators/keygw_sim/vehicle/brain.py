@@ -15,6 +15,7 @@ from keygw.model.errors import Conflict, ProtocolError, TokenError
 from keygw.model.ids import Random
 from keygw.model.signal import SignalId, SignalValue
 from keygw.session.events import (
+    ChainBrought,
     Commanded,
     Ended,
     Enrolled,
@@ -54,6 +55,8 @@ class _Guest:
     info: bytes
     claims: KeyClaims | None = None
     token: bytes = field(default=b"", repr=False)
+    verdict: Outcome = Outcome.NOT_ENROLLED
+    """On that key, as RESULT told it last."""
     session_hash: bytes = b""
     link: LinkKind = LinkKind.RELAYED
     subscribed: bool = False
@@ -229,6 +232,11 @@ class Brain:
                 guest.session.give_receipts(receipts)
             case ReceiptsStored(sequence):
                 self._keeper.forget_receipts(_known(guest), min(sequence, guest.given))
+            case ChainBrought(chain):
+                claims = _known(guest)
+                verdict = self._keeper.bring_chain(claims, guest.token, chain)
+                self._answer(guest, claims, verdict, verdict, None)
+                self._tell_all()
             case ListPushed(signed):
                 ack = self._keeper.accept_list(signed)
                 if ack is not None:
@@ -270,14 +278,14 @@ class Brain:
         for conn, guest in self._guests.items():
             if guest.session.waiting and guest.claims is not None:
                 verdict = self._keeper.admit(guest.claims, guest.token)
-                if not verdict.curable:
+                if verdict is not guest.verdict:
                     self._answer(guest, guest.claims, verdict, verdict, None)
                     self.dirty.add(conn)
         self._tell_all()
 
     def _answer(self, guest: _Guest, claims: KeyClaims, verdict: Outcome, outcome: Outcome, number: int | None) -> None:
         """RESULT. ``verdict`` on the key: it decides whether the session is open, waits, or is over."""
-        good = verdict is Outcome.DONE
+        good, guest.verdict = verdict is Outcome.DONE, verdict
         newest = self._keeper.newest_receipt(claims)
         nonce = self._random(TIME_NONCE_BYTES)
         result = Result(outcome, number, newest, self.memory.list_sequence, nonce)

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from keygw.crypto.signer import LocalSigner
+from keygw.model.entitlement import Entitlement
 from keygw.model.errors import KeygwError, StoreError
 from keygw.model.ids import id_bytes
 from keygw.token.claims import KeyClaims
+from keygw.token.grant import Grant
 
 FORMAT = 1
 """Of the file; a newer one is refused, because what it says of revocation must not be misread."""
@@ -37,7 +39,7 @@ class Issuer:
 
 @dataclass(frozen=True, slots=True)
 class EnrolledKey:
-    """A digital key that has opened a session here: what a later friend key's parent is checked against."""
+    """A digital key that has opened a session here, or a parent in a verified chain."""
 
     index: int
     entitlements: int
@@ -47,6 +49,9 @@ class EnrolledKey:
     issued_at: int
     depth: int
     max_depth: int
+    not_before: int = 0
+    device_key: bytes = b""
+    """33 bytes; empty in what a release before grants has stored, which is then nobody's parent."""
 
     @classmethod
     def of(cls, claims: KeyClaims) -> EnrolledKey:
@@ -59,7 +64,17 @@ class EnrolledKey:
             claims.issued_at,
             claims.depth,
             claims.max_depth,
+            claims.not_before,
+            claims.device_key,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class KeptGrant:
+    """A verified grant, under the id of the key that stands on it. ``by``: the device key (33 bytes) that signed it."""
+
+    grant: Grant
+    by: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +129,7 @@ class Memory:
     keys: dict[str, EnrolledKey] = field(default_factory=dict)
     tokens: dict[int, bytes] = field(default_factory=dict)
     """By key index, the newest token that has opened a session here: its device need not send it again."""
+    grants: dict[str, KeptGrant] = field(default_factory=dict)
     list_sequence: int = 0
     list_signed: bytes = b""
     time_floor: int = 0
@@ -132,6 +148,7 @@ class Memory:
             owners=list(self.owners),
             keys=dict(self.keys),
             tokens=dict(self.tokens),
+            grants=dict(self.grants),
             receipts=list(self.receipts),
             answers={key_id: list(kept) for key_id, kept in self.answers.items()},
         )
@@ -154,7 +171,8 @@ class Memory:
             "boot_epoch": self.boot_epoch,
             "issuers": [[i.issuer, _text(i.kid), _text(i.public_key)] for i in self.issuers],
             "owners": [_text(owner) for owner in self.owners],
-            "keys": {k: list(astuple(e)) for k, e in self.keys.items()},
+            "keys": {k: [*astuple(e)[:-1], _text(e.device_key)] for k, e in self.keys.items()},
+            "grants": {k: [_text(g.by), *map(_plain, astuple(g.grant))] for k, g in self.grants.items()},
             "tokens": [[index, _text(token)] for index, token in self.tokens.items()],
             "list_sequence": self.list_sequence,
             "list_signed": _text(self.list_signed),
@@ -166,7 +184,7 @@ class Memory:
                 k: [[a.number, a.outcome, a.receipt, a.action] for a in kept] for k, kept in self.answers.items()
             },
             "body": self.body,
-            "pairing": [_text(v) if isinstance(v, bytes) else v for v in astuple(self.pairing)],
+            "pairing": [_plain(value) for value in astuple(self.pairing)],
         }
 
     @classmethod
@@ -181,7 +199,8 @@ class Memory:
             boot_epoch=data["boot_epoch"],
             issuers=[Issuer(i, _raw(kid), _raw(key)) for i, kid, key in data["issuers"]],
             owners=[_raw(owner) for owner in data["owners"]],
-            keys={k: EnrolledKey(*entry) for k, entry in data["keys"].items()},
+            keys={k: EnrolledKey(*entry[:9], *map(_raw, entry[9:])) for k, entry in data["keys"].items()},
+            grants={k: _grant(*entry) for k, entry in data.get("grants", {}).items()},
             tokens={index: _raw(token) for index, token in data.get("tokens", [])},
             list_sequence=data["list_sequence"],
             list_signed=_raw(data["list_signed"]),
@@ -268,6 +287,15 @@ def _check(entry: Any) -> None:
             if kinds is not None and (type(value) not in kinds or (type(value) is int and value < 0)):
                 raise ValueError(f"{field_.name} is of another kind")
             _check(value)
+
+
+def _grant(by: str, vehicle_id: str, parent_id: str, device: str, rights: int, *numbers: int) -> KeptGrant:
+    return KeptGrant(Grant(vehicle_id, parent_id, _raw(device), Entitlement(rights), *numbers), _raw(by))
+
+
+def _plain(value: object) -> object:
+    """As JSON holds it."""
+    return _text(value) if isinstance(value, bytes) else value
 
 
 def _sync_folder(folder: Path) -> None:

@@ -25,8 +25,8 @@ from keygw.token.policy import check_vehicle
 from keygw.token.receipt import receipt_hash, sign_receipt
 from keygw.token.revocation import list_hash, sign_ack, verify_list
 from keygw.token.trust import IssuerKey, TrustedIssuers
-from keygw.wire.messages import Cmd, LinkKind, Receipts
-from keygw_sim.vehicle import provisioning, rules
+from keygw.wire.messages import Chain, Cmd, LinkKind, Receipts
+from keygw_sim.vehicle import chain, provisioning, rules
 from keygw_sim.vehicle.body import Body
 from keygw_sim.vehicle.flash import COUNTS, RECEIPTS_KEPT, Answer, EnrolledKey, Flash, Memory, StoredReceipt
 from keygw_sim.vehicle.pairing import PairingDesk
@@ -73,7 +73,7 @@ class Keeper:
         return rules.judge_key(claims, self.memory, self._list, self.now)
 
     def may_read_status(self, claims: KeyClaims) -> bool:
-        return self.judge(claims) is Outcome.DONE and bool(Entitlement.STATUS_READ & rules.rights(claims, self.memory))
+        return self.judge(claims) is Outcome.DONE and bool(Entitlement.STATUS_READ & chain.rights(claims, self.memory))
 
     def kept_token(self, kid: bytes) -> bytes | None:
         """The key token that a device names instead of sending it."""
@@ -105,6 +105,22 @@ class Keeper:
             self._log("owner_paired", {"key": claims.key_id, "owners": len(self.memory.owners)})
         return Outcome.DONE
 
+    def bring_chain(self, claims: KeyClaims, token: bytes, brought: Chain) -> Outcome:
+        """The verdict on a shared key once its device has brought the chain. What holds is remembered for good."""
+        try:
+            links = chain.verify(claims, brought, self.verify, self.memory.owners)
+        except TokenError as error:
+            self._log("chain_refused", {"key": claims.key_id, "code": error.code, "why": str(error)})
+            return Outcome.CHAIN_REFUSED
+        after = self.memory.draft()
+        chain.keep(after, links, self.now)
+        verdict = rules.judge_key(claims, after, self._list, self.now)
+        if verdict is not Outcome.DONE and not verdict.curable:
+            return verdict
+        with self._durably() as draft:
+            chain.keep(draft, links, self.now)
+        return self.admit(claims, token)
+
     # -- commands ----------------------------------------------------------------------------------------------
 
     def execute(
@@ -123,7 +139,7 @@ class Keeper:
             return known if same else replace(known, outcome=int(Outcome.NUMBER_REUSED), receipt=0)
         # The body moves once the receipt is on flash; a power cut in between is made up for at the next start.
         body = replace(self.body)
-        outcome = rules.judge_action(command.action, rules.rights(claims, self.memory), link)
+        outcome = rules.judge_action(command.action, chain.rights(claims, self.memory), link)
         pairing = command.action is Action.ALLOW_PAIRING
         if outcome is Outcome.DONE and pairing and claims.role is not Role.OWNER:
             outcome = Outcome.NOT_ENTITLED  # an entitlement can be shared; being an owner cannot
@@ -149,7 +165,9 @@ class Keeper:
         resumed, a device that takes the full handshake or brings a fresh list may ask again.
         """
         sequence = 0
-        if sum(receipt.key_id == claims.key_id for receipt in self.memory.receipts) < REFUSED_KEY_RECEIPTS:
+        decided = verdict is not Outcome.CHAIN_REQUIRED  # the same number comes again behind the chain: one receipt
+        told = sum(receipt.key_id == claims.key_id for receipt in self.memory.receipts)
+        if decided and told < REFUSED_KEY_RECEIPTS:
             with self._durably() as draft:
                 sequence = self._write_receipt(draft, claims, command, verdict, self.body, session_hash)
         self._log("command", {"key": claims.key_id, "action": command.action.label, "outcome": verdict.label})

@@ -9,6 +9,7 @@ from keygw.model.entitlement import Entitlement
 from keygw.model.revocation import RevocationList
 from keygw.token.claims import KeyClaims
 from keygw.wire.messages import LinkKind
+from keygw_sim.vehicle import chain
 from keygw_sim.vehicle.flash import EnrolledKey, Memory
 
 
@@ -27,23 +28,19 @@ def judge_key(claims: KeyClaims, memory: Memory, listed: RevocationList | None, 
         return Outcome.DONE if thumbprint(claims.device_key) in memory.owners else Outcome.NOT_ENROLLED
     if claims.role not in (Role.FRIEND, Role.SERVICE) or claims.depth == 0:
         return Outcome.NOT_ENROLLED  # nobody shared it, or its role is of a newer release
-    return _judge_chain(EnrolledKey.of(claims), memory, listed, now)
+    return _judge_chain(claims, memory, listed, now)
 
 
-def _judge_chain(child: EnrolledKey, memory: Memory, listed: RevocationList | None, now: float) -> Outcome:
-    """Every ancestor up to the owner must be enrolled and in force, and each link of the chain must be a sound one.
+def _judge_chain(claims: KeyClaims, memory: Memory, listed: RevocationList | None, now: float) -> Outcome:
+    """Every link up to an owner must have been verified and cover this token, and every ancestor must be in force.
 
-    The issuer promises as much; the car looks all the same. A key shared by a friend ends with the owner's key as well.
+    A key shared by a friend ends with the owner's key as well.
     """
-    while child.depth > 0:
-        parent = None if child.parent_id is None else memory.keys.get(child.parent_id)
-        if parent is None:
-            return Outcome.NOT_ENROLLED
-        if not (child.depth == parent.depth + 1 <= parent.max_depth and child.expires_at <= parent.expires_at):
-            return Outcome.NOT_ENROLLED
-        if now >= parent.expires_at or (listed is not None and _barred(parent, listed)):
-            return Outcome.PARENT_ENDED
-        child = parent
+    above = chain.ancestors(claims, memory)
+    if above is None:
+        return Outcome.CHAIN_REQUIRED
+    if any(now >= parent.expires_at or (listed is not None and _barred(parent, listed)) for _, parent in above):
+        return Outcome.PARENT_ENDED
     return Outcome.DONE
 
 
@@ -54,18 +51,6 @@ def _barred(parent: EnrolledKey, listed: RevocationList) -> bool:
         or parent.epoch < listed.min_epoch
         or parent.issued_at < listed.issued_before
     )
-
-
-def rights(claims: KeyClaims, memory: Memory) -> Entitlement:
-    """What the token says, intersected with what every parent may: a child is never wider."""
-    allowed, parent_id = claims.entitlements, claims.parent_id
-    for _ in range(claims.depth):
-        parent = None if parent_id is None else memory.keys.get(parent_id)
-        if parent is None:
-            return Entitlement(0)
-        allowed &= Entitlement(parent.entitlements)
-        parent_id = parent.parent_id
-    return allowed
 
 
 def judge_action(action: Action, allowed: Entitlement, link: LinkKind) -> Outcome:

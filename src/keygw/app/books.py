@@ -36,7 +36,8 @@ class ServiceBooks:
             raise Forbidden("a phone holds this key; the gateway cannot act with it", code="not_hosted")
         token = await self._service.key_token(key_id)
         signer = await self._service.device_signer(device.id)
-        return HeldKey(KeyInHand(key_id, token.cwt, device.public_key), signer)
+        chain = tuple((link.grant, link.parent_token) for link in await self._service.chain(key_id))
+        return HeldKey(KeyInHand(key_id, token.cwt, device.public_key, chain), signer)
 
     async def courier_keys(self, vehicle_id: str) -> Sequence[str]:
         found = []

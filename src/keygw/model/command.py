@@ -51,6 +51,10 @@ class Outcome(OpenEnum):
     NOT_ENTITLED = 20
     NOT_ENROLLED = 21
     PARENT_ENDED = 22
+    CHAIN_REQUIRED = 24
+    """A shared key whose grants this vehicle has not verified (yet), or that is not what they allow."""
+    CHAIN_REFUSED = 25
+    """The grants that the device brought do not hold."""
     DOOR_OPEN = 32
     VEHICLE_ASLEEP = 33
     IN_MOTION = 34
@@ -74,7 +78,7 @@ class Outcome(OpenEnum):
         return self in _CURABLE
 
 
-_CURABLE = frozenset({Outcome.KEY_SUSPENDED})
+_CURABLE = frozenset({Outcome.KEY_SUSPENDED, Outcome.CHAIN_REQUIRED})
 
 
 class CommandState(StrEnum):

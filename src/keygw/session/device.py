@@ -36,6 +36,7 @@ from keygw.wire import messages
 from keygw.wire.frame import AFTER_AUTHENTICATION
 from keygw.wire.messages import (
     FAST_RESULT_BYTES,
+    Chain,
     Cmd,
     Fast,
     FastCommand,
@@ -54,13 +55,17 @@ C_I = b"\x00"
 
 @dataclass(frozen=True, slots=True)
 class KeyInHand:
-    """What a device brings to a session: which digital key, its token, and the key pair that the token is bound to."""
+    """What a device brings to a session: which digital key, its token, and the key pair that the token is bound to.
+
+    ``chain``: of a shared key, for a vehicle that asks for it.
+    """
 
     key_id: str
     token: bytes = field(repr=False)
     """The CWT."""
     device_key: bytes
     """The public half; the private half signs elsewhere."""
+    chain: Chain = field(default=(), repr=False)
 
     def credential(self, *, kept: bool = False) -> Credential:
         """CRED_I is the token whether it travels or, ``kept`` by the vehicle, is named by its kid (M)."""
@@ -100,6 +105,11 @@ class DeviceSession(Session):
     def token(self) -> bytes:
         """The key token that this session shows, or that its fast key came from."""
         return self._key.token
+
+    @property
+    def has_chain(self) -> bool:
+        """Whether the key came with what it stands on."""
+        return bool(self._key.chain)
 
     def request_hello(self) -> None:
         """Ask for a fresh HELLO: the last one is from long ago."""
@@ -152,6 +162,13 @@ class DeviceSession(Session):
     def command(self, command: Cmd) -> None:
         self._unanswered.add(command.number)
         self._send_sealed(MessageType.CMD, command.encode())
+
+    def bring_chain(self) -> None:
+        """Send what the key stands on, once the vehicle has answered CHAIN_REQUIRED; RESULT follows.
+
+        ``ValueError`` if the key came without a chain.
+        """
+        self._send_sealed(MessageType.CRED_PUT, messages.encode_chain(self._key.chain))
 
     def push_list(self, signed: bytes) -> None:
         """Carry a revocation list to the vehicle."""
@@ -246,5 +263,6 @@ _KEY_REFUSED = frozenset(
         Outcome.KEY_NOT_YET_VALID,
         Outcome.NOT_ENROLLED,
         Outcome.PARENT_ENDED,
+        Outcome.CHAIN_REFUSED,
     }
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from keygw.model.command import Outcome
 from keygw.session.fast import FastKey
 from keygw.token.claims import KeyClaims
-from keygw.wire.messages import Cmd, ErrorCode, FastResult, LinkKind, Reading, Receipts, Res, Result
+from keygw.wire.messages import Chain, Cmd, ErrorCode, FastResult, LinkKind, Reading, Receipts, Res, Result
 from keygw.wire.pairing import Attestation, Credential
 
 
@@ -117,6 +117,13 @@ class ReceiptsStored:
 
 
 @dataclass(frozen=True, slots=True)
+class ChainBrought:
+    """Vehicle: what the presented key stands on, not yet verified. Answer with ``answer``."""
+
+    chain: Chain = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class ListPushed:
     """Vehicle: a signed revocation list, not yet verified."""
 
@@ -217,6 +224,7 @@ Event = (
     | ReceiptsWanted
     | ReceiptsGiven
     | ReceiptsStored
+    | ChainBrought
     | ListPushed
     | ListAcknowledged
     | ListWanted

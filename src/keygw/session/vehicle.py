@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 
 from keygw.crypto.agreement import EphemeralKey
 from keygw.crypto.kdf import sha256
+from keygw.model.command import Outcome
 from keygw.model.errors import ProtocolError
 from keygw.model.ids import Random
 from keygw.session import fast
 from keygw.session.core import EAD_INTENT, HANDSHAKE_SECONDS, SESSION_HASH_BYTES, SESSION_SECONDS
 from keygw.session.edhoc import EPHEMERAL_BYTES, SUITE_6, Credential, Ead, Responder, token_of
 from keygw.session.events import (
+    ChainBrought,
     Commanded,
     Event,
     ListPushed,
@@ -77,6 +79,7 @@ class VehicleSession(PairingVehicle):
         """When the latest HELLO was sent, or a little before."""
         self._fast_keys = fast_keys
         self._kept_token = kept_token
+        self._wants_chain = False
         self._ephemeral: EphemeralKey | None = None
 
     def greet(self, boot_epoch: int) -> None:
@@ -99,6 +102,7 @@ class VehicleSession(PairingVehicle):
         """
         self._send_sealed(MessageType.RESULT, result.encode())
         self._waiting = keep_open and result.outcome.curable
+        self._wants_chain = keep_open and result.outcome is Outcome.CHAIN_REQUIRED
         if not keep_open:
             self.end()
 
@@ -159,6 +163,12 @@ class VehicleSession(PairingVehicle):
                 return [ReceiptsWanted(messages.decode_sequence(self._unseal(message_type, body)))]
             case MessageType.RECEIPT_ACK:
                 return [ReceiptsStored(messages.decode_sequence(self._unseal(message_type, body)))]
+            case MessageType.CRED_PUT:
+                chain = messages.decode_chain(self._unseal(message_type, body))
+                if not self._wants_chain:  # else each one would buy the work of up to four signatures
+                    raise ProtocolError("CRED_PUT although no chain was asked for")
+                self._wants_chain = False
+                return [ChainBrought(chain)]
             case MessageType.RL_PUSH:
                 return [ListPushed(self._unseal(message_type, body))]
             case MessageType.RL_GET:

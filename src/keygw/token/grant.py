@@ -15,6 +15,7 @@ Usage, by whoever shares (a hosted device's signer, a phone) and by whoever issu
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from keygw.crypto import cbor
 from keygw.crypto.kdf import HASH_BYTES
@@ -64,6 +65,25 @@ class Grant:
         check_number("depth", self.depth, self.max_depth + 1, least=1)
 
 
+class Terms(Protocol):
+    """What of a key is bound by its grant; ``KeyClaims`` and whatever a vehicle remembers of them."""
+
+    @property
+    def device_key(self) -> bytes: ...
+    @property
+    def parent_id(self) -> str | None: ...
+    @property
+    def entitlements(self) -> int: ...
+    @property
+    def depth(self) -> int: ...
+    @property
+    def max_depth(self) -> int: ...
+    @property
+    def not_before(self) -> int: ...
+    @property
+    def expires_at(self) -> int: ...
+
+
 def sign_grant(grant: Grant, device_signer: Signer) -> bytes:
     """Sign it with the device key of the parent key: about 160 bytes, a COSE_Sign1."""
     return GRANT.seal(_payload(grant), device_signer)
@@ -92,25 +112,32 @@ def check_grant(grant: Grant, parent: KeyClaims, child: KeyClaims) -> None:
     """
     if not grant.vehicle_id == parent.vehicle_id == child.vehicle_id:
         raise TokenError("the grant, the parent and the key are for different vehicles", code="grant_foreign")
-    if not grant.parent_id == parent.key_id == child.parent_id:
+    if grant.parent_id != parent.key_id:
         raise TokenError("the grant is of another parent", code="grant_foreign")
-    if grant.device != thumbprint(child.device_key):
-        raise TokenError("the grant is for another device", code="grant_foreign")
+    check_within(grant, child)
     if not Entitlement.KEY_SHARE & parent.entitlements:
         raise TokenError("the parent does not hold key.share", code="grant_unentitled")
-    if not parent.depth + 1 == grant.depth == child.depth:
-        raise TokenError("the key is not one step below its parent", code="grant_depth")
-    if not child.depth <= child.max_depth <= grant.max_depth <= parent.max_depth:
+    if parent.depth + 1 != grant.depth or grant.max_depth > parent.max_depth:
         raise TokenError("the key is, or may be shared, deeper than its parent allows", code="grant_depth")
     # In plain numbers: `~` on a flag forgets the bits that this release has no name for.
     if int(grant.entitlements) & ~int(parent.entitlements):
         raise TokenError("the grant gives what the parent does not hold", code="grant_wider")
-    if int(child.entitlements) & ~int(grant.entitlements):
-        raise TokenError("the key holds what was not granted", code="grant_wider")
     if not parent.not_before - LEEWAY <= grant.issued_at < parent.expires_at:
         raise TokenError("the grant was not issued within the parent's life", code="grant_outlived")
     if child.expires_at > parent.expires_at:
         raise TokenError("the key outlives its parent", code="grant_outlived")
+
+
+def check_within(grant: Grant, child: Terms) -> None:
+    """Hold a key to its verified grant alone: what a vehicle asks again of a renewed token. ``TokenError`` as above."""
+    if grant.parent_id != child.parent_id:
+        raise TokenError("the grant is of another parent", code="grant_foreign")
+    if grant.device != thumbprint(child.device_key):
+        raise TokenError("the grant is for another device", code="grant_foreign")
+    if not grant.depth == child.depth <= child.max_depth <= grant.max_depth:
+        raise TokenError("the key is, or may be shared, deeper than was granted", code="grant_depth")
+    if int(child.entitlements) & ~int(grant.entitlements):  # plain numbers, as above
+        raise TokenError("the key holds what was not granted", code="grant_wider")
     if child.not_before < grant.not_before or child.expires_at > grant.expires_at:
         raise TokenError("the key's life is not within the grant's", code="grant_outlived")
 

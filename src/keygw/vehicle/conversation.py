@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from keygw.crypto.signer import Signer
@@ -98,7 +98,7 @@ class Conversation:
         self.refused = False
         """Whether the vehicle, or who spoke in its place, refused before it said anything of the key."""
         self.proof_sent = False
-        """Whether message_3, and a first command with it, may have left: from then on it may have happened."""
+        """Whether a command may have left, with message_3 or after it: from then on it may have happened."""
         self.leave_by: float | None = None
         """Until when (of ``clock``) a first command may leave; after that the handshake is given up."""
         self._signer = signer
@@ -183,18 +183,35 @@ class Conversation:
     async def authenticate(self, first: Cmd | None = None, *, kept: bool = False) -> Result:
         """The handshake, with a first command in message_3. The vehicle may refuse the key in the result.
 
+        A vehicle that asks what a shared key stands on is told, and the command follows in a message of its own.
         ``kept``: name the token that the vehicle has accepted before (``DeviceSession.begin``).
         """
         await self._freshen()
-        started = self._clock()
+        started, earlier = self._clock(), self.proof_sent
         answered = self._expect(Answered)
         self.session.begin(self._clock(), first, kept=kept)
         await self._flush()
         event = await self._take(answered, ANSWER_SECONDS)
         assert isinstance(event, Answered)  # noqa: S101 - narrows the union; _expect(Answered) yields nothing else
+        result = event.result
+        if result.outcome is Outcome.CHAIN_REQUIRED and self.session.has_chain:
+            self.proof_sent = earlier  # the vehicle has said that it did nothing with this one
+            result = await self._bring_chain(first)
         self.handshake_ms = (self._clock() - started) * 1000
-        self.result = event.result
-        return event.result
+        return result
+
+    async def _bring_chain(self, first: Cmd | None) -> Result:
+        """CRED_PUT, and once the key is good the command again."""
+        answered = self._expect(Answered)
+        self.session.bring_chain()
+        event = await self._exchange(answered)
+        assert isinstance(event, Answered)  # noqa: S101 - see authenticate
+        if first is None or event.result.outcome is not Outcome.DONE:
+            return event.result
+        self._still_in_time()
+        self.proof_sent = True
+        response = await self.command(first)
+        return replace(event.result, outcome=response.outcome, number=response.number, receipt=response.receipt)
 
     @property
     def quick(self) -> bool:

@@ -51,6 +51,7 @@ class MessageType(OpenEnum):
     RECEIPT_ACK = 0x35
     RL_PUSH = 0x40
     RL_ACK = 0x41
+    CRED_PUT = 0x43
     RL_GET = 0x46
     RL_GIVE = 0x47
     PAIR_ASK = 0x50
@@ -317,6 +318,35 @@ class Receipts:
         return cls(tuple(signed), more)
 
 
+MAX_LINKS = 2
+"""Of a chain: a friend's key has one, a key shared by a friend two."""
+MAX_GRANT_BYTES = 512
+MAX_TOKEN_BYTES = 1024
+
+Chain = tuple[tuple[bytes, bytes], ...]
+"""Pairs of a signed grant and the key token (CWT) of the parent whose device signed it, nearest parent first."""
+
+
+def encode_chain(chain: Chain) -> bytes:
+    """Body of CRED_PUT: what the key that was shown stands on, at most 3 KiB. ``ValueError`` for more, or nothing."""
+    if not 1 <= len(chain) <= MAX_LINKS:
+        raise ValueError(f"a chain has 1 to {MAX_LINKS} links")
+    if any(len(grant) > MAX_GRANT_BYTES or len(token) > MAX_TOKEN_BYTES for grant, token in chain):
+        raise ValueError("a grant or token of this chain is too long")
+    return cbor.encode([list(link) for link in chain])
+
+
+def decode_chain(body: bytes) -> Chain:
+    value = cbor.decode(body)
+    if not isinstance(value, list) or not 1 <= len(value) <= MAX_LINKS:
+        raise ProtocolError("CRED_PUT is malformed")
+    links = []
+    for item in value:
+        grant, token = _array(item, 2)
+        links.append((_bounded(grant, MAX_GRANT_BYTES), _bounded(token, MAX_TOKEN_BYTES)))
+    return tuple(links)
+
+
 def encode_error(code: ErrorCode) -> bytes:
     return bytes((MessageType.ERROR, code))
 
@@ -342,6 +372,12 @@ def _uint(value: object, limit: int) -> int:
 def _bytes(value: object, length: int) -> bytes:
     if not isinstance(value, bytes) or len(value) != length:
         raise ProtocolError(f"expected {length} bytes")
+    return value
+
+
+def _bounded(value: object, most: int) -> bytes:
+    if not isinstance(value, bytes) or len(value) > most:
+        raise ProtocolError(f"expected at most {most} bytes")
     return value
 
 
