@@ -246,10 +246,13 @@ def test_the_frames_at_mtu_23(vector: Vector) -> None:
             assert [reassembler.push(frame, 0.0) for frame in frames] == [None] * (len(frames) - 1) + [message]
 
 
-def test_every_message_of_this_version_but_hello_req_is_shown(vector: Vector, fast_vector: Vector) -> None:
+def test_every_message_of_this_version_but_hello_req_is_shown(
+    vector: Vector, fast_vector: Vector, repository: Path
+) -> None:
     """Owner pairing has messages and vectors of its own: ``test_pairing_vectors.py``."""
+    chain = json.loads((repository / "protocols" / "key_session" / "vectors" / "chain.json").read_text())
     elsewhere = {message.name for state in PAIRING_STATES for _, message in TRANSITIONS[state]} | {"PAIR_ASK"}
-    shown = {row["name"] for row in (*vector["messages"], *fast_vector["messages"])}
+    shown = {row["name"] for row in (*vector["messages"], *fast_vector["messages"], *chain["messages"])}
     assert shown == {m.name for m in MessageType} - {"HELLO_REQ"} - elsewhere
     assert any(isinstance(event, ReceiptsGiven) for event in Replay(vector).to(COUNT).events)
 

@@ -23,10 +23,13 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from keygw.model.errors import TokenError
 from keygw.token.cwt import decode_cwt
+from keygw.token.grant import verify_grant
 from keygw.token.jwt import decode_jwt
 from keygw.token.receipt import receipt_hash, verify_chain, verify_receipt
 from keygw.token.revocation import list_hash, verify_ack, verify_list
 from keygw.token.trust import IssuerKey, TrustedIssuers
+from keygw.wire.messages import decode_chain
+from keygw_sim.vehicle.chain import verify as verify_links
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGE = ROOT / "protocols" / "key_token" / "README.md"
@@ -41,10 +44,13 @@ KEYS = load("keys.json")["keys"]
 TOKENS = {row["name"]: row for row in load("tokens.json")["tokens"]}
 LISTS = {row["name"]: row for row in load("revocation.json")["lists"]}
 RECEIPTS = load("receipts.json")["receipts"]
-INVALID = load("invalid.json")["cases"]
+GRANTS = {row["name"]: row for row in load("grants.json")["grants"]}
+CHAINS = load("grants.json")["chains"]
+INVALID = load("invalid.json")["cases"] + load("grants.json")["invalid"]
 CAR = bytes.fromhex(KEYS["vehicle"]["public_key"])
 VEHICLE = KEYS["vehicle"]["vehicle_id"]
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+OWNER_DEVICE = bytes.fromhex(KEYS["owner_device"]["public_key"])
 
 
 def trust(issuer: str = KEYS["issuer"]["issuer"]) -> TrustedIssuers:
@@ -58,6 +64,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "list": lambda data: verify_list(data, trust(), VEHICLE),
     "ack": lambda data: verify_ack(data, CAR),
     "receipt": lambda data: verify_receipt(data, CAR),
+    "grant": lambda data: verify_grant(data, OWNER_DEVICE, VEHICLE),
 }
 OBJECTS: dict[str, Any] = {
     "cwt": bytes.fromhex(TOKENS["friend"]["cwt"]),
@@ -65,6 +72,7 @@ OBJECTS: dict[str, Any] = {
     "list": bytes.fromhex(LISTS["five entries"]["signed"]),
     "ack": bytes.fromhex(LISTS["five entries"]["ack"]["signed"]),
     "receipt": bytes.fromhex(RECEIPTS[1]["signed"]),
+    "grant": bytes.fromhex(GRANTS["owner to friend"]["signed"]),
 }
 
 
@@ -124,6 +132,32 @@ def test_the_receipts_give_their_fields_and_form_a_chain() -> None:
     verify_chain(receipts)
 
 
+@pytest.mark.parametrize(
+    ("name", "signer"), [("owner to friend", "owner_device"), ("friend to third", "friend_device")]
+)
+def test_a_grant_gives_its_fields(name: str, signer: str) -> None:
+    row = GRANTS[name]
+    grant = verify_grant(bytes.fromhex(row["signed"]), bytes.fromhex(KEYS[signer]["public_key"]), VEHICLE)
+    assert {field: plain(getattr(grant, field)) for field in row["fields"]} == row["fields"]
+
+
+@pytest.mark.parametrize("case", CHAINS, ids=lambda case: case["name"])
+def test_a_chain_holds_or_is_refused_with_its_code(case: dict[str, Any]) -> None:
+    """By the rules of the page, in the vehicle that the vectors name."""
+    claims = decode_cwt(bytes.fromhex(case["token"]), trust(), vehicle_id=VEHICLE)
+    owners = [bytes.fromhex(KEYS["owner_device"]["thumbprint"])]
+
+    def read() -> None:
+        verify_links(claims, decode_chain(bytes.fromhex(case["body"])), READERS["cwt"], owners)
+
+    if case["code"] is None:
+        read()
+        return
+    with pytest.raises(TokenError) as refusal:
+        read()
+    assert refusal.value.code == case["code"]
+
+
 @pytest.mark.parametrize("case", INVALID, ids=lambda case: f"{case['object']}: {case['name']}")
 def test_an_invalid_vector_is_refused_with_its_code(case: dict[str, str]) -> None:
     data = case["data"] if case["object"] == "jwt" else bytes.fromhex(case["data"])
@@ -159,11 +193,12 @@ def check_es256(x: str, y: str, signature: bytes, message: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "signer"), [("cwt", "issuer"), ("list", "issuer"), ("ack", "vehicle"), ("receipt", "vehicle")]
+    ("kind", "signer"),
+    [("cwt", "issuer"), ("list", "issuer"), ("ack", "vehicle"), ("receipt", "vehicle"), ("grant", "owner_device")],
 )
 def test_the_cbor_objects_are_plain_cose(kind: str, signer: str) -> None:
     protected, unprotected, payload, signature = cbor2.loads(OBJECTS[kind])
-    typ = {"cwt": "dk", "list": "dkrl", "ack": "dkra", "receipt": "dkrc"}[kind]
+    typ = {"cwt": "dk", "list": "dkrl", "ack": "dkra", "receipt": "dkrc", "grant": "dkgr"}[kind]
     kid = {4: bytes.fromhex(KEYS["issuer"]["kid"])} if signer == "issuer" else {}
     assert (cbor2.loads(protected), unprotected) == ({1: -7, **kid, 16: typ}, {})
     key = KEYS[signer]
@@ -192,7 +227,7 @@ def test_the_script_makes_exactly_these_files() -> None:
 BLOCKS = dict(re.findall(r"^```((?:hex|jwt|json) \w+)\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.M | re.S))
 
 
-@pytest.mark.parametrize("kind", ["cwt", "list", "ack", "receipt"])
+@pytest.mark.parametrize("kind", ["cwt", "list", "ack", "receipt", "grant"])
 def test_the_worked_examples_of_the_page_are_the_vectors(kind: str) -> None:
     lines = BLOCKS[f"hex {kind}"].splitlines()
     assert bytes.fromhex("".join(line.partition("#")[0].strip() for line in lines)) == OBJECTS[kind]
@@ -207,7 +242,7 @@ def test_the_jwt_of_the_page_is_the_vector() -> None:
 
 def test_the_page_tells_the_real_sizes() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    for kind in ("cwt", "list", "ack", "receipt"):
+    for kind in ("cwt", "list", "ack", "receipt", "grant"):
         assert f"{len(OBJECTS[kind])} bytes:" in text
     assert f"The same token, {len(OBJECTS['jwt'])} characters" in text
     largest = TOKENS["largest"]
