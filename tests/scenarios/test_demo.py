@@ -72,6 +72,14 @@ def test_the_second_unlock_takes_the_fast_path(steps: dict[str, dict[str, Any]])
     assert full["detail"]["road"] == "full"
 
 
+def test_the_friend_brings_the_owners_grant_once(steps: dict[str, dict[str, Any]]) -> None:
+    first, again = steps["friend_unlock_confirmed"], steps["friend_unlock_confirmed_again"]
+    assert (first["detail"]["chain"], first["round_trips"]) == (True, 4)
+    assert first["detail"]["message_bytes"] <= 1000
+    assert again["detail"]["chain"] is False
+    assert again["round_trips"] <= 2
+
+
 def test_refusals_carry_the_cars_reason(steps: dict[str, dict[str, Any]]) -> None:
     assert steps["friend_trunk_refused"]["detail"]["outcome"] == "not_entitled"
     assert steps["friend_unlock_refused_suspended"]["detail"]["outcome"] == "key_suspended"

@@ -70,6 +70,8 @@ class Tried:
     air_bytes: int = 0
     road: str | None = None
     list_ack: bytes | None = field(default=None, repr=False)
+    chain: bool = False
+    """The car asked what the key stands on, and was told."""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -85,6 +87,7 @@ class Tried:
             "air_bytes": self.air_bytes,
             "road": self.road,
             "list_ack": None if self.list_ack is None else b64(self.list_ack),
+            "chain": self.chain,
         }
 
 
@@ -168,6 +171,7 @@ class Phone:
             talk.answered.message_bytes,
             talk.answered.air_bytes,
             reply.road,
+            chain=talk.brought_chain,
         )
 
     async def _bring(self, talk: Conversation, tried: Tried, number: int, vehicle: Vehicle) -> Tried:

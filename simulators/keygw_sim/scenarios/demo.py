@@ -110,7 +110,12 @@ class Demo:
             await self._locked_again(step)
             step.detail |= {"key_id": key["id"], "entitlements": key["entitlements"], "expires_at": key["expires_at"]}
             step.says = "locks and unlocks for a day, no trunk; the friend's phone holds its own device key"
-        await self._friend_tries("friend_unlock_confirmed", "unlock", "done", "its own Bluetooth; no gateway between")
+        with self._ladder.step("friend_unlock_confirmed", "phone > car") as step:
+            await self._try(
+                step, "unlock", "done", "no gateway between; first the car asks for the owner's signed grant"
+            )
+            step.hold(step.detail["chain"], "the car let a key in that it knew nothing of")
+            step.hold(step.round_trips == 4, f"{step.round_trips} round trips")
         with self._ladder.step("friend_fast_unlock", "phone > car") as step:
             await self._locked_again(step)
             await self._try(step, "unlock", "done", "met again: the fast path, one round trip")

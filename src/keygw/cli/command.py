@@ -23,6 +23,8 @@ _NEXT = {
     "key_expired": "use another key: keygw keys list",
     "not_entitled": "use a key with that right: keygw keys list",
     "not_enrolled": "pair with the vehicle: keygw pair --help",
+    "chain_required": "share it again: keygw keys share",
+    "chain_refused": "share it again: keygw keys share",
     "radio_unavailable": "look at the radio: keygw doctor",
 }
 

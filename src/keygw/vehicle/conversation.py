@@ -97,6 +97,8 @@ class Conversation:
         self.result: Result | None = None
         self.refused = False
         """Whether the vehicle, or who spoke in its place, refused before it said anything of the key."""
+        self.brought_chain = False
+        """Whether the vehicle asked what the key stands on, and was told."""
         self.proof_sent = False
         """Whether a command may have left, with message_3 or after it: from then on it may have happened."""
         self.leave_by: float | None = None
@@ -202,6 +204,7 @@ class Conversation:
 
     async def _bring_chain(self, first: Cmd | None) -> Result:
         """CRED_PUT, and once the key is good the command again."""
+        self.brought_chain = True
         answered = self._expect(Answered)
         self.session.bring_chain()
         event = await self._exchange(answered)
