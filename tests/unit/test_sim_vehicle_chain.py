@@ -106,6 +106,23 @@ def test_a_renewed_token_within_the_grant_needs_no_new_chain(garage: Garage) -> 
     assert garage.tries("friend", chain=(), **renewed) is Outcome.CHAIN_REQUIRED
 
 
+def test_a_grant_that_outlives_the_parent_does_not_let_a_token_do_so(garage: Garage) -> None:
+    friend = garage.claims("friend")
+    link = garage.office.link(garage.claims("owner"), garage.signers["owner"], friend, expires_at=ISSUED_AT + 30 * DAY)
+    assert garage.visit("friend", chain=(link,)).prove().outcome is Outcome.DONE
+    longer = ISSUED_AT + LIFETIME + 1
+    assert garage.tries("friend", chain=(), expires_at=longer) is Outcome.CHAIN_REQUIRED
+    assert garage.tries("owner", expires_at=longer, issued_at=ISSUED_AT + 1) is Outcome.DONE
+    assert garage.tries("friend", chain=(), expires_at=longer).ok, "its parent was renewed meanwhile"
+
+
+def test_a_parent_that_may_share_no_more_has_no_children(garage: Garage) -> None:
+    garage.enrol("friend")
+    garage.visit("owner", issued_at=ISSUED_AT + 10, entitlements=PROFILES["driver"]).prove()
+    assert garage.tries("friend", chain=()) is Outcome.CHAIN_REQUIRED
+    assert garage.tries("friend") is Outcome.CHAIN_REFUSED
+
+
 def test_a_grandchild_is_renewed_behind_its_parent(garage: Garage) -> None:
     """A renewed token that ends after the parent's last known one needs the parent's renewed one, and that is all."""
     garage.enrol("grandchild")
@@ -184,6 +201,12 @@ def _by_a_parent_of_its_own(garage: Garage, claims: KeyClaims) -> Chain:
     return (garage.office.link(thief, garage.signers["stranger"], claims),)
 
 
+def _by_an_owners_device_without_an_owner_key(garage: Garage, claims: KeyClaims) -> Chain:
+    """The issuer signs the owner's device another kind of key, which nobody shared with it."""
+    odd = replace(garage.claims("owner"), role=Role.FRIEND)
+    return (garage.office.link(odd, garage.signers["owner"], claims),)
+
+
 def _for_another_car(garage: Garage, claims: KeyClaims) -> Chain:
     other = "veh_" + "b" * 16
     return (garage.office.link(garage.claims("owner"), garage.signers["owner"], claims, vehicle_id=other),)
@@ -225,6 +248,7 @@ FORGERIES: dict[str, tuple[Forge, dict[str, Any], str]] = {
     "signed by a stranger": (_by("stranger"), {}, "token_signature"),
     "signed by the issuer": (_by_the_issuer, {}, "token_signature"),
     "an owner key made up for it": (_by_a_parent_of_its_own, {}, "grant_foreign"),
+    "a parent that is no owner's key": (_by_an_owners_device_without_an_owner_key, {}, "grant_foreign"),
     "a grant for another car": (_for_another_car, {}, "wrong_audience"),
     "a parent of another car": (_parent_of_another_car, {}, "wrong_audience"),
     "a parent of another vehicle key": (_parent_of_another_key, {}, "wrong_audience"),

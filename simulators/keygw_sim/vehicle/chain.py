@@ -57,31 +57,34 @@ def keep(memory: Memory, links: Verified, now: float) -> None:
         del memory.grants[key_id]
 
 
-def ancestors(claims: KeyClaims, memory: Memory) -> list[tuple[Grant, EnrolledKey]] | None:
-    """The grants and keys above a shared key, nearest first; ``None`` unless every link is verified and covers it.
+def ancestors(claims: KeyClaims, memory: Memory) -> list[EnrolledKey] | None:
+    """The keys above a shared key, nearest first; ``None`` unless every link is verified and covers what is below it.
 
     Asked at authentication and before every command, so it costs no signature.
     """
-    found: list[tuple[Grant, EnrolledKey]] = []
+    found: list[EnrolledKey] = []
     key_id, child = claims.key_id, EnrolledKey.of(claims)
     while child.depth > 0:
         kept = memory.grants.get(key_id)
         parent = None if kept is None else memory.keys.get(kept.grant.parent_id)
         if kept is None or parent is None or not _covers(kept, parent, child):
             return None
-        found.append((kept.grant, parent))
+        found.append(parent)
         key_id, child = kept.grant.parent_id, parent
     return found if thumbprint(child.device_key) in memory.owners else None
 
 
 def rights(claims: KeyClaims, memory: Memory) -> Entitlement:
-    """What the token says, intersected with every grant and every parent above: a child is never wider."""
+    """What the token says, intersected with what every parent may: a child is never wider.
+
+    Each is within its grant already, or it would not be covered.
+    """
     above = ancestors(claims, memory)
     if above is None:
         return Entitlement(0)
     allowed = int(claims.entitlements)
-    for grant, parent in above:
-        allowed &= int(grant.entitlements) & parent.entitlements
+    for parent in above:
+        allowed &= parent.entitlements
     return Entitlement(allowed)
 
 

@@ -39,7 +39,7 @@ def _judge_chain(claims: KeyClaims, memory: Memory, listed: RevocationList | Non
     above = chain.ancestors(claims, memory)
     if above is None:
         return Outcome.CHAIN_REQUIRED
-    if any(now >= parent.expires_at or (listed is not None and _barred(parent, listed)) for _, parent in above):
+    if any(now >= parent.expires_at or (listed is not None and _barred(parent, listed)) for parent in above):
         return Outcome.PARENT_ENDED
     return Outcome.DONE
 

@@ -167,7 +167,6 @@ class VehicleSession(PairingVehicle):
                 chain = messages.decode_chain(self._unseal(message_type, body))
                 if not self._wants_chain:  # else each one would buy the work of up to four signatures
                     raise ProtocolError("CRED_PUT although no chain was asked for")
-                self._wants_chain = False
                 return [ChainBrought(chain)]
             case MessageType.RL_PUSH:
                 return [ListPushed(self._unseal(message_type, body))]
