@@ -25,7 +25,7 @@ from keygw.token.revocation import verify_list
 from keygw.token.ticket import PairingTicket, sign_ticket
 from keygw.wire import frame
 from keygw_sim.attacker.attack import book, carry_out
-from keygw_sim.vehicle import keeper, provisioning, rules
+from keygw_sim.vehicle import chain, keeper, provisioning, rules
 from keygw_sim.vehicle.brain import Brain
 from keygw_sim.vehicle.fast_keys import FastKeyring
 from keygw_sim.vehicle.flash import Memory
@@ -157,8 +157,38 @@ def the_reason_is_told(patch: pytest.MonkeyPatch) -> None:
 @frees("held-open-after-revocation", CAR)
 @frees("lost-phone-after-the-list", CAR)
 @frees("fast-after-revocation", CAR)
+@frees("friend-key-by-the-issuer-alone", CAR)
 def every_key_is_good(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(rules, "judge_key", always(Outcome.DONE))
+    rights_are_not_cut(patch)  # a key that was never asked for its chain has none
+
+
+@frees("friend-key-by-the-issuer-alone", CAR)
+def whose_signature_a_grant_has_is_not_looked_at(patch: pytest.MonkeyPatch) -> None:
+    real = Envelope.verify
+
+    def verify(self: Envelope, public_key: bytes) -> None:
+        if self.kid:
+            real(self, public_key)
+
+    patch.setattr(Envelope, "verify", verify)
+
+
+@frees("friend-key-by-the-issuer-alone", CAR)
+def a_grant_says_nothing(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(chain, "check_grant", always(None))
+    patch.setattr(chain, "check_within", always(None))
+
+
+@frees("friend-key-by-the-issuer-alone", CAR)
+def an_owner_is_whoever_the_issuer_says(patch: pytest.MonkeyPatch) -> None:
+    class Anybody(bytes):
+        def __eq__(self, other: object) -> bool:
+            return True
+
+        __hash__ = bytes.__hash__
+
+    patch.setattr(chain, "thumbprint", lambda public_key: Anybody(thumbprint(public_key)))
 
 
 @frees("friend-asks-for-more", ENGINE)
@@ -178,7 +208,7 @@ def no_list_is_too_old(patch: pytest.MonkeyPatch) -> None:
 @frees("friend-with-a-wider-key", ENGINE)
 @frees("friend-widened-by-an-older-token", "breach")
 def rights_are_not_cut(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(rules, "rights", lambda claims, memory: claims.entitlements)
+    patch.setattr(chain, "rights", lambda claims, memory: claims.entitlements)
     patch.setattr(rules, "list_too_old", always(False))
 
 

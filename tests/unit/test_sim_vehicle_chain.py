@@ -121,6 +121,12 @@ def test_a_parent_that_may_share_no_more_has_no_children(garage: Garage) -> None
     garage.visit("owner", issued_at=ISSUED_AT + 10, entitlements=PROFILES["driver"]).prove()
     assert garage.tries("friend", chain=()) is Outcome.CHAIN_REQUIRED
     assert garage.tries("friend") is Outcome.CHAIN_REFUSED
+    garage.shown["owner"] = garage.claims("owner")
+    before = garage.stored()
+    visit = asked(garage)
+    assert visit.bring_chain().outcome is Outcome.CHAIN_REFUSED, "the older token of the parent does not help"
+    assert visit.session.state is State.CLOSED
+    assert (garage.stored().keys, garage.stored().grants) == (before.keys, before.grants)
 
 
 def test_a_grandchild_is_renewed_behind_its_parent(garage: Garage) -> None:

@@ -6,7 +6,6 @@ from keygw.credentials.service import CredentialService
 from keygw.crypto.signer import LocalSigner
 from keygw.model.command import Action
 from keygw.model.digital_key import DigitalKey, KeyState
-from keygw.model.entitlement import PROFILES
 from keygw.model.errors import KeygwError
 from keygw.model.revocation import ListAck
 from keygw.session.events import ListAcknowledged
@@ -147,12 +146,7 @@ async def revoking(scene: Scene) -> tuple[CredentialService, DigitalKey, list[by
     service, garage = await scene.service(), scene.garage
     await service.register_vehicle(garage.vehicle)
     owner = await service.issue_owner_key(garage.vehicle.id, garage.signers["owner"].public_key)
-    friend = await service.share(
-        owner.id,
-        device_public_key=garage.signers["friend"].public_key,
-        entitlements=PROFILES["access"],
-        expires_at=int(garage.time) + 3600,
-    )
+    friend = await scene.share(service, owner, "friend", 3600)
     lists = []
     for change in (service.suspend, service.revoke):
         await change(friend.id)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from keygw.credentials.service import CredentialService
 from keygw.model.command import Action
 from keygw.model.digital_key import DigitalKey, KeyState, Role
-from keygw.model.entitlement import PROFILES
 from keygw.session.device import KeyInHand
 from keygw.session.events import ListAcknowledged
 from keygw_sim.attacker.attack import attack
@@ -26,22 +25,18 @@ class Family:
         await service.register_vehicle(garage.vehicle)
         keys = {"owner": await service.issue_owner_key(garage.vehicle.id, garage.signers["owner"].public_key)}
         for who in ("friend", "stranger"):
-            keys[who] = await service.share(
-                keys["owner"].id,
-                device_public_key=garage.signers[who].public_key,
-                entitlements=PROFILES["access"],
-                expires_at=int(garage.time) + 86_400,
-            )
+            keys[who] = await scene.share(service, keys["owner"], who, 86_400)
         family = cls(scene, service, keys)
         for who in keys:
             (await family.phone(who)).prove()
         return family
 
     async def phone(self, who: str) -> Visit:
-        """That phone at the car, with its own key token."""
+        """That phone at the car, with its own key token and what that stands on."""
         signer = self.scene.garage.signers[who]
         token = await self.service.key_token(self.keys[who].id)
-        return self.scene.bring(KeyInHand(self.keys[who].id, token.cwt, signer.public_key), signer)
+        chain = tuple((link.grant, link.parent_token) for link in await self.service.chain(self.keys[who].id))
+        return self.scene.bring(KeyInHand(self.keys[who].id, token.cwt, signer.public_key, chain), signer)
 
     async def uses(self, who: str) -> str:
         """That phone unlocks the car, or does not."""

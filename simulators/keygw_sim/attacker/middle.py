@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
+from typing import Any
 
 from keygw.crypto import cbor
 from keygw.crypto.kdf import sha256
@@ -219,10 +220,13 @@ async def to_another_car(scene: Scene) -> str:
 async def misbind_token(scene: Scene) -> str:
     garage = scene.garage
     garage.enrol("owner")
-    narrow, wide = (
-        garage.office.hand(garage.claims("friend", key_id=f"key_{letter * 16}", entitlements=rights, index=index))
+    two: list[dict[str, Any]] = [
+        {"key_id": f"key_{letter * 16}", "entitlements": rights, "index": index}
         for letter, rights, index in (("b", PROFILES["access"], 4), ("c", PROFILES["owner"], 5))
-    )
+    ]
+    for changes in two:
+        garage.visit("friend", **changes).prove()  # the car has met both, so neither waits for its chain
+    narrow, wide = (garage.office.hand(garage.claims("friend", **changes)) for changes in two)
     mixed = Credential(wide.credential().id_cred, narrow.token, narrow.device_key)
     return _present(scene, mixed)
 

@@ -10,14 +10,15 @@ from typing import Any
 
 from keygw.credentials.service import CredentialService
 from keygw.credentials.values import Issuer
-from keygw.crypto.signer import Signer
+from keygw.crypto.signer import Signer, thumbprint
 from keygw.model.command import Action, Outcome
-from keygw.model.digital_key import Role
+from keygw.model.digital_key import DigitalKey, Role
 from keygw.model.entitlement import PROFILES
 from keygw.model.errors import KeygwError
 from keygw.session.device import KeyInHand
 from keygw.session.events import Ended, OwnerTokenAnswered
 from keygw.store.store import open_store
+from keygw.token.grant import Grant, sign_grant
 from keygw.token.receipt import verify_receipt
 from keygw.wire.frame import MAX_FRAME
 from keygw.wire.messages import Result
@@ -114,6 +115,19 @@ class Scene:
             clock=lambda: self.garage.time,
             random=self.garage.random,
             notify=lambda name, data: self.events.append((name, data)),
+        )
+
+    async def share(self, service: CredentialService, owner: DigitalKey, who: str, seconds: int) -> DigitalKey:
+        """A friend key from that service for the phone of ``who``, on the grant of the owner's phone."""
+        garage, rights = self.garage, PROFILES["access"]
+        device, now = garage.signers[who].public_key, int(garage.time)
+        grant = Grant(garage.vehicle.id, owner.id, thumbprint(device), rights, now, now, now + seconds, 1, 2)
+        return await service.share(
+            owner.id,
+            device_public_key=device,
+            entitlements=rights,
+            expires_at=now + seconds,
+            grant=sign_grant(grant, garage.signers["owner"]),
         )
 
     async def enter(self, context: contextlib.AbstractAsyncContextManager[Any]) -> Any:

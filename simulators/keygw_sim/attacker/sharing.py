@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 from keygw.model.command import Action
-from keygw.model.entitlement import PROFILES
+from keygw.model.digital_key import Role
+from keygw.model.entitlement import PROFILES, Entitlement
 from keygw.session.events import ReceiptsGiven
 from keygw.token.receipt import verify_receipt
+from keygw.wire.messages import Chain
 from keygw_sim.attacker.attack import attack
 from keygw_sim.attacker.scene import Scene, came_of, code_of, one_of
 from keygw_sim.attacker.sessions import asks
 from keygw_sim.rehearsal import ISSUED_AT, LIFETIME
 
 CHAIN = "the car checks every link of the chain up to the owner, whatever the issuer has signed"
+WIDE: dict[str, Any] = {"entitlements": PROFILES["owner"]}
 
 
-def uses(scene: Scene, who: str, action: Action = Action.UNLOCK, **changes: object) -> str:
+def uses(scene: Scene, who: str, action: Action = Action.UNLOCK, **changes: Any) -> str:
     """That friend uses its key, with those changes to its claims; the issuer has signed them."""
-    visit = scene.garage.visit(who, **changes)  # type: ignore[arg-type]  # claims only
+    visit = scene.garage.visit(who, **changes)
     came = came_of(visit, lambda: visit.prove(action, number=visit.conn))
     visit.leave()
     return came
@@ -37,18 +43,54 @@ async def asks_for_more(scene: Scene) -> str:
 
 @attack(
     "friend-with-a-wider-key",
-    "has talked the issuer into a friend key that is wider than its parent, and shares that on",
-    protects="rights are cut to those of every parent",
+    "has a friend key, and has shared it on, from when the owner key could do more than now",
+    protects="rights are cut to those of every parent, at every command",
     expected="not_entitled",
     recorded=("receipt: not_entitled x2",),
 )
 async def with_a_wider_key(scene: Scene) -> str:
     garage = scene.garage
-    garage.visit("owner", entitlements=PROFILES["access"]).prove()
-    garage.visit("friend", entitlements=PROFILES["owner"]).prove()
+    for who in ("friend", "grandchild"):
+        garage.visit(who, **WIDE).prove()
+    narrow = PROFILES["access"] | Entitlement.KEY_SHARE
+    garage.visit("owner", entitlements=narrow, issued_at=ISSUED_AT + 10).prove()
     scene.strike()
-    wide = {"entitlements": PROFILES["owner"]}
-    return one_of({uses(scene, who, Action.START_ENGINE, **wide) for who in ("friend", "grandchild")})
+    return one_of({uses(scene, who, Action.START_ENGINE, **WIDE) for who in ("friend", "grandchild")})
+
+
+@attack(
+    "friend-key-by-the-issuer-alone",
+    "has the issuer's key, and makes friend keys for its own phone: with no grant; with one by that phone, by the "
+    "issuer, by an owner of its own making; with a true one for somebody else, for less, for a shorter time",
+    protects=CHAIN + ": a grant by the device above for this very device, up to an owner's that was paired here",
+    expected="chain_refused, chain_required",
+    recorded=(
+        "log: chain_refused token_signature x2",
+        "log: chain_refused grant_foreign x2",
+        "log: chain_refused grant_wider",
+        "log: chain_refused grant_outlived",
+    ),
+    remains="what a device has really granted, the issuer can give that device again, until the grant ends",
+)
+async def by_the_issuer_alone(scene: Scene) -> str:
+    garage = scene.garage
+    garage.enrol("owner", "friend")
+    scene.strike()
+    office, owner, phone = garage.office, garage.claims("owner"), garage.signers["stranger"]
+    key: dict[str, Any] = {"role": Role.FRIEND, "depth": 1, "parent_id": owner.key_id, "index": 9}
+    mine = garage.claims("stranger", **key)
+    made_up = replace(owner, device_key=phone.public_key)
+    truly = garage.signers["owner"]
+    chains: list[Chain] = [
+        (),
+        (office.link(owner, phone, mine),),
+        (office.link(owner, office.signer, mine),),
+        (office.link(made_up, phone, mine),),
+        garage.chain(garage.claims("friend")),
+        (office.link(owner, truly, mine, entitlements=PROFILES["delivery"]),),
+        (office.link(owner, truly, mine, expires_at=mine.expires_at - 1),),
+    ]
+    return one_of({uses(scene, "stranger", chain=chain, **key) for chain in chains})
 
 
 @attack(
@@ -110,8 +152,8 @@ async def erases_the_log(scene: Scene) -> str:
     "share-too-deep",
     "shares a key that may not be shared, and one that stands on nobody, on a stranger, on the wrong depth",
     protects=CHAIN + ": depth is the parent's plus one and within what the parent allows",
-    expected="not_enrolled",
-    recorded=("receipt: not_enrolled x4",),
+    expected="chain_refused, chain_required, not_enrolled",
+    recorded=("log: chain_refused grant_depth x2", "receipt: not_enrolled"),
 )
 async def too_deep(scene: Scene) -> str:
     garage = scene.garage
@@ -132,8 +174,8 @@ async def too_deep(scene: Scene) -> str:
     "grant-outlives-its-parent",
     "has a friend key that is to last longer than the key it was shared from, and waits for that one's end",
     protects=CHAIN + ": a child ends no later than its parent, and with it",
-    expected="not_enrolled",
-    recorded=("receipt: not_enrolled x2",),
+    expected="chain_refused, chain_required",
+    recorded=("log: chain_refused grant_outlived",),
 )
 async def outlives_its_parent(scene: Scene) -> str:
     garage = scene.garage
@@ -172,7 +214,8 @@ async def of_an_ended_owner(scene: Scene) -> str:
 )
 async def widened_by_an_older_token(scene: Scene) -> str:
     garage = scene.garage
-    garage.visit("owner", issued_at=ISSUED_AT + 10, entitlements=PROFILES["access"]).prove()
+    narrow = PROFILES["access"] | Entitlement.KEY_SHARE
+    garage.visit("owner", issued_at=ISSUED_AT + 10, entitlements=narrow).prove()
     garage.visit("owner").prove()
     scene.strike()
-    return uses(scene, "friend", Action.OPEN_TRUNK, entitlements=PROFILES["owner"])
+    return uses(scene, "friend", Action.OPEN_TRUNK, **WIDE)  # its chain holds the older one

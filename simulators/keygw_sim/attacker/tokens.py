@@ -204,7 +204,7 @@ async def in_the_issuers_name(scene: Scene) -> str:
     garage.enrol("owner")
     forger = Forger(garage.office, garage.random)
     scene.strike()
-    return shows(scene, forger.token_under_the_issuers_name(_wished(garage)))
+    return shows(scene, forger.token_under_the_issuers_name(_wished(garage), garage.claims("owner")))
 
 
 @attack(
@@ -228,7 +228,7 @@ async def of_a_retired_key(scene: Scene) -> str:
     "changes its own friend key byte by byte: to be an owner's, to last, to allow everything",
     protects="the issuer's signature over every byte, and a form that has one encoding only",
     expected="refused",
-    recorded=("log: refused token_signature x65",),
+    recorded=("log: refused token_signature x66",),
 )
 async def altered(scene: Scene) -> str:
     garage = scene.garage

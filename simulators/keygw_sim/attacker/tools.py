@@ -316,7 +316,8 @@ class Forger:
         self.office = Office(random, office.key.issuer)
         self.stolen_name = office.kid
 
-    def token_under_the_issuers_name(self, claims: KeyClaims) -> KeyInHand:
-        """The kid is the real issuer's; the signature cannot be."""
+    def token_under_the_issuers_name(self, claims: KeyClaims, parent: KeyClaims | None = None) -> KeyInHand:
+        """The kid is the real issuer's; the signature cannot be. With a ``parent`` its grant is made up as well."""
         self.office.kid = self.stolen_name
-        return self.office.hand(claims)
+        chain = () if parent is None else (self.office.link(parent, self.office.signer, claims),)
+        return self.office.hand(claims, chain)

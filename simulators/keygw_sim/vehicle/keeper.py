@@ -115,6 +115,9 @@ class Keeper:
         after = self.memory.draft()
         chain.keep(after, links, self.now)
         verdict = rules.judge_key(claims, after, self._list, self.now)
+        if verdict is Outcome.CHAIN_REQUIRED:  # a parent has a newer token here, which covers less
+            self._log("chain_refused", {"key": claims.key_id, "code": "grant_outlived"})
+            return Outcome.CHAIN_REFUSED
         if verdict is not Outcome.DONE and not verdict.curable:
             return verdict
         with self._durably() as draft:
