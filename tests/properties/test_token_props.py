@@ -20,6 +20,7 @@ from keygw.model.ids import format_id, id_bytes
 from keygw.model.revocation import ListAck, RevocationList
 from keygw.token.claims import MAX_TIME, KeyClaims, raw_ids, text_id
 from keygw.token.cwt import decode_cwt, encode_cwt
+from keygw.token.grant import Grant, sign_grant, verify_grant
 from keygw.token.jwt import decode_jwt, encode_jwt
 from keygw.token.receipt import FIRST, sign_receipt, verify_receipt
 from keygw.token.revocation import sign_ack, sign_list, verify_ack, verify_list
@@ -94,6 +95,7 @@ def accepted_by(data: bytes) -> list[str]:
         "list": lambda: verify_list(data, TRUST, VEHICLE),
         "ack": lambda: verify_ack(data, CAR.public_key),
         "receipt": lambda: verify_receipt(data, CAR.public_key),
+        "grant": lambda: verify_grant(data, CAR.public_key, VEHICLE),
     }
     taken = []
     for name, read in readers.items():
@@ -132,6 +134,7 @@ SIGNED = [
     encode_jwt(SAMPLE, ISSUER, KEY.kid).encode(),
     sign_list(RevocationList(VEHICLE, 5, NOW, NOW + 60, 1, (1, 2), (3,)), ISSUER, KEY.kid),
     sign_ack(ListAck(VEHICLE, 5, bytes(32), 1), CAR),
+    sign_grant(Grant(VEHICLE, SAMPLE.key_id, bytes(32), Entitlement(7), NOW, NOW, NOW + 60, 1, 2), CAR),
     sign_receipt(
         vehicle_id=VEHICLE,
         sequence=1,
@@ -191,7 +194,7 @@ def test_whatever_the_issuer_signs_as_a_jwt_is_refused_unless_it_is_claims(value
         assert accepted_by(f"{head}.{signature}".encode()) == []
 
 
-@given(st.binary(max_size=200), st.sampled_from(("dk", "dkrl", "dkra", "dkrc")))
+@given(st.binary(max_size=200), st.sampled_from(("dk", "dkrl", "dkra", "dkrc", "dkgr")))
 def test_whatever_is_signed_as_cbor_gives_a_value_or_a_token_error(payload: bytes, typ: str) -> None:
     header: dict[int, object] = {cose.TYP: typ}
     if typ in ("dk", "dkrl"):
