@@ -16,16 +16,16 @@ from bumble.device import Advertisement
 from keygw.ble.bumble_backend import advertisement_data
 from keygw.crypto.signer import thumbprint
 from keygw.model.command import Action
-from keygw.model.errors import BadInput, StoreError
+from keygw.model.errors import BadInput, ProtocolError, StoreError, TokenError
 from keygw.session.states import State
 from keygw.wire import gatt
 from keygw.wire.frame import MAX_FRAME, Fragmenter
-from keygw.wire.messages import Cmd, MessageType, encode_sequence
+from keygw.wire.messages import Cmd, MessageType, decode_chain, encode_chain, encode_sequence
 from keygw_fuzz.script import Kind, Step, frames_of, join, steps_of
 from keygw_fuzz.target import VALUE, Broken, Target
 from keygw_fuzz.world import CAR, ISSUER, KID, VEHICLE
 from keygw_sim.garage import Garage
-from keygw_sim.vehicle import provisioning
+from keygw_sim.vehicle import chain, provisioning
 from keygw_sim.vehicle.brain import Brain
 from keygw_sim.vehicle.flash import Flash, Memory
 from keygw_sim.vehicle.provisioning import FILE
@@ -145,8 +145,23 @@ def _scripts() -> Iterator[bytes]:
     for one in plain:
         yield Step(Kind.SEALED, one).encode()
     yield join(Step(Kind.SEALED, one) for one in plain)
+    for chained in _chains():
+        yield Step(Kind.SEALED, bytes((MessageType.CRED_PUT,)) + chained).encode()
     yield Step(Kind.SEALED, bytes((MessageType.RL_PUSH,)) + garage.office.sign_list(garage.vehicle, 5)).encode()
     yield join([Step.message(b"\x30" + bytes(40)), Step.raw(b"\x80\x30")])
+
+
+def _chain(body: bytes) -> chain.Verified:
+    """What a device says its shared key stands on: a chain that holds, or the one refusal."""
+    garage = _garage()
+    keeper = garage.brain._keeper
+    return chain.verify(garage.claims("grandchild"), decode_chain(body), keeper.verify, garage.brain.memory.owners)
+
+
+def _chains() -> Iterator[bytes]:
+    garage = _garage()
+    for who in ("friend", "grandchild"):
+        yield encode_chain(garage.chain(garage.claims(who)))
 
 
 def _heard(data: bytes) -> object:
@@ -162,6 +177,7 @@ TARGETS = [
         longest=6000, steps=60000, slow=True,
     ),
     Target("sim.provisioning", _provision, (BadInput,), _provisioning, longest=600, slow=True, steps=20000),
+    Target("sim.chain", _chain, (TokenError, ProtocolError), _chains, longest=1500, slow=True),
     Target("sim.brain", _brain, (), _scripts, longest=1500, steps=200000, slow=True),
     Target(
         "ble.advertisement", _heard, VALUE,

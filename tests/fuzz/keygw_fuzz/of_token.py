@@ -12,7 +12,7 @@ from keygw.model.entitlement import Entitlement
 from keygw.model.ids import format_id
 from keygw.model.receipt import Receipt
 from keygw.model.revocation import ListAck, RevocationList
-from keygw.token import cwt, envelope, jwt, receipt, revocation, strict_json, ticket
+from keygw.token import cwt, envelope, grant, jwt, receipt, revocation, strict_json, ticket
 from keygw.token.claims import KeyClaims
 from keygw.token.envelope import Envelope, Purpose
 from keygw_fuzz.target import TOKEN, VALUE, Broken, Target
@@ -38,6 +38,11 @@ LISTS = (
 )
 ACK = ListAck(VEHICLE, 4, sha256(b"list"), 3)
 TICKET = ticket.PairingTicket(VEHICLE, sha256(b"device"), sha256(b"transcript"), 77)
+
+GRANTS = (
+    grant.Grant(VEHICLE, CLAIMS[0].key_id, sha256(b"friend"), Entitlement.DOOR_UNLOCK, NOW, NOW, NOW + 60),
+    grant.Grant(VEHICLE, CLAIMS[1].key_id, sha256(b"other"), Entitlement(2**32 - 1), 1, NOW, 2**34, 2, 2),
+)
 
 
 def receipts() -> list[bytes]:
@@ -73,10 +78,12 @@ def _signed(
     seal: Callable[[Any, EchoSigner], bytes],
     seeds: Callable[[], list[bytes]],
     covers: tuple[str, ...],
+    longest: int = 512,
 ) -> list[Target]:
     """The object as it comes, its content under a good signature, and its envelope alone.
 
     ``seal``: the value back to the signed form. Signatures are not repeated but echoed: only the form is compared.
+    ``longest``: content that still fits the purpose once it is sealed.
     """
     kid = KID if purpose.by_issuer else b""
 
@@ -100,7 +107,7 @@ def _signed(
 
     return [
         Target(f"token.{name}", opened, TOKEN, seeds, written, covers),
-        Target(f"token.{name}.payload", under_a_good_signature, TOKEN, payloads, payload_of, covers),
+        Target(f"token.{name}.payload", under_a_good_signature, TOKEN, payloads, payload_of, covers, longest),
         Target(f"token.{name}.envelope", purpose.open, TOKEN, seeds, enveloped, ("token.envelope.Purpose.open",)),
     ]
 
@@ -167,6 +174,11 @@ TARGETS = [
         "ticket", envelope.PAIR_TICKET, CAR, lambda data: ticket.verify_ticket(data, CAR.public_key),
         ticket.sign_ticket,
         lambda: [ticket.sign_ticket(TICKET, CAR)], ("token.ticket.verify_ticket",),
+    ),
+    *_signed(
+        "grant", envelope.GRANT, CAR, lambda data: grant.verify_grant(data, CAR.public_key, VEHICLE),
+        grant.sign_grant,
+        lambda: [grant.sign_grant(one, CAR) for one in GRANTS], ("token.grant.verify_grant",), longest=400,
     ),
     Target("token.cwt.index", cwt.index_of, TOKEN, cwts, covers=("token.cwt.index_of",)),
     Target("token.jwt", _jwt, TOKEN, jwts, covers=("token.jwt.decode_jwt",), longest=1200),

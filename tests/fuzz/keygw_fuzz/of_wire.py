@@ -140,6 +140,11 @@ TARGETS = [
     ),
     _body("messages.decode_sequence", messages.decode_sequence, messages.encode_sequence, messages.encode_sequence(9)),
     _body(
+        "messages.decode_chain", messages.decode_chain, messages.encode_chain,
+        messages.encode_chain(((bytes(157), bytes(209)),)),
+        messages.encode_chain(((b"", b"token"), (bytes(512), bytes(1024)))), longest=4096,
+    ),
+    _body(
         "messages.decode_error", messages.decode_error, lambda code: messages.encode_error(code)[1:], b"\x01", b"\x63",
         longest=8,
     ),

@@ -26,6 +26,8 @@ NOT_FUZZED: dict[str, str] = {
     "session.identity.rotating_id": "makes one from our own key; what is heard goes through wire.gatt",
     "session.device.DeviceSession.push_list": "sends; nothing of a peer's",
     "token.claims.check_number": "takes one number that a covered parser has read",
+    "token.grant.check_grant": "takes a grant that verify_grant gave, and verified claims",
+    "token.grant.check_within": "takes a grant that verify_grant gave, and verified claims",
     "token.jwt._Es256.from_jwk": "refuses always: keys never come from a token",
     "token.jwt._Es256.verify": "called by decode_jwt alone, which is covered",
     "token.policy.check_time": "takes verified claims, no bytes",
