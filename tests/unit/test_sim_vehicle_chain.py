@@ -157,6 +157,22 @@ def test_a_parent_ended_before_the_chain_came_ends_it(garage: Garage, index: int
     assert garage.stored().grants == {}
 
 
+@pytest.mark.parametrize("listed", [{"min_epoch": 1}, {"issued_before": ISSUED_AT + 1}])
+def test_a_parent_that_was_overtaken_is_cured_by_its_renewed_token(garage: Garage, listed: dict[str, Any]) -> None:
+    """The watermark ends all old tokens; the owner's renewed one comes with its friend, before the owner does."""
+    garage.enrol("friend")
+    garage.bring(1, **listed)
+    renewed: dict[str, Any] = {"epoch": 1, "issued_at": ISSUED_AT + 2}
+    assert garage.tries("friend", chain=(), **renewed) is Outcome.CHAIN_REQUIRED
+    assert garage.tries("friend", **renewed) is Outcome.CHAIN_REFUSED, "the chain holds the old one"
+    garage.shown["owner"] = garage.claims("owner", **renewed)
+    assert garage.tries("friend", **renewed) is Outcome.DONE
+    owner = garage.visit("owner", **renewed)
+    owner.prove()
+    garage.push(owner, garage.office.sign_list(garage.vehicle, 2, revoked=(1,), **listed))
+    assert garage.tries("friend", **renewed) is Outcome.PARENT_ENDED
+
+
 def test_a_revoked_key_stays_revoked_whatever_chain_it_brings(garage: Garage) -> None:
     garage.enrol("friend")
     garage.bring(1, revoked=(2,))

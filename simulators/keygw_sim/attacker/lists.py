@@ -6,6 +6,7 @@ from keygw.credentials.service import CredentialService
 from keygw.crypto.signer import LocalSigner
 from keygw.model.command import Action
 from keygw.model.digital_key import DigitalKey, KeyState
+from keygw.model.entitlement import PROFILES
 from keygw.model.errors import KeygwError
 from keygw.model.revocation import ListAck
 from keygw.session.events import ListAcknowledged

@@ -246,6 +246,13 @@ class Brain:
                 self._end_concerned()
             case ListWanted():
                 guest.session.give_list(self.memory.list_signed)
+            case PairingAsked() | PairingTried() | Enrolled() | OwnerTokenBrought():
+                self._on_pairing(guest, event)
+            case Ended(_, reason):
+                self._log("session_ended", {"reason": reason})
+
+    def _on_pairing(self, guest: _Guest, event: PairingAsked | PairingTried | Enrolled | OwnerTokenBrought) -> None:
+        match event:
             case PairingAsked():
                 guest.salt = self._keeper.pairing.salt()
                 guest.session.offer(guest.salt)
@@ -255,8 +262,6 @@ class Brain:
                 self._on_enrolled(guest, event)
             case OwnerTokenBrought(token):
                 self._on_owner_token(guest, token)
-            case Ended(_, reason):
-                self._log("session_ended", {"reason": reason})
 
     def _on_presented(self, conn: int, guest: _Guest, presented: Presented) -> None:
         claims = presented.claims

@@ -10,7 +10,7 @@ from keygw.model.revocation import RevocationList
 from keygw.token.claims import KeyClaims
 from keygw.wire.messages import LinkKind
 from keygw_sim.vehicle import chain
-from keygw_sim.vehicle.flash import EnrolledKey, Memory
+from keygw_sim.vehicle.flash import Memory
 
 
 def judge_key(claims: KeyClaims, memory: Memory, listed: RevocationList | None, now: float) -> Outcome:
@@ -34,23 +34,20 @@ def judge_key(claims: KeyClaims, memory: Memory, listed: RevocationList | None, 
 def _judge_chain(claims: KeyClaims, memory: Memory, listed: RevocationList | None, now: float) -> Outcome:
     """Every link up to an owner must have been verified and cover this token, and every ancestor must be in force.
 
-    A key shared by a friend ends with the owner's key as well.
+    A key shared by a friend ends with the owner's key as well. Where only the token of an ancestor was overtaken (by a
+    watermark, or an epoch) there may be a renewed one, and the chain may bring it.
     """
     above = chain.ancestors(claims, memory)
     if above is None:
         return Outcome.CHAIN_REQUIRED
-    if any(now >= parent.expires_at or (listed is not None and _barred(parent, listed)) for parent in above):
+    if any(now >= parent.expires_at for parent in above):
         return Outcome.PARENT_ENDED
-    return Outcome.DONE
-
-
-def _barred(parent: EnrolledKey, listed: RevocationList) -> bool:
-    return (
-        parent.index in listed.revoked
-        or parent.index in listed.suspended
-        or parent.epoch < listed.min_epoch
-        or parent.issued_at < listed.issued_before
-    )
+    if listed is None:
+        return Outcome.DONE
+    if any(parent.index in (*listed.revoked, *listed.suspended) for parent in above):
+        return Outcome.PARENT_ENDED
+    overtaken = any(parent.epoch < listed.min_epoch or parent.issued_at < listed.issued_before for parent in above)
+    return Outcome.CHAIN_REQUIRED if overtaken else Outcome.DONE
 
 
 def judge_action(action: Action, allowed: Entitlement, link: LinkKind) -> Outcome:
