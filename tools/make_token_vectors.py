@@ -31,6 +31,7 @@ from keygw.token.jwt import encode_jwt
 from keygw.token.receipt import FIRST, receipt_hash, sign_receipt
 from keygw.token.revocation import list_hash, sign_ack, sign_list
 from keygw.token.strict_json import decode_base64url, encode_base64url
+from keygw.token.time_proof import TimeProof, sign_time_proof
 from keygw.token.trust import IssuerKey
 from keygw.wire.messages import encode_chain
 
@@ -113,6 +114,7 @@ THIRD = dataclasses.replace(
     status_index=None,
 )
 LIST = RevocationList(VEHICLE, 7, NOW, NOW + 7 * 86400, 2, (3, 300, 65535), (4, 500), NOW - 1000)
+PROOF = TimeProof(VEHICLE, bytes.fromhex("f0f1f2f3f4f5f6f7"), NOW + 1000, LIST.sequence)
 
 
 def keys() -> dict[str, object]:
@@ -169,6 +171,14 @@ def lists() -> dict[str, object]:
             }
         )
     return {"about": "Revocation lists by the issuer, each with its acknowledgement by the vehicle.", "lists": rows}
+
+
+def time_proofs() -> dict[str, object]:
+    rows = []
+    for name, proof in (("no list yet", dataclasses.replace(PROOF, list_sequence=0)), ("list 7", PROOF)):
+        fields = {field.name: plain(getattr(proof, field.name)) for field in dataclasses.fields(proof)}
+        rows.append({"name": name, "fields": fields, "signed": sign_time_proof(proof, ISSUER, KEY.kid).hex()})
+    return {"about": "Time proofs by the issuer, for one vehicle and one nonce of it.", "time_proofs": rows}
 
 
 def receipt(sequence: int, previous: bytes, action: Action, outcome: Outcome, after: bool | None) -> dict[str, Any]:
@@ -392,6 +402,17 @@ def invalid() -> dict[str, object]:
     add("indices not ascending", "list", signed([*fields[:6], [300, 3], []], listing))
     add("index revoked and suspended", "list", signed([*fields[:6], [3], [3]], listing))
     add("sequence 0", "list", signed([fields[0], 0, *fields[2:]], listing))
+    proved, proving = sign_time_proof(PROOF, ISSUER, KEY.kid), {cose.KID: KEY.kid, cose.TYP: "dktp"}
+    parts = cbor.decode(cose.open1(proved).payload)
+    other = sign_time_proof(dataclasses.replace(PROOF, vehicle_id=OTHER_VEHICLE), ISSUER, KEY.kid)
+    add("another vehicle", "time_proof", other, "wrong_audience")
+    add("signed by a stranger", "time_proof", sign_time_proof(PROOF, STRANGER, KEY.kid), "token_signature")
+    add("kid nobody trusts", "time_proof", sign_time_proof(PROOF, ISSUER, bytes(8)), "unknown_issuer")
+    add("a list", "time_proof", listed, "wrong_type")
+    add("nonce of 7 bytes", "time_proof", signed([parts[0], bytes(7), *parts[2:]], proving))
+    add("time 0", "time_proof", signed([*parts[:2], 0, parts[3]], proving))
+    add("time as a float", "time_proof", signed([*parts[:2], float(parts[2]), parts[3]], proving))
+    add("no list sequence", "time_proof", signed(parts[:3], proving))
     ack = ListAck(VEHICLE, LIST.sequence, list_hash(listed), 3)
     add("signed by the issuer", "ack", sign_ack(ack, ISSUER), "token_signature")
     add(
@@ -419,6 +440,7 @@ FILES = {
     "revocation.json": lists,
     "receipts.json": receipts,
     "grants.json": grants,
+    "time_proofs.json": time_proofs,
     "invalid.json": invalid,
 }
 

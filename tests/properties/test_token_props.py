@@ -24,6 +24,7 @@ from keygw.token.grant import Grant, sign_grant, verify_grant
 from keygw.token.jwt import decode_jwt, encode_jwt
 from keygw.token.receipt import FIRST, sign_receipt, verify_receipt
 from keygw.token.revocation import sign_ack, sign_list, verify_ack, verify_list
+from keygw.token.time_proof import TimeProof, sign_time_proof, verify_time_proof
 from keygw.token.trust import IssuerKey, TrustedIssuers
 
 ISSUER, CAR = LocalSigner.from_secret(11), LocalSigner.from_secret(19)
@@ -96,6 +97,7 @@ def accepted_by(data: bytes) -> list[str]:
         "ack": lambda: verify_ack(data, CAR.public_key),
         "receipt": lambda: verify_receipt(data, CAR.public_key),
         "grant": lambda: verify_grant(data, CAR.public_key, VEHICLE),
+        "time proof": lambda: verify_time_proof(data, TRUST, VEHICLE),
     }
     taken = []
     for name, read in readers.items():
@@ -133,6 +135,7 @@ SIGNED = [
     encode_cwt(SAMPLE, ISSUER, KEY.kid),
     encode_jwt(SAMPLE, ISSUER, KEY.kid).encode(),
     sign_list(RevocationList(VEHICLE, 5, NOW, NOW + 60, 1, (1, 2), (3,)), ISSUER, KEY.kid),
+    sign_time_proof(TimeProof(VEHICLE, bytes(8), NOW, 5), ISSUER, KEY.kid),
     sign_ack(ListAck(VEHICLE, 5, bytes(32), 1), CAR),
     sign_grant(Grant(VEHICLE, SAMPLE.key_id, bytes(32), Entitlement(7), NOW, NOW, NOW + 60, 1, 2), CAR),
     sign_receipt(

@@ -27,6 +27,7 @@ from keygw.token.grant import verify_grant
 from keygw.token.jwt import decode_jwt
 from keygw.token.receipt import receipt_hash, verify_chain, verify_receipt
 from keygw.token.revocation import list_hash, verify_ack, verify_list
+from keygw.token.time_proof import verify_time_proof
 from keygw.token.trust import IssuerKey, TrustedIssuers
 from keygw.wire.messages import decode_chain
 from keygw_sim.vehicle.chain import verify as verify_links
@@ -47,6 +48,7 @@ RECEIPTS = load("receipts.json")["receipts"]
 GRANTS = {row["name"]: row for row in load("grants.json")["grants"]}
 CHAINS = load("grants.json")["chains"]
 INVALID = load("invalid.json")["cases"] + load("grants.json")["invalid"]
+PROOFS = {row["name"]: row for row in load("time_proofs.json")["time_proofs"]}
 CAR = bytes.fromhex(KEYS["vehicle"]["public_key"])
 VEHICLE = KEYS["vehicle"]["vehicle_id"]
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
@@ -65,6 +67,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "ack": lambda data: verify_ack(data, CAR),
     "receipt": lambda data: verify_receipt(data, CAR),
     "grant": lambda data: verify_grant(data, OWNER_DEVICE, VEHICLE),
+    "time_proof": lambda data: verify_time_proof(data, trust(), VEHICLE),
 }
 OBJECTS: dict[str, Any] = {
     "cwt": bytes.fromhex(TOKENS["friend"]["cwt"]),
@@ -73,6 +76,7 @@ OBJECTS: dict[str, Any] = {
     "ack": bytes.fromhex(LISTS["five entries"]["ack"]["signed"]),
     "receipt": bytes.fromhex(RECEIPTS[1]["signed"]),
     "grant": bytes.fromhex(GRANTS["owner to friend"]["signed"]),
+    "time_proof": bytes.fromhex(PROOFS["list 7"]["signed"]),
 }
 
 
@@ -158,6 +162,13 @@ def test_a_chain_holds_or_is_refused_with_its_code(case: dict[str, Any]) -> None
     assert refusal.value.code == case["code"]
 
 
+@pytest.mark.parametrize("name", PROOFS)
+def test_a_time_proof_gives_its_fields(name: str) -> None:
+    row = PROOFS[name]
+    proof = verify_time_proof(bytes.fromhex(row["signed"]), trust(), VEHICLE)
+    assert {field: plain(getattr(proof, field)) for field in row["fields"]} == row["fields"]
+
+
 @pytest.mark.parametrize("case", INVALID, ids=lambda case: f"{case['object']}: {case['name']}")
 def test_an_invalid_vector_is_refused_with_its_code(case: dict[str, str]) -> None:
     data = case["data"] if case["object"] == "jwt" else bytes.fromhex(case["data"])
@@ -194,11 +205,18 @@ def check_es256(x: str, y: str, signature: bytes, message: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "signer"),
-    [("cwt", "issuer"), ("list", "issuer"), ("ack", "vehicle"), ("receipt", "vehicle"), ("grant", "owner_device")],
+    [
+        ("cwt", "issuer"),
+        ("list", "issuer"),
+        ("time_proof", "issuer"),
+        ("ack", "vehicle"),
+        ("receipt", "vehicle"),
+        ("grant", "owner_device"),
+    ],
 )
 def test_the_cbor_objects_are_plain_cose(kind: str, signer: str) -> None:
     protected, unprotected, payload, signature = cbor2.loads(OBJECTS[kind])
-    typ = {"cwt": "dk", "list": "dkrl", "ack": "dkra", "receipt": "dkrc", "grant": "dkgr"}[kind]
+    typ = {"cwt": "dk", "list": "dkrl", "ack": "dkra", "receipt": "dkrc", "time_proof": "dktp", "grant": "dkgr"}[kind]
     kid = {4: bytes.fromhex(KEYS["issuer"]["kid"])} if signer == "issuer" else {}
     assert (cbor2.loads(protected), unprotected) == ({1: -7, **kid, 16: typ}, {})
     key = KEYS[signer]
@@ -227,7 +245,7 @@ def test_the_script_makes_exactly_these_files() -> None:
 BLOCKS = dict(re.findall(r"^```((?:hex|jwt|json) \w+)\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.M | re.S))
 
 
-@pytest.mark.parametrize("kind", ["cwt", "list", "ack", "receipt", "grant"])
+@pytest.mark.parametrize("kind", ["cwt", "list", "ack", "receipt", "time_proof", "grant"])
 def test_the_worked_examples_of_the_page_are_the_vectors(kind: str) -> None:
     lines = BLOCKS[f"hex {kind}"].splitlines()
     assert bytes.fromhex("".join(line.partition("#")[0].strip() for line in lines)) == OBJECTS[kind]
@@ -242,7 +260,7 @@ def test_the_jwt_of_the_page_is_the_vector() -> None:
 
 def test_the_page_tells_the_real_sizes() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    for kind in ("cwt", "list", "ack", "receipt", "grant"):
+    for kind in ("cwt", "list", "ack", "receipt", "time_proof", "grant"):
         assert f"{len(OBJECTS[kind])} bytes:" in text
     assert f"The same token, {len(OBJECTS['jwt'])} characters" in text
     largest = TOKENS["largest"]
