@@ -116,6 +116,17 @@ def base64url(raw: bytes) -> str:
 # --- vehicles and keys
 
 
+def test_a_time_proof(run: Run, car: dict[str, str], owner: str) -> None:
+    said = run("vehicles", "time-proof", car["name"], base64url(bytes(8)))
+    assert said.code == 0, said.err
+    signed = base64.urlsafe_b64decode(said.out.strip() + "==")
+    assert signed.startswith(b"\x84\x53")
+    assert b"dktp" in signed
+    again = run("vehicles", "time-proof", car["id"], base64url(bytes(8)), "--json").json
+    assert again.keys() == {"proof"}
+    assert run("vehicles", "time-proof", car["id"], "AAAA", "--json").error["code"] == "validation"
+
+
 def test_vehicles(run: Run, car: dict[str, str], owner: str) -> None:
     assert car["id"] in {each["id"] for each in run("vehicles", "list", "--json").json["vehicles"]}
     assert f"{car['id']}\tBlue van" in run("vehicles", "list").out

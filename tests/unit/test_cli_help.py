@@ -60,6 +60,7 @@ def test_the_commands_that_scripts_rely_on_are_there() -> None:
     assert {
         "keygw demo", "keygw serve", "keygw doctor", "keygw command", "keygw status", "keygw events",
         "keygw vehicles list", "keygw vehicles show", "keygw vehicles add",
+        "keygw vehicles time-proof",
         "keygw keys list", "keygw keys show", "keygw keys issue", "keygw keys share", "keygw keys suspend",
         "keygw keys resume", "keygw keys revoke", "keygw keys token",
         "keygw pair", "keygw apps add", "keygw sim vehicle", "keygw sim radio", "keygw sim phone", "keygw sim attack",

@@ -55,6 +55,7 @@ PublicKey = _binary(33)
 AdvertisingKey = _binary(16)
 SignedObject = _binary(64, 4095)
 """A COSE_Sign1."""
+TimeNonce = _binary(8)
 Time = Annotated[float, BeforeValidator(parse_time), WithJsonSchema({"type": "string", "format": "date-time"})]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
 Label = Annotated[str, StringConstraints(max_length=80, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]

@@ -93,6 +93,12 @@ class LinkOut(BaseModel):
     list_sequence: int | None
 
 
+class TimeProofOut(BaseModel):
+    """``proof``: COSE_Sign1 by the issuer, base64url; the body of TIME_PROOF."""
+
+    proof: str
+
+
 class ListState(BaseModel):
     """Revocation-list sequences: the newest one here, and the newest that the vehicle has acknowledged."""
 
@@ -183,7 +189,7 @@ class ReceiptOut(BaseModel):
     before: bool | None
     after: bool | None
     boot_epoch: int
-    at: TimeText
+    at: TimeText | None = Field(description="null: the vehicle did not know the time")
     signed: str
 
 

@@ -57,6 +57,9 @@ class ServiceBooks:
     async def acknowledge_list(self, vehicle_id: str, ack: bytes) -> object:
         return await self._service.acknowledge_list(vehicle_id, ack)
 
+    async def time_proof(self, vehicle_id: str, nonce: bytes) -> bytes:
+        return await self._service.time_proof(vehicle_id, nonce)
+
     async def record_receipt(self, vehicle_id: str, signed: bytes) -> Receipt:
         return await self._service.record_receipt(vehicle_id, signed)
 

@@ -16,6 +16,7 @@ RETRYABLE_REASONS = frozenset(
     {
         "out_of_range", "radio_unavailable", "link_timeout", "link_lost", "busy", "vehicle_asleep", "door_open",
         "in_motion", "command_expired", "gateway_restarted", "not_executed", "internal",
+        "time_proof_required", "list_required",
     }
 )  # fmt: skip
 
@@ -38,7 +39,7 @@ def receipt_json(receipt: Receipt) -> dict[str, Any]:
         "before": receipt.before,
         "after": receipt.after,
         "boot_epoch": receipt.boot_epoch,
-        "at": rfc3339(receipt.at),
+        "at": rfc3339(receipt.at) if receipt.at else None,
         "signed": b64(receipt.signed),
     }
 

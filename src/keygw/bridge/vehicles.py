@@ -75,6 +75,13 @@ class Vehicles:
         await self._usable_own_key(app, vehicle_id, None)
         await self._fleet.sync_list(vehicle_id)
 
+    async def time_proof(self, app: App, vehicle_id: str, nonce: bytes) -> bytes:
+        """For a phone that has met the vehicle and got this nonce (8 bytes) from it. It goes with the key token: who
+        may fetch the one may fetch the other."""
+        require(app, Scope.KEY_READ, Scope.KEY_SHARE)
+        view = await self._access.view(app, vehicle_id)
+        return await self._credentials.time_proof(view.vehicle.id, nonce)
+
     async def _usable_own_key(self, app: App, vehicle_id: str, key_id: str | None) -> DigitalKey:
         key = self._access.own_key(await self.get(app, vehicle_id), key_id)
         if not usable(key, self._clock()):

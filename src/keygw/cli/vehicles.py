@@ -1,4 +1,4 @@
-"""``keygw vehicles``: which vehicles the gateway knows, and making one known."""
+"""``keygw vehicles``: which vehicles the gateway knows, making one known, telling one the time."""
 
 from __future__ import annotations
 
@@ -102,6 +102,30 @@ def add(
         return
     output.facts((("vehicle", answer["id"]), ("name", answer["name"]), ("vehicle key", answer["public_key"])))
     output.remark("Next, its owner: open pairing mode in the vehicle, then keygw pair CODE")
+
+
+@app.command("time-proof")
+def time_proof(
+    vehicle: VehicleName,
+    nonce: Annotated[str, typer.Argument(metavar="NONCE", help="The time nonce that the vehicle gave, base64url.")],
+    as_json: Json = False,
+    url: Url = None,
+    token_file: TokenFile = None,
+    data: Data = None,
+) -> None:
+    """Print a signed time proof for a vehicle that a phone has met.
+
+    For one minute it is what the vehicle asks for with the outcome time_proof_required.
+    """
+    from keygw.cli import lookup
+
+    with Target(url, token_file, data).open() as gateway:
+        found = lookup.vehicle_id(gateway, vehicle)
+        answer = gateway.post(f"/v1/vehicles/{found}/time-proofs", {"nonce": nonce})
+    if as_json:
+        output.document(answer)
+    else:
+        output.line(answer["proof"])
 
 
 def _vehicle(source: str | None, given: dict[str, str | None]) -> dict[str, Any]:

@@ -42,6 +42,7 @@ from keygw.model.receipt import Receipt
 from keygw.model.vehicle import Vehicle
 from keygw.token.receipt import verify_receipt
 from keygw.token.revocation import verify_ack
+from keygw.token.time_proof import TimeProof, sign_time_proof
 
 Notify = Callable[[str, dict[str, Any]], None]
 """``(event type, data)``: called after the commit, and must not block."""
@@ -300,6 +301,17 @@ class CredentialService:
             self._alert(error, vehicle_id, said.sequence)
             raise
         return ended
+
+    async def time_proof(self, vehicle_id: str, nonce: bytes) -> bytes:
+        """What time it is, signed for that vehicle and an 8-byte nonce of it; names the newest list that it must have.
+
+        Recorded first: the vehicle will hold it against us, so no later signature of ours may name an earlier time.
+        """
+        async with self._store.transaction() as tx:
+            vehicle, now = await self._vehicle(tx, vehicle_id), int(await self._now(tx))
+            await tx.raise_last_issued_at(now)
+        proof = TimeProof(vehicle_id, nonce, now, vehicle.list_sequence)
+        return sign_time_proof(proof, self.issuer.signer, self.issuer.kid)
 
     async def record_receipt(self, vehicle_id: str, signed: bytes) -> Receipt:
         """Verify, check against its neighbours, keep; durable on return. ``receipts.keep`` has the codes."""

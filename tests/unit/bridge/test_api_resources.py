@@ -17,6 +17,7 @@ from keygw.model.signal import SignalId
 from keygw.token.jwt import decode_jwt
 from keygw.token.receipt import verify_receipt
 from keygw.token.revocation import list_hash, sign_ack
+from keygw.token.time_proof import verify_time_proof
 from keygw.token.trust import IssuerKey, TrustedIssuers
 
 if TYPE_CHECKING:
@@ -202,6 +203,21 @@ async def test_share_suspend_resume_revoke(client: httpx.AsyncClient, world: Wor
     revoked = (await client.get(url, headers=headers)).json()
     assert (revoked["state"], revoked["list"]) == ("revoked", {"current": 4, "acknowledged": 4})
     assert code(await client.post(f"{url}:resume", headers=headers)) == (409, "key_revoked")
+
+
+async def test_a_phone_gets_a_time_proof_for_its_vehicle(client: httpx.AsyncClient, world: World, auth: Auth) -> None:
+    _, token, _ = await world.owner("key.read")
+    url, trusted = f"/v1/vehicles/{world.vehicle.id}/time-proofs", [world.issuer.kid, world.issuer.public_key]
+    given = await client.post(url, json={"nonce": b64(b"nonce..8")}, headers=auth(token))
+    assert given.status_code == 200
+    issuers = TrustedIssuers([IssuerKey("urn:keygw:test", *trusted)])
+    proof = verify_time_proof(raw(given.json()["proof"]), issuers, world.vehicle.id)
+    assert (proof.nonce, proof.time, proof.list_sequence) == (b"nonce..8", int(world.clock()), 0)
+    for nonce in (b64(bytes(7)), b64(bytes(9)), "!", 8, None):
+        assert code(await client.post(url, json={"nonce": nonce}, headers=auth(token))) == (422, "validation")
+    _, stranger = await world.app()
+    asked = await client.post(url, json={"nonce": b64(bytes(8))}, headers=auth(stranger))
+    assert code(asked) == (404, "unknown_vehicle")
 
 
 async def test_a_revocation_reaches_the_car_without_further_calls(

@@ -259,6 +259,7 @@ async def test_a_key_that_ended_gives_no_more_rights_over_others(world: World) -
         ("vehicle.read", lambda b, a, v, k: b.vehicles.disconnect(a, v)),
         ("vehicle.read", lambda b, a, v, k: b.vehicles.sync(a, v)),
         ("vehicle.read", lambda b, a, v, k: b.vehicles.discover(a, 1)),
+        ("key.read", lambda b, a, v, k: b.vehicles.time_proof(a, v, bytes(8))),
         ("key.read", lambda b, a, v, k: b.keys.list(a)),
         ("key.read", lambda b, a, v, k: b.keys.get(a, k)),
         ("key.read", lambda b, a, v, k: b.keys.token(a, k)),

@@ -9,8 +9,16 @@ from pydantic import ConfigDict, Field
 
 from keygw.api.auth import Caller, Wired
 from keygw.api.document import problems
-from keygw.api.fields import AdvertisingKey, Body, Id, Name, PublicKey, SignedObject
-from keygw.api.models import DiscoveredList, LinkOut, RevocationListOut, VehicleCreated, VehicleOut, Vehicles
+from keygw.api.fields import AdvertisingKey, Body, Id, Name, PublicKey, SignedObject, TimeNonce
+from keygw.api.models import (
+    DiscoveredList,
+    LinkOut,
+    RevocationListOut,
+    TimeProofOut,
+    VehicleCreated,
+    VehicleOut,
+    Vehicles,
+)
 from keygw.api.present import issuer_json, link_json, list_json, vehicle_json
 from keygw.api.strict import StrictRoute
 from keygw.bridge.present import b64
@@ -42,6 +50,11 @@ class NewAck(Body):
     """``ack``: the body of RL_ACK, as the vehicle gave it."""
 
     ack: SignedObject
+
+
+class TimeQuestion(Body):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"nonce": "AAECAwQFBgc"}]})
+    nonce: TimeNonce
 
 
 class Connect(Body):
@@ -91,6 +104,18 @@ async def list_all(caller: Caller, wired: Wired) -> dict[str, Any]:
 @router.get("/vehicles/{vehicle_id}", response_model=VehicleOut, responses=problems(404), summary="One vehicle")
 async def get(vehicle_id: str, caller: Caller, wired: Wired) -> dict[str, Any]:
     return vehicle_json((await wired.bridge.vehicles.get(caller, vehicle_id)).vehicle)
+
+
+@router.post(
+    "/vehicles/{vehicle_id}/time-proofs",
+    response_model=TimeProofOut,
+    responses=problems(404, body=True),
+    summary="Sign what time it is, for the vehicle",
+)
+async def prove_time(vehicle_id: str, body: TimeQuestion, caller: Caller, wired: Wired) -> dict[str, Any]:
+    """For a phone whose vehicle has answered `time_proof_required`: send the nonce of its RESULT here, and the proof to
+    the vehicle in the same session, within 60 seconds. Then repeat the command, with the same number."""
+    return {"proof": b64(await wired.bridge.vehicles.time_proof(caller, vehicle_id, body.nonce))}
 
 
 @router.get("/vehicles/{vehicle_id}/link", response_model=LinkOut, responses=problems(404), summary="How the link is")
