@@ -24,7 +24,7 @@ from keygw.session.events import Event, SignatureNeeded
 from keygw.session.states import State
 from keygw.session.vehicle import VehicleSession
 from keygw.wire.frame import MAX_FRAME
-from keygw.wire.messages import TIME_NONCE_BYTES, Cmd, FastResult, Result
+from keygw.wire.messages import TIME_NONCE_BYTES, Cmd, FastResult, Result, TimeState
 from keygw_sim.rehearsal import Stage
 
 GROUP = "crypto"
@@ -35,7 +35,7 @@ MESSAGE_GOAL = 530
 FAST_BYTES_GOAL = 160
 ROUND_TRIP_GOAL = 2
 UNLOCK = Cmd(0x01020304, Action.UNLOCK)
-_DONE = Result(Outcome.DONE, UNLOCK.number, 1, 0, bytes(TIME_NONCE_BYTES))
+_DONE = Result(Outcome.DONE, UNLOCK.number, 1, 0, bytes(TIME_NONCE_BYTES), TimeState.TRUSTED)
 _FAST_DONE = FastResult(Outcome.DONE, 1, 0)
 
 

@@ -26,7 +26,7 @@ from keygw.session.states import Side
 from keygw.session.vehicle import VehicleSession
 from keygw.token.cwt import decode_cwt
 from keygw.token.trust import TrustedIssuers
-from keygw.wire.messages import Cmd, MessageType, Res, Result, decode_chain, encode_info
+from keygw.wire.messages import Cmd, MessageType, Res, Result, TimeState, decode_chain, encode_info
 from keygw_sim.rehearsal import first_of
 from keygw_sim.vehicle import chain
 
@@ -64,7 +64,7 @@ def build() -> dict[str, Any]:
         return [event for frame in frames for event in target.receive(frame, 0.0)]
 
     def answer(outcome: Outcome, number: int | None, nonce: bytes) -> None:
-        result = Result(outcome, number, 0, 0, nonce)
+        result = Result(outcome, number, 0, 0, nonce, TimeState.TRUSTED)
         car.answer(result, keep_open=True)
         carry(Side.VEHICLE, result.encode())
 

@@ -45,6 +45,7 @@ from keygw.wire.messages import (
     Receipts,
     Res,
     Result,
+    TimeState,
     encode_info,
 )
 from keygw_sim.rehearsal import ISSUED_AT, Office, first_of
@@ -123,7 +124,7 @@ def build() -> dict[str, Any]:  # noqa: PLR0915 - a conversation told in one go
     device.sign(signature_3)
     presented = first_of(carry(Side.DEVICE), Presented)
     hello_hash = sha256(info + bytes.fromhex(sent[0]["message"])[1:])
-    result = Result(Outcome.DONE, UNLOCK.number, 1, 0, b"nonce..8")
+    result = Result(Outcome.DONE, UNLOCK.number, 1, 0, b"nonce..8", TimeState.DUE)
     car.answer(result, keep_open=True)
     carry(Side.VEHICLE, result.encode())
     reading = [Reading(SignalId.CENTRAL_LOCK, False, ISSUED_AT), Reading(SignalId.SPEED, 0.0, ISSUED_AT)]
@@ -155,6 +156,12 @@ def build() -> dict[str, Any]:  # noqa: PLR0915 - a conversation told in one go
     carry(Side.DEVICE, b"")
     car.give_list(signed_list)
     carry(Side.VEHICLE, signed_list)
+    proof = office.prove_time(vehicle, result.time_nonce, ISSUED_AT + 5, 1)
+    device.prove_time(proof)
+    carry(Side.DEVICE, proof)
+    result = Result(Outcome.DONE, None, 2, 1, b"nonce..9", TimeState.TRUSTED)
+    car.answer(result, keep_open=True)
+    carry(Side.VEHICLE, result.encode())
     device.end()
     carry(Side.DEVICE)
 

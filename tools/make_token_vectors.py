@@ -321,6 +321,26 @@ def grants() -> dict[str, object]:
     }
 
 
+def invalid_time_proofs(listed: bytes) -> list[tuple[str, bytes, str]]:
+    """Name, bytes, code. ``listed``: a revocation list."""
+    parts = cbor.decode(cose.open1(sign_time_proof(PROOF, ISSUER, KEY.kid)).payload)
+    other = sign_time_proof(dataclasses.replace(PROOF, vehicle_id=OTHER_VEHICLE), ISSUER, KEY.kid)
+
+    def signed(value: object) -> bytes:
+        return cose.sign1(cbor.encode(value), ISSUER, {cose.KID: KEY.kid, cose.TYP: "dktp"})
+
+    return [
+        ("another vehicle", other, "wrong_audience"),
+        ("signed by a stranger", sign_time_proof(PROOF, STRANGER, KEY.kid), "token_signature"),
+        ("kid nobody trusts", sign_time_proof(PROOF, ISSUER, bytes(8)), "unknown_issuer"),
+        ("a list", listed, "wrong_type"),
+        ("nonce of 7 bytes", signed([parts[0], bytes(7), *parts[2:]]), "token_malformed"),
+        ("time 0", signed([*parts[:2], 0, parts[3]]), "token_malformed"),
+        ("time as a float", signed([*parts[:2], float(parts[2]), parts[3]]), "token_malformed"),
+        ("no list sequence", signed(parts[:3]), "token_malformed"),
+    ]
+
+
 def invalid() -> dict[str, object]:
     """Signed by the right key or tampered with; ``code`` is the refusal of this implementation."""
     rows: list[dict[str, str]] = []
@@ -395,24 +415,18 @@ def invalid() -> dict[str, object]:
 
     listed, listing = sign_list(LIST, ISSUER, KEY.kid), {cose.KID: KEY.kid, cose.TYP: "dkrl"}
     fields = cbor.decode(cose.open1(listed).payload)
-    other = sign_list(dataclasses.replace(LIST, vehicle_id=OTHER_VEHICLE), ISSUER, KEY.kid)
-    add("another vehicle", "list", other, "wrong_audience")
+    add(
+        "another vehicle",
+        "list",
+        sign_list(dataclasses.replace(LIST, vehicle_id=OTHER_VEHICLE), ISSUER, KEY.kid),
+        "wrong_audience",
+    )
     add("signed by a stranger", "list", sign_list(LIST, STRANGER, KEY.kid), "token_signature")
     add("a key token", "list", cwt, "wrong_type")
     add("indices not ascending", "list", signed([*fields[:6], [300, 3], []], listing))
     add("index revoked and suspended", "list", signed([*fields[:6], [3], [3]], listing))
     add("sequence 0", "list", signed([fields[0], 0, *fields[2:]], listing))
-    proved, proving = sign_time_proof(PROOF, ISSUER, KEY.kid), {cose.KID: KEY.kid, cose.TYP: "dktp"}
-    parts = cbor.decode(cose.open1(proved).payload)
-    other = sign_time_proof(dataclasses.replace(PROOF, vehicle_id=OTHER_VEHICLE), ISSUER, KEY.kid)
-    add("another vehicle", "time_proof", other, "wrong_audience")
-    add("signed by a stranger", "time_proof", sign_time_proof(PROOF, STRANGER, KEY.kid), "token_signature")
-    add("kid nobody trusts", "time_proof", sign_time_proof(PROOF, ISSUER, bytes(8)), "unknown_issuer")
-    add("a list", "time_proof", listed, "wrong_type")
-    add("nonce of 7 bytes", "time_proof", signed([parts[0], bytes(7), *parts[2:]], proving))
-    add("time 0", "time_proof", signed([*parts[:2], 0, parts[3]], proving))
-    add("time as a float", "time_proof", signed([*parts[:2], float(parts[2]), parts[3]], proving))
-    add("no list sequence", "time_proof", signed(parts[:3], proving))
+    rows += [{"name": n, "object": "time_proof", "data": d.hex(), "code": c} for n, d, c in invalid_time_proofs(listed)]
     ack = ListAck(VEHICLE, LIST.sequence, list_hash(listed), 3)
     add("signed by the issuer", "ack", sign_ack(ack, ISSUER), "token_signature")
     add(

@@ -37,7 +37,10 @@ NOW = float(ISSUED_AT + 60)
 class Ledger:
     """``Books`` in memory, with real verification."""
 
-    def __init__(self, vehicle: Vehicle, office: Office) -> None:
+    def __init__(self, vehicle: Vehicle, office: Office, clock: Callable[[], float]) -> None:
+        self.clock = clock
+        self.proofs = 0
+        """How many time proofs were asked for."""
         self.known = vehicle
         self.office = office
         self.keys: dict[str, HeldKey] = {}
@@ -84,6 +87,10 @@ class Ledger:
         self.sequence = max(self.sequence, found.sequence)
         self.publish(revoked=found.revoked, suspended=found.suspended)
 
+    async def time_proof(self, vehicle_id: str, nonce: bytes) -> bytes:
+        self.proofs += 1
+        return self.office.prove_time(self.known, nonce, self.clock(), self.sequence)
+
     async def record_receipt(self, vehicle_id: str, signed: bytes) -> Receipt:
         if self.full:
             raise StoreError("the disk is full")
@@ -110,9 +117,9 @@ class World:
         self.now = NOW
         self.monotonic = 0.0
         self.flash = Flash(folder)
-        self.brain = Brain(memory, self.flash, random, lambda: self.now, lambda: self.monotonic)
+        self.brain = Brain(memory, self.flash, random, lambda: self.monotonic)
         self.road = Road(self.brain)
-        self.books = Ledger(self.car, self.office)
+        self.books = Ledger(self.car, self.office, lambda: self.now)
         self.owner = self.hold("owner")
         self.brain.memory.owners.append(thumbprint(self.books.keys[self.owner].hand.device_key))
         self.signals: list[Signal] = []
@@ -137,7 +144,7 @@ class World:
         memory = self.flash.load()
         if memory is None:
             raise LookupError("the flash is empty")
-        self.brain = self.road.brain = Brain(memory, self.flash, self.random, lambda: self.now, lambda: self.monotonic)
+        self.brain = self.road.brain = Brain(memory, self.flash, self.random, lambda: self.monotonic)
 
     def hold(self, who: str, **changes: object) -> str:
         """A hosted key; its id. One with a parent comes with the grant of the parent's device."""

@@ -1,4 +1,4 @@
-"""A car, everybody with a key to it, and clocks that stand still: what the car itself decides, met without a link."""
+"""A car, everybody with a key to it, and time that stands still: what the car itself decides, met without a link."""
 
 from __future__ import annotations
 
@@ -15,24 +15,28 @@ from keygw.session.device import KeyInHand
 from keygw.session.events import ListAcknowledged, ReceiptsGiven
 from keygw.token.claims import KeyClaims
 from keygw.token.receipt import verify_receipt
-from keygw.wire.messages import Chain, LinkKind
+from keygw.wire.messages import Chain, LinkKind, Result
 from keygw_sim.chance import chance, new_signer
 from keygw_sim.rehearsal import ISSUED_AT, CarSide, Office, Visit
 from keygw_sim.vehicle.brain import Brain
 from keygw_sim.vehicle.flash import Flash, Issuer, Memory
 from keygw_sim.vehicle.runner import new_vehicle
 
+STARTED = 100.0
+"""What the car's seconds show in the beginning."""
+
 
 class Garage:
-    """One car, its office, an owner, a friend, and the friend's friend. Both clocks stand still until moved.
+    """One car, its office, an owner, a friend, and the friend's friend.
 
+    The car leaves the workshop with the time known, unless it is not to be ``trusted``. A reboot forgets it: ``trust``.
     ``beside``: another garage, whose people and office this car has as well.
     """
 
-    def __init__(self, folder: Path, beside: Garage | None = None) -> None:
+    def __init__(self, folder: Path, beside: Garage | None = None, *, trusted: bool = True) -> None:
         self.random = chance("garage", "all" if beside is None else "beside")
-        self.time = float(ISSUED_AT + 60)
-        self.monotonic = 100.0
+        self.monotonic = STARTED
+        """Seconds since the car's start, the only clock it has; it stands still until moved, and ``time`` with it."""
         self.office: Office = Office(self.random) if beside is None else beside.office
         self.folder = folder
         self.log: list[tuple[str, dict[str, object]]] = []
@@ -49,16 +53,43 @@ class Garage:
         self._conn = 0
         self._hands: dict[KeyClaims, KeyInHand] = {}
         self.brain = self._start(memory)
+        if trusted:
+            self._leave_workshop()
+
+    @property
+    def time(self) -> float:
+        """The true time, Unix seconds; set it ahead and the car's seconds pass as well. ``ValueError`` for back."""
+        return ISSUED_AT + 60 + self.monotonic - STARTED
+
+    @time.setter
+    def time(self, to: float) -> None:
+        if to < self.time:
+            raise ValueError("time does not go back")
+        self.monotonic += to - self.time
 
     def _start(self, memory: Memory) -> Brain:
         return Brain(
             memory,
             Flash(self.folder),
             self.random,
-            lambda: self.time,
             lambda: self.monotonic,
             lambda what, data: self.log.append((what, data)),
         )
+
+    def _leave_workshop(self) -> None:
+        """A mechanic with an owner's key brings a time proof; then nothing of that key is left in the car."""
+        mechanic = new_signer(chance("garage", "mechanic"))
+        memory = self.brain.memory
+        memory.owners.append(thumbprint(mechanic.public_key))
+        hand = self.office.hand(self.office.claims(self.vehicle, mechanic.public_key))
+        visit = Visit(self.brain, hand, mechanic, self.random, lambda: self.monotonic)
+        self.bring_time(visit, visit.prove())
+        visit.leave()
+        memory = self.brain.memory
+        memory.owners.pop()
+        memory.keys.clear()
+        Flash(self.folder).save(memory)
+        self.log.clear()
 
     def reboot(self) -> None:
         """Power off and on: all that is left is what was on the flash."""
@@ -138,6 +169,18 @@ class Garage:
                 raise ValueError(f"the car refuses the {one}: {outcome.label}")
             visit.leave()
         return self
+
+    def trust(self, **changes: object) -> Result:
+        """The owner brings a time proof. The changes are to the proof."""
+        visit = self.visit("owner")
+        result = self.bring_time(visit, visit.prove(), **changes)
+        visit.leave()
+        return result
+
+    def bring_time(self, visit: Visit, result: Result, **changes: object) -> Result:
+        """A time proof for the nonce of that RESULT, in that session; the RESULT that answers it."""
+        newest = self.brain.memory.list_sequence
+        return visit.prove_time(self.office.prove_time(self.vehicle, result.time_nonce, self.time, newest, **changes))
 
     def push(self, visit: Visit, signed: bytes) -> None:
         """Carry those bytes as a revocation list in that session."""

@@ -27,9 +27,10 @@ from keygw.token.claims import THUMBPRINT_BYTES, KeyClaims
 from keygw.token.cwt import decode_cwt, encode_cwt
 from keygw.token.grant import Grant, sign_grant
 from keygw.token.revocation import sign_list
+from keygw.token.time_proof import TimeProof, sign_time_proof
 from keygw.token.trust import IssuerKey, TrustedIssuers, kid_of
 from keygw.wire.frame import MAX_FRAME
-from keygw.wire.messages import TIME_NONCE_BYTES, Chain, Cmd, FastResult, LinkKind, Result, encode_info
+from keygw.wire.messages import TIME_NONCE_BYTES, Chain, Cmd, FastResult, LinkKind, Result, TimeState, encode_info
 from keygw_sim.chance import chance, new_signer
 from keygw_sim.vehicle.flash import Memory
 
@@ -88,6 +89,11 @@ class Office:
     def sign_list(self, vehicle: Vehicle, sequence: int, **changes: Any) -> bytes:
         plain = RevocationList(vehicle.id, sequence, ISSUED_AT + sequence, ISSUED_AT + sequence + 7 * 86_400)
         return sign_list(replace(plain, **changes), self.signer, self.kid)
+
+    def prove_time(self, vehicle: Vehicle, nonce: bytes, at: float, newest: int = 0, /, **changes: Any) -> bytes:
+        """A time proof of that time, then the changes; ``newest``: the sequence of the newest list that was signed."""
+        plain = TimeProof(vehicle.id, nonce, int(at), newest)
+        return sign_time_proof(replace(plain, **changes), self.signer, self.kid)
 
 
 class Stage:
@@ -176,7 +182,8 @@ class Stage:
 
     def answer(self, presented: Presented, outcome: Outcome = Outcome.DONE) -> None:
         number = None if presented.command is None else presented.command.number
-        self.car.answer(Result(outcome, number, 1, 0, bytes(TIME_NONCE_BYTES)), keep_open=outcome.ok)
+        result = Result(outcome, number, 1, 0, bytes(TIME_NONCE_BYTES), TimeState.TRUSTED)
+        self.car.answer(result, keep_open=outcome.ok)
 
     def greet(self) -> Stage:
         """HELLO: both are GREETED afterwards."""
@@ -321,6 +328,13 @@ class Visit:
     def command(self, action: Action, number: int) -> None:
         self.session.command(Cmd(number, action))
         self.carry()
+
+    def prove_time(self, signed: bytes) -> Result:
+        """Carry a time proof in the open session; the RESULT that answers it. ``LookupError`` if none does."""
+        heard = len(self.heard)
+        self.session.prove_time(signed)
+        self.carry()
+        return first_of(self.heard[heard:], Answered).result
 
     def carry(self) -> None:
         while True:

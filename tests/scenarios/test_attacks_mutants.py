@@ -12,7 +12,7 @@ import pytest
 from keygw.crypto import agreement
 from keygw.crypto.errors import CryptoError
 from keygw.crypto.signer import thumbprint
-from keygw.model.command import Outcome
+from keygw.model.command import Action, Outcome
 from keygw.model.digital_key import Role
 from keygw.model.errors import ProtocolError
 from keygw.model.ids import ID_BYTES, format_id
@@ -23,15 +23,18 @@ from keygw.token.cwt import decode_cwt
 from keygw.token.envelope import Envelope
 from keygw.token.revocation import verify_list
 from keygw.token.ticket import PairingTicket, sign_ticket
+from keygw.token.time_proof import verify_time_proof
 from keygw.wire import frame
+from keygw.wire.messages import TimeState
 from keygw_sim.attacker.attack import book, carry_out
 from keygw_sim.vehicle import chain, keeper, provisioning, rules
 from keygw_sim.vehicle.brain import Brain
 from keygw_sim.vehicle.fast_keys import FastKeyring
-from keygw_sim.vehicle.flash import Memory
+from keygw_sim.vehicle.flash import Memory, PairingMemory
 from keygw_sim.vehicle.gatt import GattPeripheral
 from keygw_sim.vehicle.keeper import Keeper
 from keygw_sim.vehicle.pairing import PairingDesk
+from keygw_sim.vehicle.timekeeper import Timekeeper
 
 CAR, ENGINE = "breach: the car is open", "breach: the engine runs"
 Mutant = Callable[[pytest.MonkeyPatch], None]
@@ -224,21 +227,38 @@ def tokens_are_for_every_car(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Keeper, "verify", lambda self, token: decode_cwt(token, self._issuers()))
 
 
-@frees("clock-back", CAR)
-def the_clock_is_believed(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Keeper, "now", property(lambda self: int(self._clock())))
+@frees("power-cut-by-a-friend", CAR)
+@frees("time-proof-replayed", CAR)
+@frees("list-withheld-from-a-proof", CAR)
+def nobody_needs_the_time(patch: pytest.MonkeyPatch) -> None:
+    everything = frozenset(Action), frozenset(Action)
+    patch.setattr(rules, "WHAT_TIME_ALLOWS", dict.fromkeys(TimeState, everything))
 
 
-@frees("clock-forward", "breach: the owner is locked out")
-def the_clock_lifts_the_floor(patch: pytest.MonkeyPatch) -> None:
-    real = Keeper.judge
+@frees("time-proof-replayed", CAR)
+def a_time_proof_counts_for_ever(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Timekeeper, "refusal", always(None))
 
-    def judge(self: Keeper, claims: Any) -> Outcome:
-        with self._durably() as draft:
-            draft.time_floor = max(draft.time_floor, self.now)
-        return real(self, claims)
 
-    patch.setattr(Keeper, "judge", judge)
+@frees("time-proof-of-another-car", CAR)
+def time_proofs_are_for_every_car(patch: pytest.MonkeyPatch) -> None:
+    def verify(signed: bytes, issuers: Any, vehicle_id: str) -> Any:
+        at = signed.index(b"\x84\x4a") + 2  # an array of 4 that begins with a vehicle id, whosever it is
+        return verify_time_proof(signed, issuers, format_id("veh", signed[at : at + ID_BYTES]))
+
+    patch.setattr(keeper, "verify_time_proof", verify)
+
+
+@frees("list-withheld-from-a-proof", CAR)
+def the_list_of_a_time_proof_is_not_asked_for(patch: pytest.MonkeyPatch) -> None:
+    real = Timekeeper.moment
+    patch.setattr(Timekeeper, "moment", lambda self, floor, sequence: real(self, floor, 2**32))
+
+
+@frees("power-cut-after-the-issuers-word", CAR)
+def the_floor_is_forgotten(patch: pytest.MonkeyPatch) -> None:
+    real = Timekeeper.moment
+    patch.setattr(Timekeeper, "moment", lambda self, floor, sequence: real(self, 0, sequence))
 
 
 # -- lists -----------------------------------------------------------------------------------------------------------
@@ -296,7 +316,7 @@ def everybody_reads_everything(patch: pytest.MonkeyPatch) -> None:
 @frees("fast-for-ever", CAR)
 @frees("fast-after-the-token", CAR)
 def fast_keys_live_for_ever(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(FastKeyring, "alive", lambda self: [entry.key for entry in self._entries])
+    patch.setattr(FastKeyring, "alive", lambda self, awake: [entry.key for entry in self._entries])
     patch.setattr(FastKeyring, "drop", always(None))
 
 
@@ -338,8 +358,8 @@ def anybody_opens_pairing_mode(patch: pytest.MonkeyPatch) -> None:
 
 
 @frees("thief-with-an-old-permission", "breach: it was accepted")
-def permissions_are_not_wiped(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(PairingDesk, "tick", always(False))
+def permissions_outlive_the_power(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(PairingMemory, "after_reboot", lambda self: self)
 
 
 @frees("friend-becomes-owner", "breach: it was accepted")

@@ -14,7 +14,7 @@ from keygw.model.signal import SignalId
 from keygw.session.events import Answered, Ended, Read, Responded
 from keygw.session.states import State
 from keygw.token.receipt import verify_chain
-from keygw.wire.messages import ErrorCode, Res, Result
+from keygw.wire.messages import ErrorCode, Res, Result, TimeState
 from keygw_sim.chance import chance
 from keygw_sim.garage import Garage
 from keygw_sim.rehearsal import ISSUED_AT, Office
@@ -32,7 +32,7 @@ def garage(tmp_path: Path) -> Garage:
 def test_an_owner_unlocks_and_a_receipt_says_so(garage: Garage, max_frame: int) -> None:
     visit = garage.visit("owner", subscribe=True, max_frame=max_frame)
     result = visit.prove(Action.UNLOCK, number=77)
-    assert result == Result(Outcome.DONE, 77, 1, 0, result.time_nonce)
+    assert result == Result(Outcome.DONE, 77, 1, 0, result.time_nonce, TimeState.TRUSTED)
     assert garage.brain.body.locked is False
     readings = {reading.signal: reading.value for reading in visit.last(Read).readings}
     assert readings[SignalId.CENTRAL_LOCK] is False

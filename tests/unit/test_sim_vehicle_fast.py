@@ -194,10 +194,8 @@ def test_what_is_refused_is_no_use(garage: Garage) -> None:
     assert not refused(garage, key)
 
 
-@pytest.mark.parametrize("turned", [0.0, -1e9])
-def test_after_seven_days(garage: Garage, turned: float) -> None:
+def test_after_seven_days(garage: Garage) -> None:
     key = leaves(garage, expires_at=LONG)
-    garage.time += turned
     garage.monotonic += MAX_SECONDS - 0.001
     assert not refused(garage, key)
     garage.monotonic += 0.001
@@ -210,15 +208,14 @@ def test_with_the_token(garage: Garage) -> None:
     assert refused(garage, key), "whatever the clock says"
 
 
-def test_the_token_is_held_against_the_clock_as_well(garage: Garage) -> None:
+def test_the_token_is_held_against_the_issuers_time_as_well(garage: Garage) -> None:
     key = leaves(garage)
-    garage.time = ISSUED_AT + LIFETIME
+    garage.trust(time=ISSUED_AT + LIFETIME)
     visit = garage.visit()
     assert visit.hurry(key, Action.UNLOCK).outcome is Outcome.KEY_EXPIRED
     assert garage.brain.body.locked is True
     assert visit.session.state is State.CLOSED
-    garage.time = ISSUED_AT
-    assert refused(garage, key), "a clock turned back does not revive it"
+    assert refused(garage, key)
 
 
 def test_with_a_reboot(garage: Garage) -> None:
@@ -251,7 +248,7 @@ def test_no_more_than_64_in_all(garage: Garage) -> None:
     for key in keys:
         ring.add(key, claims, ISSUED_AT)
     assert MAX_KEYS == 64
-    assert ring.alive() == keys[6:]
+    assert ring.alive(lambda _: True) == keys[6:]
 
 
 # -- one key, one place --------------------------------------------------------------------------------------------

@@ -77,21 +77,21 @@ def test_who_brings_a_fresh_list_asks_again_with_the_same_number(garage: Garage)
     assert kept == [True, False, True, True], "locked; refused as stale; lights; started"
 
 
-def test_a_clock_set_back_makes_no_list_young(garage: Garage) -> None:
+def test_the_age_of_a_list_is_told_by_the_issuers_time(garage: Garage) -> None:
     bring(garage, 1)
     bring(garage, 2, issued_at=ISSUED_AT + 9 * 86_400, next_update=ISSUED_AT + 10 * 86_400)
-    garage.time = float(ISSUED_AT)
-    assert garage.brain.now == ISSUED_AT + 9 * 86_400
+    assert garage.brain.time.at == ISSUED_AT + 9 * 86_400
     assert starts(garage, "friend") is Outcome.DONE
-    garage.time = float(ISSUED_AT + 17 * 86_400)
+    visit = garage.visit("owner", **drives("owner"))
+    garage.bring_time(visit, visit.prove(), time=ISSUED_AT + 17 * 86_400)
     assert starts(garage, "friend") is Outcome.LIST_STALE
 
 
 def test_it_is_judged_at_every_command_of_an_open_session(garage: Garage) -> None:
-    bring(garage, 1)
+    bring(garage, 1, issued_at=int(garage.time) + 60 - LIST_SECONDS)
     visit = garage.visit("friend", **drives("friend"))
     visit.prove()
-    garage.time += LIST_SECONDS  # the car's clock moves, the session's timers do not
+    garage.time += 61
     visit.command(Action.START_ENGINE, 5)
     assert visit.last(Responded).response.outcome is Outcome.LIST_STALE
     visit.command(Action.UNLOCK, 6)

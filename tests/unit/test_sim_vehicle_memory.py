@@ -16,13 +16,14 @@ from keygw.session.events import Answered, Ended, ListAcknowledged, Responded, S
 from keygw.session.states import State
 from keygw.token.receipt import verify_chain
 from keygw.token.revocation import list_hash, verify_ack
-from keygw.wire.messages import Cmd, ErrorCode, LinkKind, Res
+from keygw.wire.messages import Cmd, ErrorCode, LinkKind, Res, TimeState
 from keygw_sim.chance import chance
 from keygw_sim.garage import Garage
 from keygw_sim.rehearsal import ISSUED_AT, LIFETIME, Office, twin
 from keygw_sim.vehicle.flash import ANSWERS_KEPT, RECEIPTS_KEPT, EnrolledKey, Flash
 from keygw_sim.vehicle.keeper import REFUSED_KEY_RECEIPTS
 from keygw_sim.vehicle.runner import load_vehicle
+from keygw_sim.vehicle.timekeeper import Moment
 
 
 @pytest.fixture
@@ -167,7 +168,7 @@ def test_a_moving_car_ends_no_session_but_obeys_the_list(garage: Garage) -> None
 # -- time ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_clock_set_back_does_not_revive_an_expired_key(garage: Garage) -> None:
+def test_time_lost_does_not_revive_an_expired_key(garage: Garage) -> None:
     garage.enrol("owner", "friend")
     end = ISSUED_AT + LIFETIME
     garage.time = end + 10
@@ -175,25 +176,25 @@ def test_a_clock_set_back_does_not_revive_an_expired_key(garage: Garage) -> None
     visit = garage.visit("owner", expires_at=end + LIFETIME)
     visit.prove()
     garage.push(visit, garage.office.sign_list(garage.vehicle, 1, issued_at=end + 5, next_update=end + 6))
-    garage.time = ISSUED_AT + 1
-    assert garage.brain.now == end + 5
+    assert garage.brain.time == Moment(TimeState.TRUSTED, end + 10)
     assert garage.tries("friend") is Outcome.KEY_EXPIRED
     garage.reboot()
+    assert garage.brain.time == Moment(TimeState.FLOOR, end + 5)
     assert garage.tries("friend") is Outcome.KEY_EXPIRED
     assert garage.tries("owner", expires_at=end + LIFETIME) is Outcome.DONE
 
 
 def test_only_an_accepted_list_moves_the_floor(garage: Garage) -> None:
-    garage.bring(5)
+    garage.bring(5, issued_at=ISSUED_AT + 70)
     floor = garage.brain.memory.time_floor
     garage.bring(4, issued_at=ISSUED_AT + 10**6, next_update=ISSUED_AT + 10**7)
-    assert garage.brain.memory.time_floor == floor == ISSUED_AT + 5
+    assert garage.brain.memory.time_floor == floor == ISSUED_AT + 70
 
 
-def test_session_timers_run_on_the_monotonic_clock(garage: Garage) -> None:
+def test_session_timers_count_the_cars_own_seconds(garage: Garage) -> None:
     visit = garage.visit()
-    visit.prove()
-    garage.time -= 10**6
+    garage.bring_time(visit, visit.prove(), time=ISSUED_AT + 1000)
+    assert garage.brain.time.at == ISSUED_AT + 1000
     garage.brain.tick()
     assert garage.brain.finished == []
     garage.monotonic += 600
@@ -521,8 +522,8 @@ def test_a_provisioning_file_that_is_not_for_this_car_is_refused_and_harms_nothi
 
 
 def test_a_car_is_made_once_and_found_again(tmp_path: Path) -> None:
-    first = load_vehicle(tmp_path, "Car", seed="7", clock=lambda: 0.0)
-    again = load_vehicle(tmp_path, "Another name", seed="8", clock=lambda: 0.0)
+    first = load_vehicle(tmp_path, "Car", seed="7")
+    again = load_vehicle(tmp_path, "Another name", seed="8")
     assert again.memory.vehicle_id == first.memory.vehicle_id
     assert (first.memory.boot_epoch, again.memory.boot_epoch) == (1, 2)
     file = tmp_path / "vehicle.json"

@@ -11,7 +11,6 @@ import pytest
 
 from keygw.model.errors import LinkError
 from keygw_sim.chance import chance
-from keygw_sim.rehearsal import ISSUED_AT
 from keygw_sim.vehicle.brain import Brain
 from keygw_sim.vehicle.flash import Flash
 from keygw_sim.vehicle.outbox import OUTBOX_FRAMES, Outbox
@@ -75,7 +74,7 @@ def air() -> Air:
 async def vehicle(tmp_path: Path, air: Air, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[VehicleOnAir]:
     random = chance("on air", "all")
     memory = new_vehicle("Car", random)
-    brain = Brain(memory, Flash(tmp_path), random, lambda: float(ISSUED_AT), time.monotonic)
+    brain = Brain(memory, Flash(tmp_path), random, time.monotonic)
     made = VehicleOnAir(brain, "none")
     monkeypatch.setattr(made, "_peripheral", air)
     yield made

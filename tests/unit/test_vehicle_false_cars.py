@@ -17,7 +17,7 @@ from keygw.vehicle.conversation import Conversation
 from keygw.vehicle.ports import HeldKey
 from keygw_sim.chance import chance, new_signer
 from keygw_sim.memory_link import MemoryLink, VehicleSide, memory_link
-from keygw_sim.rehearsal import ISSUED_AT, Office
+from keygw_sim.rehearsal import Office
 from keygw_sim.road import Road
 from keygw_sim.vehicle.brain import Brain
 from keygw_sim.vehicle.flash import Flash
@@ -52,7 +52,7 @@ class World:
         self.random = random = chance("false cars", "all")
         memory = new_vehicle("Car", random)
         self.car = Vehicle(memory.vehicle_id, "Car", memory.signer.public_key, memory.advertising_key)
-        self.road = Crowd(Brain(memory, Flash(folder), random, lambda: float(ISSUED_AT), time.monotonic))
+        self.road = Crowd(Brain(memory, Flash(folder), random, time.monotonic))
         office, signer = Office(random), new_signer(random)
         self.key = HeldKey(office.hand(office.claims(self.car, signer.public_key)), signer)
 

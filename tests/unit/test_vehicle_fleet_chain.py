@@ -22,7 +22,11 @@ from keygw_sim.depot import World
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     made = World(tmp_path, lambda command: AuthorizedCommand(command, "dev_" + "a" * 16))
+    made.books.couriers = [made.owner]
     async with made.fleet:
+        await made.fleet.sync_list(made.car.id)  # so that the car knows the time, and has the list
+        await made.fleet.disconnect(made.car.id)
+        made.road.seen.clear()
         yield made
 
 

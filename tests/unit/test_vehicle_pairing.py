@@ -19,7 +19,7 @@ from keygw.vehicle.pairing import PairingTask, pair
 from keygw.wire.messages import MessageType
 from keygw_sim.chance import chance, new_signer
 from keygw_sim.memory_air import MemoryAir
-from keygw_sim.rehearsal import ISSUED_AT, Office
+from keygw_sim.rehearsal import Office
 from keygw_sim.vehicle.brain import Brain
 from keygw_sim.vehicle.flash import Flash, Issuer
 from keygw_sim.vehicle.runner import new_vehicle
@@ -47,7 +47,7 @@ class Street:
             if what == "pairing_code":
                 self.codes[made[0]] = str(data["code"])
 
-        made.append(Brain(memory, Flash(folder), os.urandom, lambda: ISSUED_AT + 60.0, lambda: 0.0, log))
+        made.append(Brain(memory, Flash(folder), os.urandom, lambda: 0.0, log))
         return made[0]
 
     def show(self, car: Brain) -> str:

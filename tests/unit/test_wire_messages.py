@@ -26,6 +26,7 @@ from keygw.wire.messages import (
     Receipts,
     Res,
     Result,
+    TimeState,
     decode_chain,
     decode_error,
     decode_event,
@@ -41,7 +42,7 @@ from keygw.wire.messages import (
 HELLO = Hello(bytes(range(16)), bytes(range(32)), 7)
 CMD = Cmd(2**32 - 1, Action.UNLOCK)
 INTENT = Intent(b"8 bytes.", LinkKind.HOSTED, True, CMD)
-RESULT = Result(Outcome.DONE, 5, 9, 3, b"nonce..8")
+RESULT = Result(Outcome.DONE, 5, 9, 3, b"nonce..8", TimeState.FLOOR)
 FAST = Fast(b"8 bytes.", bytes(range(32)), bytes(range(22)))
 QUICK = FastCommand(CMD, LinkKind.HOSTED, True)
 QUICK_RESULT = FastResult(Outcome.NOT_ENTITLED, 9, 3)
@@ -122,7 +123,7 @@ def test_message_types_are_those_of_the_specification() -> None:
         "HELLO": 0x01, "HELLO_REQ": 0x02, "MESSAGE_1": 0x10, "MESSAGE_2": 0x11, "MESSAGE_3": 0x12, "RESULT": 0x13,
         "FAST": 0x20, "FAST_RESULT": 0x21,
         "CMD": 0x30, "RES": 0x31, "EVENT": 0x32, "RECEIPT_GET": 0x33, "RECEIPT": 0x34, "RECEIPT_ACK": 0x35,
-        "RL_PUSH": 0x40, "RL_ACK": 0x41, "CRED_PUT": 0x43, "RL_GET": 0x46, "RL_GIVE": 0x47,
+        "RL_PUSH": 0x40, "RL_ACK": 0x41, "TIME_PROOF": 0x42, "CRED_PUT": 0x43, "RL_GET": 0x46, "RL_GIVE": 0x47,
         "PAIR_ASK": 0x50, "PAIR_OFFER": 0x51, "PAIR_SHARE": 0x52, "PAIR_PROOF": 0x53,
         "ENROL": 0x54, "PAIR_TICKET": 0x55, "OWNER_TOKEN": 0x56, "ERROR": 0x7F,
     }  # fmt: skip
@@ -153,7 +154,8 @@ def test_unknown_codes_survive() -> None:
     assert Cmd.decode(command.encode()) == command
     response = Res.decode(cbor.encode([1, 99, 0]))
     assert (int(response.outcome), response.outcome.ok, response.outcome.label) == (99, False, "unknown_99")
-    assert Result.decode(cbor.encode([255, None, 0, 0, bytes(8)])).outcome == 255
+    assert Result.decode(cbor.encode([255, None, 0, 0, bytes(8), 0])).outcome == 255
+    assert Result.decode(cbor.encode([0, None, 0, 0, bytes(8), 255])).time == 255
     assert Intent.decode(cbor.encode([bytes(8), 9, False, None])).link == 9
     assert decode_event(cbor.encode([[4000, 1, 2]]))[0].signal.path.endswith("Unknown.Signal4000")
     assert decode_error(b"\xfe") == 254
@@ -183,13 +185,15 @@ ODD: list[tuple[Callable[[bytes], object], object]] = [
     (Intent.decode, [bytes(8), 0, False, [1]]),
     (Intent.decode, [bytes(8), 0, False, b"cmd"]),
     (Intent.decode, [bytes(8), 0, False]),
-    (Result.decode, [0, False, 0, 0, bytes(8)]),
-    (Result.decode, [256, None, 0, 0, bytes(8)]),
-    (Result.decode, [0, None, 2**32, 0, bytes(8)]),
-    (Result.decode, [0, None, 0, -1, bytes(8)]),
-    (Result.decode, [0, None, 0, 0, bytes(7)]),
-    (Result.decode, [0, None, 0, 0, None]),
-    (Result.decode, [0, None, 0, 0]),
+    (Result.decode, [0, False, 0, 0, bytes(8), 0]),
+    (Result.decode, [256, None, 0, 0, bytes(8), 0]),
+    (Result.decode, [0, None, 2**32, 0, bytes(8), 0]),
+    (Result.decode, [0, None, 0, -1, bytes(8), 0]),
+    (Result.decode, [0, None, 0, 0, bytes(7), 0]),
+    (Result.decode, [0, None, 0, 0, None, 0]),
+    (Result.decode, [0, None, 0, 0, bytes(8), 256]),
+    (Result.decode, [0, None, 0, 0, bytes(8), None]),
+    (Result.decode, [0, None, 0, 0, bytes(8)]),
     (Res.decode, [1, 256, 0]),
     (Res.decode, [1, 0, None]),
     (Res.decode, [1, 0]),

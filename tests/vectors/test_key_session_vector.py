@@ -40,9 +40,10 @@ from keygw.token.claims import KeyClaims
 from keygw.token.cwt import decode_cwt
 from keygw.token.receipt import verify_receipt
 from keygw.token.revocation import list_hash, verify_ack, verify_list
+from keygw.token.time_proof import verify_time_proof
 from keygw.token.trust import IssuerKey, TrustedIssuers
 from keygw.wire.frame import AFTER_AUTHENTICATION, Fragmenter, Reassembler
-from keygw.wire.messages import Cmd, FastResult, LinkKind, MessageType, Reading, Receipts, Res, Result
+from keygw.wire.messages import Cmd, FastResult, LinkKind, MessageType, Reading, Receipts, Res, Result, TimeState
 
 UNLOCK, LOCK = Cmd(0x01020304, Action.UNLOCK), Cmd(0x01020305, Action.LOCK)
 AT = 1_800_000_000
@@ -118,7 +119,7 @@ class Replay:
             lambda: device.begin(0.0, UNLOCK),
             lambda: self._sign(2),
             lambda: self._sign(3),
-            lambda: car.answer(Result(Outcome.DONE, UNLOCK.number, 1, 0, b"nonce..8"), keep_open=True),
+            lambda: car.answer(Result(Outcome.DONE, UNLOCK.number, 1, 0, b"nonce..8", TimeState.DUE), keep_open=True),
             lambda: car.tell([Reading(SignalId.CENTRAL_LOCK, False, AT), Reading(SignalId.SPEED, 0.0, AT)]),
             lambda: device.command(LOCK),
             lambda: car.respond(Res(LOCK.number, Outcome.DONE, 2)),
@@ -129,6 +130,8 @@ class Replay:
             lambda: device.acknowledge_receipts(2),
             device.ask_list,
             lambda: car.give_list(plain[14]),
+            lambda: device.prove_time(plain[15]),
+            lambda: car.answer(Result(Outcome.DONE, None, 2, 1, b"nonce..9", TimeState.TRUSTED), keep_open=True),
             device.end,
         ]
         assert len(speeches) == len(self.vector["messages"])
@@ -152,7 +155,7 @@ class Replay:
         return self
 
 
-COUNT = 16
+COUNT = 18
 
 
 @pytest.mark.parametrize("max_frame", [20, 512])
@@ -201,7 +204,7 @@ def test_the_channel_opens_with_the_written_keys_nonces_and_aad(vector: Vector) 
         aad = derived["TH_4"] + (b"\x00" if way == "D>V" else b"\x01") + message[:1] + counter
         assert aead.open_(derived[f"key {way}"], nonce, message[1:], aad).hex() == row["plaintext"]
         opened += 1
-    assert opened == 11
+    assert opened == 13
 
 
 def test_the_signed_objects_hold(vector: Vector) -> None:
@@ -219,6 +222,9 @@ def test_the_signed_objects_hold(vector: Vector) -> None:
     assert (ack.sequence, ack.list_hash) == (1, list_hash(bytes.fromhex(rows[8]["plaintext"])))
     (signed,) = Receipts.decode(bytes.fromhex(rows[11]["plaintext"])).signed
     assert verify_receipt(signed, given["vehicle_public"]).session == derived["session hash"]
+    proof = verify_time_proof(bytes.fromhex(rows[15]["plaintext"]), replay.trust, replay.vehicle.id)
+    first, second = (Result.decode(bytes.fromhex(rows[index]["plaintext"])) for index in (4, 16))
+    assert (proof.nonce, proof.time, proof.list_sequence) == (first.time_nonce, AT + 5, second.list_sequence)
 
 
 @pytest.mark.parametrize("index", range(COUNT))

@@ -106,10 +106,12 @@ async def by_a_stranger(scene: Scene) -> str:
 @attack(
     "list-withheld",
     "a friend whose key was revoked is the only one who meets the car, and does not carry the list there",
-    protects="it opens doors and no more; the service goes on saying revoking, and a friend key ends after 72 h",
+    protects="it opens doors and no more; the service goes on saying revoking, a friend key ends after 72 h, and a "
+    "time proof names the list",
     expected="done",
     recorded=("receipt: done",),
-    remains="until the list comes by anybody else, or the key's time is over, the revoked key opens the car",
+    remains="until the list, or a time proof, comes by anybody else, or the key's time is over, the revoked key opens "
+    "the car: a gateway brings a proof when the last is a day old; after 7 days, or a power cut, the friend needs one",
     stopped=False,
 )
 async def withheld(scene: Scene) -> str:
@@ -136,10 +138,32 @@ async def withheld_to_drive(scene: Scene) -> str:
     visit.prove()
     garage.push(visit, garage.office.sign_list(garage.vehicle, 1))
     visit.leave()
+    garage.time += 5 * DAY
+    visit = garage.visit("owner", **month)  # type: ignore[arg-type]  # claims only
+    garage.bring_time(visit, visit.prove())
+    visit.leave()
     garage.office.sign_list(garage.vehicle, 2, revoked=(2,))  # signed, and never carried
-    garage.time += 8 * DAY
+    garage.time += 3 * DAY
     scene.strike()
     return garage.tries("friend", Action.START_ENGINE, entitlements=PROFILES["driver"], **month).label
+
+
+@attack(
+    "list-withheld-from-a-proof",
+    "the same, at a car that has lost the time: the friend must bring a time proof, and brings no list with it",
+    protects="a time proof names the newest list, and without that one the car does not trust the time",
+    expected="list_required",
+    recorded=("log: time_proven", "log: list_withheld"),
+)
+async def withheld_from_a_proof(scene: Scene) -> str:
+    garage = scene.garage.enrol("owner", "friend")
+    garage.office.sign_list(garage.vehicle, 1, revoked=(2,))
+    garage.reboot()
+    scene.strike()
+    visit = garage.visit("friend")
+    came = garage.bring_time(visit, visit.prove(), list_sequence=1)
+    visit.command(Action.UNLOCK, scene.next_conn())
+    return came.outcome.label
 
 
 async def revoking(scene: Scene) -> tuple[CredentialService, DigitalKey, list[bytes]]:

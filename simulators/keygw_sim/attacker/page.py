@@ -15,7 +15,7 @@ TITLES = {
     "fast": "The fast path",
     "tokens": "Key tokens",
     "lists": "Revocation lists and acknowledgements",
-    "clocks": "Clocks",
+    "clocks": "Time",
     "sessions": "Held-open sessions and lost answers",
     "sharing": "Friends",
     "pairing": "Pairing",

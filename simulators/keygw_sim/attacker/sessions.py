@@ -65,7 +65,7 @@ async def deaf(scene: Scene) -> str:
 @attack(
     "held-open-past-its-end",
     "keeps a session open in which the key was good, and asks when its time is over",
-    protects="every command is held against the clock",
+    protects="every command is held against the time",
     expected="key_expired",
     recorded=("receipt: key_expired",),
 )

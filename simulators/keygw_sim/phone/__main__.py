@@ -5,7 +5,10 @@ Prints ``{"ready": true, "device": {"public_key": ..., "device_id": ...}}`` and 
 * ``{"do": "accept", "key": {"key_id": ..., "cwt": ..., "vehicle": {...}}}`` takes in a digital key.
 * ``{"do": "carry", "list": {"vehicle_id": ..., "sequence": ..., "signed": ...}}`` takes a revocation list along.
 * ``{"do": "command", "action": "unlock"}`` -> ``{"did": "command", "outcome": "done", "ms": ..., ...}``; with a
-  ``list_ack`` if the car took the list, for ``POST /v1/vehicles/{id}/revocation-acks``.
+  ``list_ack`` if the car took the list, for ``POST /v1/vehicles/{id}/revocation-acks``. With ``"outcome":
+  "time_proof_required"`` comes a ``"time_nonce"``, and the phone stays with the car.
+* ``{"do": "prove_time", "proof": "..."}``: what ``POST /v1/vehicles/{id}/time-proofs`` gives for that nonce; the phone
+  brings it and repeats the command. The answer is that of ``command``.
 
 It ends on SIGTERM, SIGINT, and with ``--follow-stdin`` when stdin ends.
 """
@@ -26,7 +29,7 @@ from keygw.ble.air import BleAir
 from keygw.model.command import Action
 from keygw.model.errors import KeygwError
 from keygw_sim.chance import chance
-from keygw_sim.phone.phone import Invitation, Phone, describe, load_signer
+from keygw_sim.phone.phone import Invitation, Phone, describe, load_signer, raw
 from keygw_sim.phone.satchel import CarriedList
 from keygw_sim.stdio import orders, say, stop_signal
 
@@ -63,6 +66,7 @@ async def _run(args: argparse.Namespace) -> int:
     await stop.wait()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+    await phone.leave()
     await air.close()
     return 0
 
@@ -79,7 +83,9 @@ async def _obey(phone: Phone, order: dict[str, Any]) -> dict[str, Any]:
             return {"did": "carry"}
         case "command":
             return {"did": "command", **(await phone.command(Action.from_label(order["action"]))).to_json()}
-    raise ValueError(f"unknown order {order['do']!r}; known: accept, carry, command")
+        case "prove_time":
+            return {"did": "prove_time", **(await phone.prove_time(raw(order["proof"]))).to_json()}
+    raise ValueError(f"unknown order {order['do']!r}; known: accept, carry, command, prove_time")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from keygw.crypto.signer import LocalSigner, device_id, thumbprint
+from keygw.crypto.signer import LocalSigner, device_id, encode_public, thumbprint
 from keygw.model.command import Action, Outcome
 from keygw.model.errors import BadInput, LinkError, ProtocolError, TokenError
 from keygw.model.ids import Random
@@ -43,10 +43,10 @@ class Invitation:
         """``BadInput`` if it is not of that shape."""
         try:
             car = data["vehicle"]
-            vehicle = Vehicle(car["id"], car["name"], _raw(car["public_key"]), _raw(car["advertising_key"]))
-            chain = tuple((_raw(link["grant"]), _raw(link["parent_token"])) for link in data["chain"])
+            vehicle = Vehicle(car["id"], car["name"], raw(car["public_key"]), raw(car["advertising_key"]))
+            chain = tuple((raw(link["grant"]), raw(link["parent_token"])) for link in data["chain"])
             carried = CarriedList.from_json(data["revocation_list"]) if "revocation_list" in data else None
-            return cls(data["key_id"], _raw(data["cwt"]), vehicle, carried, chain)
+            return cls(data["key_id"], raw(data["cwt"]), vehicle, carried, chain)
         except (KeyError, TypeError, ValueError) as error:
             raise BadInput("not a key that a phone can take in", code="bad_invitation") from error
 
@@ -56,6 +56,7 @@ class Tried:
     """What became of one command, and what it cost. ``receipt``: verified with the vehicle key, if one was given.
 
     ``list_ack``: what the vehicle signed for the revocation list that the phone brought it on this occasion.
+    ``time_nonce``: the car waits, for a minute, for a time proof with this nonce.
     """
 
     action: Action
@@ -72,6 +73,7 @@ class Tried:
     list_ack: bytes | None = field(default=None, repr=False)
     chain: bool = False
     """The car asked what the key stands on, and was told."""
+    time_nonce: bytes | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -88,7 +90,19 @@ class Tried:
             "road": self.road,
             "list_ack": None if self.list_ack is None else b64(self.list_ack),
             "chain": self.chain,
+            "time_nonce": None if self.time_nonce is None else encode_public(self.time_nonce),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class _Meeting:
+    """A car that waits for a time proof, and what it is to do then."""
+
+    talk: Conversation
+    vehicle: Vehicle
+    tried: Tried
+    number: int
+    started: float
 
 
 class Phone:
@@ -108,6 +122,8 @@ class Phone:
         """The sequence of the list that the car said it has."""
         self.satchel = Satchel()
 
+        self._meeting: _Meeting | None = None
+
     @property
     def device_id(self) -> str:
         return device_id(self.public_key)
@@ -122,8 +138,10 @@ class Phone:
     async def command(self, action: Action) -> Tried:
         """Meet the car, prove the key, send one command in the same breath, read the receipt, leave.
 
-        ``BadInput`` without a key. What car or link do is in the result.
+        From a car that wants a time proof first the phone does not leave: ``prove_time``. ``BadInput`` without a key.
+        What car or link do is in the result.
         """
+        await self.leave()
         if self._invitation is None:
             raise BadInput("the phone has no digital key yet", code="no_key")
         started, number = time.monotonic(), int.from_bytes(self._random(4), "big")
@@ -132,6 +150,41 @@ class Phone:
         if kept and refused:  # it has forgotten the token, or somebody says so in its place: the same number, by value
             tried, _ = await self._meet(self._invitation, action, number, started)
         return tried
+
+    async def prove_time(self, proof: bytes) -> Tried:
+        """Bring the car that waits the time proof that it wants, and repeat the command with the number it had.
+
+        ``BadInput`` no_meeting if no car waits.
+        """
+        meeting, self._meeting = self._meeting, None
+        if meeting is None:
+            raise BadInput("no car waits for a time proof", code="no_meeting")
+        talk, tried = meeting.talk, meeting.tried
+        try:
+            told = await talk.prove_time(proof)
+            outcome, carried = told.outcome, False
+            if outcome is Outcome.LIST_REQUIRED:
+                carried = await self.satchel.deliver(talk, meeting.vehicle, told.list_sequence)
+                outcome = Outcome.DONE if carried else outcome
+            if outcome is Outcome.DONE:
+                response = await talk.command(Cmd(meeting.number, tried.action))
+                outcome, self._newest = response.outcome, response.receipt
+                self._fast_key, self._kept = talk.session.fast_key, True
+            ack = self.satchel.acks[meeting.vehicle.id] if carried else tried.list_ack
+            tried = _told(talk, tried.action, outcome, meeting.started, tried.connect_ms)
+            tried = replace(tried, road=meeting.tried.road, list_ack=ack)
+            return await self._finish(talk, meeting.vehicle, tried, meeting.number, meeting.started)
+        except (LinkError, ProtocolError) as error:
+            return Tried(tried.action, error.code, False, None, _ms(meeting.started), tried.connect_ms)
+        finally:
+            if self._meeting is None:
+                await talk.close()
+
+    async def leave(self) -> None:
+        """Give up a car that still waits."""
+        meeting, self._meeting = self._meeting, None
+        if meeting is not None:
+            await meeting.talk.close()
 
     async def _meet(self, invitation: Invitation, action: Action, number: int, started: float) -> tuple[Tried, bool]:
         """One meeting; and whether the car refused before it said anything of the key."""
@@ -144,13 +197,19 @@ class Phone:
         try:
             tried = await self._ask(talk, action, number, started, connect_ms)
             tried = await self._bring(talk, tried, number, invitation.vehicle)
-            if talk.authenticated:
-                tried = replace(tried, receipt=await self._receipt(talk, number))
-            return tried, False
+            return await self._finish(talk, invitation.vehicle, tried, number, started), False
         except (LinkError, ProtocolError) as error:
             return Tried(action, error.code, False, None, _ms(started), connect_ms), talk.refused
         finally:
-            await talk.close()
+            if self._meeting is None:
+                await talk.close()
+
+    async def _finish(self, talk: Conversation, vehicle: Vehicle, tried: Tried, number: int, started: float) -> Tried:
+        """Stay with a car that waits for a time proof, else read the receipt."""
+        if tried.outcome == Outcome.TIME_PROOF_REQUIRED.label and talk.waiting and talk.result is not None:
+            self._meeting = _Meeting(talk, vehicle, tried, number, started)
+            return replace(tried, time_nonce=talk.result.time_nonce)
+        return replace(tried, receipt=await self._receipt(talk, number)) if talk.authenticated else tried
 
     async def _ask(self, talk: Conversation, action: Action, number: int, started: float, connect_ms: float) -> Tried:
         fast, kept, self._newest = self._fast_key, self._kept, 0
@@ -159,20 +218,7 @@ class Phone:
         self._fast_key = talk.session.fast_key or (fast if reply.road is Road.FAST else None)
         self._kept = kept or talk.session.fast_key is not None
         self._newest, self._told = reply.receipt, reply.list_sequence or 0
-        return Tried(
-            action,
-            reply.outcome.label,
-            reply.outcome.ok,
-            None,
-            _ms(started),
-            connect_ms,
-            talk.handshake_ms,
-            talk.answered.round_trips,
-            talk.answered.message_bytes,
-            talk.answered.air_bytes,
-            reply.road,
-            chain=talk.brought_chain,
-        )
+        return replace(_told(talk, action, reply.outcome, started, connect_ms), road=reply.road)
 
     async def _bring(self, talk: Conversation, tried: Tried, number: int, vehicle: Vehicle) -> Tried:
         """Push the list once the command is answered: no door waits for it. What it was refused for may be cured then,
@@ -180,7 +226,7 @@ class Phone:
         """
         if not await self.satchel.deliver(talk, vehicle, self._told):
             return tried
-        if tried.outcome == Outcome.LIST_STALE.label and talk.authenticated:
+        if tried.outcome in (Outcome.LIST_STALE.label, Outcome.LIST_REQUIRED.label) and talk.alive:
             response = await talk.command(Cmd(number, tried.action))
             self._newest = response.receipt
             tried = replace(tried, outcome=response.outcome.label, ok=response.outcome.ok)
@@ -199,6 +245,23 @@ class Phone:
         except (TokenError, LinkError, ProtocolError):
             return None
         return None
+
+
+def _told(talk: Conversation, action: Action, outcome: Outcome, started: float, connect_ms: float | None) -> Tried:
+    """What the car answered, and what it has cost up to then."""
+    return Tried(
+        action,
+        outcome.label,
+        outcome.ok,
+        None,
+        _ms(started),
+        connect_ms,
+        talk.handshake_ms,
+        talk.answered.round_trips,
+        talk.answered.message_bytes,
+        talk.answered.air_bytes,
+        chain=talk.brought_chain,
+    )
 
 
 def load_signer(folder: Path, random: Random) -> LocalSigner:
@@ -231,5 +294,6 @@ def _ms(started: float) -> float:
     return (time.monotonic() - started) * 1000
 
 
-def _raw(text: str) -> bytes:
+def raw(text: str) -> bytes:
+    """Base64url, padded or not."""
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -134,6 +134,21 @@ class World:
         await self.phone.ask(do="accept", key={"key_id": key["id"], **token})
         return key
 
+    async def knows_time(self, seconds: float = 10.0) -> dict[str, Any]:
+        """What the car says of itself once it knows the time: the gateway brings the proof behind the first command."""
+        async with asyncio.timeout(seconds):
+            while (said := await self.car.ask(do="status"))["time"] != "trusted":  # noqa: ASYNC110 - the car has no event to wait for
+                await asyncio.sleep(0.02)
+        return said
+
+    async def phone_command(self, action: str) -> dict[str, Any]:
+        """The phone asks the car, and fetches the time proof that a car without the time wants first."""
+        tried = await self.phone.ask(do="command", action=action)
+        if tried["outcome"] != "time_proof_required":
+            return tried
+        answer = await self.app.post(f"/v1/vehicles/{self.vehicle_id}/time-proofs", {"nonce": tried["time_nonce"]})
+        return await self.phone.ask(do="prove_time", proof=answer["proof"])
+
     async def heard(self, tries: int = 20) -> str | None:
         """The rotating id under which the gateway's radio hears the car now."""
         advertising_key = _raw(self.vehicle["advertising_key"])

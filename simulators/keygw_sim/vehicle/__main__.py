@@ -6,9 +6,10 @@ Prints one JSON line when it advertises::
 
 then one line for each thing that happens (``{"event": "command", ...}``), and obeys JSON lines on stdin:
 
-* ``{"do": "status"}`` -> the body, the revocation list's sequence, the newest receipt.
+* ``{"do": "status"}`` -> the body, the revocation list's sequence, the newest receipt, what the car knows of the time.
 * ``{"do": "set", "body": {"driver_door_open": true}}`` changes the body (``keygw_sim.vehicle.body``).
-* ``{"do": "clock", "offset": -3600}`` makes its clock wrong by that many seconds.
+* ``{"do": "clock", "offset": -3600}`` makes the clock of its dashboard wrong by that many seconds. Nothing hangs on it:
+  the car believes its own seconds since the start, and what the issuer signs.
 * ``{"do": "pair"}`` is somebody in the car who opens pairing mode (``--pair`` does it at the start). The code is shown
   as an event, ``{"event": "pairing_code", "code": "31415926", "expires_in": 120}``; the answer says ``"outcome":
   "open"``, or ``owner_exists`` until an owner has allowed it with the command ``allow_pairing``.
@@ -28,6 +29,7 @@ import logging
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +64,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_NO_RADIO
 
 
+@dataclass(slots=True)
+class Dashboard:
+    """The clock that people in the car see and set. ``offset``: seconds that it is wrong by."""
+
+    offset: float = 0.0
+
+    @property
+    def shows(self) -> float:
+        return time.time() + self.offset
+
+
 async def _run(args: argparse.Namespace) -> int:
     async with contextlib.AsyncExitStack() as stack:
         stop, transport, others = stop_signal(), args.transport, []
@@ -72,12 +85,11 @@ async def _run(args: argparse.Namespace) -> int:
             transport, *others = radio.ready["transports"]
         await asyncio.to_thread(args.state.mkdir, parents=True, exist_ok=True)
         stack.enter_context(InstanceLock(args.state))  # two cars on one flash would be one car with two stories
-        offset = 0.0
+        dashboard = Dashboard()
         brain = load_vehicle(
             args.state,
             args.name,
             seed=args.seed,
-            clock=lambda: time.time() + offset,
             log=lambda what, data: say({"event": what, **data}),
         )
         vehicle = VehicleOnAir(brain, transport)
@@ -85,17 +97,16 @@ async def _run(args: argparse.Namespace) -> int:
         stack.push_async_callback(vehicle.stop)
         say({"ready": True, "vehicle": identity(brain.memory), "state": str(args.state), "free_transports": others})
         if args.pair:
-            say({"did": "pair", **_obey(vehicle, {"do": "pair"})})
+            say({"did": "pair", **_obey(vehicle, dashboard, {"do": "pair"})})
 
         async def obey() -> None:
-            nonlocal offset
             lines = orders()
             while (line := await lines.get()) is not None:
                 try:
                     order = json.loads(line)
                     if order["do"] == "clock":
-                        offset = _offset(order["offset"])
-                    say({"did": order["do"], **_obey(vehicle, order)})
+                        dashboard.offset = _offset(order["offset"])
+                    say({"did": order["do"], **_obey(vehicle, dashboard, order)})
                     await vehicle.flush()
                 except (ValueError, TypeError, KeyError) as error:
                     say({"error": f"cannot do that: {error!r}"})
@@ -123,7 +134,7 @@ def _offset(value: object) -> float:
     return float(value)
 
 
-def _obey(vehicle: VehicleOnAir, order: dict[str, Any]) -> dict[str, Any]:
+def _obey(vehicle: VehicleOnAir, dashboard: Dashboard, order: dict[str, Any]) -> dict[str, Any]:
     brain = vehicle.brain
     match order["do"]:
         case "status" | "clock":
@@ -131,7 +142,9 @@ def _obey(vehicle: VehicleOnAir, order: dict[str, Any]) -> dict[str, Any]:
                 "body": {name: getattr(brain.body, name) for name in Body.__slots__},
                 "list_sequence": brain.memory.list_sequence,
                 "receipt_sequence": brain.memory.receipt_sequence,
-                "now": brain.now,
+                "time": brain.time.state.label,
+                "now": brain.time.at,
+                "clock": dashboard.shows,
             }
         case "set":
             return {"body": brain.set_body(order["body"])}

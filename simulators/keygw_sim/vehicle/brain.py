@@ -30,18 +30,21 @@ from keygw.session.events import (
     ReceiptsStored,
     ReceiptsWanted,
     SignatureNeeded,
+    TimeProofBrought,
 )
+from keygw.session.fast import FastKey
 from keygw.session.identity import rotating_id
 from keygw.session.states import State
 from keygw.session.vehicle import VehicleSession
 from keygw.token.claims import KeyClaims
-from keygw.wire.messages import TIME_NONCE_BYTES, Cmd, FastResult, LinkKind, Reading, Receipts, Res, Result, encode_info
+from keygw.wire.messages import Cmd, FastResult, LinkKind, Reading, Receipts, Res, Result, encode_info
 from keygw.wire.pairing import Credential
 from keygw_sim.vehicle.body import Body
 from keygw_sim.vehicle.fast_keys import FastKeyring
 from keygw_sim.vehicle.flash import Answer, Flash, Memory
 from keygw_sim.vehicle.keeper import Keeper, Log
 from keygw_sim.vehicle.pairing import CODE_SECONDS
+from keygw_sim.vehicle.timekeeper import Moment, Nonce
 
 ROTATION_SECONDS = 900.0
 """A rotating id is advertised for this long at most; every connection also brings a new one."""
@@ -55,7 +58,6 @@ class _Guest:
     info: bytes
     claims: KeyClaims | None = None
     token: bytes = field(default=b"", repr=False)
-    verdict: Outcome = Outcome.NOT_ENROLLED
     """On that key, as RESULT told it last."""
     session_hash: bytes = b""
     link: LinkKind = LinkKind.RELAYED
@@ -69,17 +71,20 @@ class _Guest:
     """Of the pairing code that it was offered."""
     device_key: bytes = b""
     """The one that it enrolled."""
+    nonce: Nonce | None = None
+    """Of the last RESULT. The next one has another, so it serves once."""
+    answered: Outcome = Outcome.DONE
+    """What the last RESULT said."""
 
 
 class Brain:
-    """One vehicle. ``clock``: its own idea of Unix time; ``monotonic``: seconds for the session's timers."""
+    """One vehicle. ``monotonic``: seconds since its start, sleep included; the only clock it has."""
 
     def __init__(
         self,
         memory: Memory,
         flash: Flash,
         random: Random,
-        clock: Callable[[], float],
         monotonic: Callable[[], float],
         log: Log | None = None,
     ) -> None:
@@ -90,7 +95,7 @@ class Brain:
         self._guests: dict[int, _Guest] = {}
         self._proven_at: dict[str, float] = {}
         self._fast_keys = FastKeyring(monotonic)
-        self._keeper = Keeper(memory, flash, random, clock, self._log)
+        self._keeper = Keeper(memory, flash, random, monotonic, self._log)
         self.rotate()
 
     @property
@@ -103,9 +108,9 @@ class Brain:
         return self._keeper.body
 
     @property
-    def now(self) -> int:
-        """Vehicle time, Unix seconds."""
-        return self._keeper.now
+    def time(self) -> Moment:
+        """Vehicle time, and how well it is known."""
+        return self._keeper.time
 
     def rotate(self) -> None:
         """Advertise under a new rotating id from now on."""
@@ -126,7 +131,7 @@ class Brain:
             info,
             self._random,
             self._monotonic(),
-            self._fast_keys.alive,
+            self._usable_fast_keys,
             self._keeper.kept_token,
         )
         self._guests[conn] = _Guest(session, info)
@@ -238,14 +243,11 @@ class Brain:
                 self._answer(guest, claims, verdict, verdict, None)
                 self._tell_all()
             case ListPushed(signed):
-                ack = self._keeper.accept_list(signed)
-                if ack is not None:
-                    guest.session.acknowledge_list(ack)
-                self._fast_keys.keep_only(lambda claims: self._keeper.judge(claims) is Outcome.DONE)
-                self._judge_anew()
-                self._end_concerned()
+                self._on_list(guest, signed)
             case ListWanted():
                 guest.session.give_list(self.memory.list_signed)
+            case TimeProofBrought(signed):
+                self._on_time_proof(guest, signed)
             case PairingAsked() | PairingTried() | Enrolled() | OwnerTokenBrought():
                 self._on_pairing(guest, event)
             case Ended(_, reason):
@@ -283,21 +285,47 @@ class Brain:
         for conn, guest in self._guests.items():
             if guest.session.waiting and guest.claims is not None:
                 verdict = self._keeper.admit(guest.claims, guest.token)
-                if verdict is not guest.verdict:
+                if verdict is not guest.answered:
                     self._answer(guest, guest.claims, verdict, verdict, None)
                     self.dirty.add(conn)
         self._tell_all()
 
     def _answer(self, guest: _Guest, claims: KeyClaims, verdict: Outcome, outcome: Outcome, number: int | None) -> None:
         """RESULT. ``verdict`` on the key: it decides whether the session is open, waits, or is over."""
-        good, guest.verdict = verdict is Outcome.DONE, verdict
+        good, before = verdict is Outcome.DONE, guest.session.talking
         newest = self._keeper.newest_receipt(claims)
-        nonce = self._random(TIME_NONCE_BYTES)
-        result = Result(outcome, number, newest, self.memory.list_sequence, nonce)
+        guest.nonce, guest.answered = self._keeper.time_nonce(), outcome
+        result = Result(
+            outcome, number, newest, self.memory.list_sequence, guest.nonce.value, self._keeper.time.state
+        )  # fmt: skip
         guest.session.answer(result, keep_open=good or verdict.curable)
         guest.subscribed = good and guest.wants_events
-        if good and guest.session.fast_key is not None:
-            self._fast_keys.add(guest.session.fast_key, claims, self.now)
+        if good and not before and guest.session.fast_key is not None:
+            self._fast_keys.add(guest.session.fast_key, claims, self.time.at)
+
+    def _on_list(self, guest: _Guest, signed: bytes) -> None:
+        ack = self._keeper.accept_list(signed)
+        if ack is not None:
+            guest.session.acknowledge_list(ack)
+        self._fast_keys.keep_only(lambda claims: self._keeper.judge(claims) in (Outcome.DONE, *_SLEEPING))
+        self._judge_anew()
+        self._end_concerned()
+
+    def _on_time_proof(self, guest: _Guest, signed: bytes) -> None:
+        """Whatever it is worth, it is answered with the verdict on the key anew, and with another nonce.
+
+        Others that waited for it are told as well. One that shows a list to be withheld ends what it ought to end.
+        """
+        self._keeper.take_time_proof(signed, guest.nonce)
+        claims = _known(guest)
+        verdict = self._keeper.admit(claims, guest.token)
+        self._answer(guest, claims, verdict, verdict, None)
+        self._judge_anew()
+        self._end_concerned()
+
+    def _usable_fast_keys(self) -> list[FastKey]:
+        """Without those that wait for a time proof: FAST_RESULT has no nonce, so they must take the full handshake."""
+        return self._fast_keys.alive(lambda claims: self._keeper.judge(claims) not in _SLEEPING)
 
     def _on_presented_fast(self, conn: int, guest: _Guest, presented: PresentedFast) -> None:
         """Authorised exactly like a CMD, with the claims of the handshake that left the fast key."""
@@ -373,7 +401,7 @@ class Brain:
             news = [signal for signal, value in values.items() if guest.told.get(signal) != value]
             if news and self._keeper.may_read_status(_known(guest)):
                 guest.told = values
-                guest.session.tell([Reading(signal, values[signal], self.now) for signal in news])
+                guest.session.tell([Reading(signal, values[signal], self.time.stamp) for signal in news])
                 self.dirty.add(conn)
 
     def _readings(self, guest: _Guest) -> dict[SignalId, SignalValue]:
@@ -383,6 +411,10 @@ class Brain:
             values[SignalId.PAIRING_OPEN] = self._keeper.pairing.open
             values[SignalId.OWNER_DEVICES] = len(self.memory.owners)
         return values
+
+
+_SLEEPING = (Outcome.TIME_PROOF_REQUIRED, Outcome.LIST_REQUIRED)
+"""Verdicts under which a fast key is not used, and not lost either: they come and go with the car's time."""
 
 
 def _known(guest: _Guest) -> KeyClaims:

@@ -43,9 +43,10 @@ def verify(claims: KeyClaims, chain: Chain, verify_token: VerifyToken, owners: l
     return links
 
 
-def keep(memory: Memory, links: Verified, now: float) -> None:
-    """Remember a verified chain. An older token of a parent never replaces a newer one."""
-    memory.grants = {key_id: kept for key_id, kept in memory.grants.items() if now < kept.grant.expires_at}
+def keep(memory: Memory, links: Verified) -> None:
+    """Remember a verified chain. An older token of a parent never replaces a newer one. What has ended makes room."""
+    floor = memory.time_floor
+    memory.grants = {key_id: kept for key_id, kept in memory.grants.items() if floor < kept.grant.expires_at}
     for child, grant, parent in links:
         known = memory.keys.get(parent.key_id)
         if known is None or known.issued_at <= parent.issued_at:

@@ -28,11 +28,11 @@ class FastKeyring:
         self._now = now
         self._entries: list[_Entry] = []
 
-    def alive(self) -> list[FastKey]:
-        """Those that may still be used, at most 64."""
+    def alive(self, awake: Callable[[KeyClaims], bool]) -> list[FastKey]:
+        """Those that may still be used, at most 64. Those whose claims are not ``awake`` are kept and left out."""
         now = self._now()
         self._entries = [entry for entry in self._entries if now < entry.dies_at and entry.uses < MAX_USES]
-        return [entry.key for entry in self._entries]
+        return [entry.key for entry in self._entries if awake(entry.claims)]
 
     def add(self, key: FastKey, claims: KeyClaims, at: int) -> None:
         """Keep what a full handshake left, for 7 days or the token's rest (``at``: vehicle time).

@@ -99,19 +99,24 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class PairingMemory:
-    """What of owner pairing survives a power cut. No code among it: ``record`` is (w0, L). Times: vehicle time.
+    """What of owner pairing is written down. No code among it: ``record`` is (w0, L).
 
-    ``ticketed``: thumbprint of the device that holds the newest ticket, until its owner token has come.
+    ``opened_at``, ``allowed_until``: seconds since the start, hence of one start alone. ``ticketed``: thumbprint of the
+    device that holds the newest ticket, until its owner token has come.
     """
 
     salt: bytes = b""
     record: bytes = field(default=b"", repr=False)
-    opened_at: int = 0
+    opened_at: float = 0
     tries: int = 0
     approved: bool = False
-    allowed_until: int = 0
+    allowed_until: float = 0
     counter: int = 0
     ticketed: bytes = b""
+
+    def after_reboot(self) -> PairingMemory:
+        """Without what was counted in seconds: nobody can say how many have passed."""
+        return replace(self, record=b"", opened_at=0, allowed_until=0)
 
 
 @dataclass(slots=True)

@@ -24,41 +24,68 @@ from keygw.token.cwt import decode_cwt
 from keygw.token.policy import check_vehicle
 from keygw.token.receipt import receipt_hash, sign_receipt
 from keygw.token.revocation import list_hash, sign_ack, verify_list
+from keygw.token.time_proof import verify_time_proof
 from keygw.token.trust import IssuerKey, TrustedIssuers
 from keygw.wire.messages import Chain, Cmd, LinkKind, Receipts
 from keygw_sim.vehicle import chain, provisioning, rules
 from keygw_sim.vehicle.body import Body
 from keygw_sim.vehicle.flash import COUNTS, RECEIPTS_KEPT, Answer, EnrolledKey, Flash, Memory, StoredReceipt
 from keygw_sim.vehicle.pairing import PairingDesk
+from keygw_sim.vehicle.timekeeper import Moment, Nonce, Timekeeper
 
 REFUSED_KEY_RECEIPTS = 64
 """A key that is refused as such leaves no more receipts once this many of its own are kept."""
 RECEIPTS_A_BATCH = 12
 """Signed receipts of about 180 bytes: a batch stays well inside one 4 KiB message."""
 
+_UNDECIDED = (Outcome.TIME_PROOF_REQUIRED, Outcome.LIST_REQUIRED, Outcome.CHAIN_REQUIRED)
+
 Log = Callable[[str, dict[str, object]], None]
 
 
 class Keeper:
-    """``clock``: the car's own idea of Unix time. ``OSError`` from any method that writes: then nothing has changed."""
+    """``monotonic``: seconds since the start. ``OSError`` from any method that writes: then nothing has changed."""
 
-    def __init__(self, memory: Memory, flash: Flash, random: Random, clock: Callable[[], float], log: Log) -> None:
+    def __init__(self, memory: Memory, flash: Flash, random: Random, monotonic: Callable[[], float], log: Log) -> None:
         self.memory = memory
         self.body = Body(**memory.body)
         self._flash = flash
-        self._clock = clock
+        self._random = random
         self._log = log
+        self._time = Timekeeper(monotonic)
         self._list: RevocationList | None = None
-        self.pairing = PairingDesk(lambda: self.memory, self._durably, random, lambda: self.now, log)
+        self.pairing = PairingDesk(lambda: self.memory, self._durably, random, monotonic, log)
         with self._durably() as draft:
             draft.boot_epoch += 1
+            draft.pairing = draft.pairing.after_reboot()
         if memory.list_signed:
             self._list = verify_list(memory.list_signed, self._issuers(), memory.vehicle_id)
 
     @property
-    def now(self) -> int:
-        """Vehicle time: the clock, but never before what the issuer has signed."""
-        return max(int(self._clock()), self.memory.time_floor)
+    def time(self) -> Moment:
+        """What the car knows of the time now."""
+        return self._time.moment(self.memory.time_floor, self.memory.list_sequence)
+
+    def time_nonce(self) -> Nonce:
+        """A fresh one, for one time proof of one session."""
+        return self._time.nonce(self._random)
+
+    def take_time_proof(self, signed: bytes, nonce: Nonce | None) -> None:
+        """Believe it if it is for that nonce, in time. ``ProtocolError`` for one that does not verify."""
+        try:
+            proof = verify_time_proof(signed, self._issuers(), self.memory.vehicle_id)
+        except TokenError as error:
+            raise ProtocolError("the time proof does not verify", code=error.code) from error
+        refusal = self._time.refusal(proof, nonce)
+        if refusal is not None:
+            self._log("time_proof_refused", {"reason": refusal})
+            return
+        with self._durably() as draft:
+            draft.time_floor = max(draft.time_floor, proof.time)
+        self._time.accept(proof)
+        self._log("time_proven", {"time": self.time.state.label})
+        if self.time.withheld:
+            self._log("list_withheld", {"has": self.memory.list_sequence, "needs": proof.list_sequence})
 
     # -- keys --------------------------------------------------------------------------------------------------
 
@@ -70,7 +97,7 @@ class Keeper:
 
     def judge(self, claims: KeyClaims) -> Outcome:
         """``DONE`` if the key is good here and now."""
-        return rules.judge_key(claims, self.memory, self._list, self.now)
+        return rules.judge_key(claims, self.memory, self._list, self.time)
 
     def may_read_status(self, claims: KeyClaims) -> bool:
         return self.judge(claims) is Outcome.DONE and bool(Entitlement.STATUS_READ & chain.rights(claims, self.memory))
@@ -82,10 +109,10 @@ class Keeper:
     def admit(self, claims: KeyClaims, token: bytes) -> Outcome:
         """The verdict on a key that proves itself. A good one is remembered for its children.
 
-        The owner token of the ticketed device makes it an owner's, whichever road it came by. What has ended makes
-        room. An older token never replaces a newer. ``token``: the one that says so.
+        The owner token of the ticketed device makes it an owner's, whichever road it came by. An older token never
+        replaces a newer. What the floor has ended makes room: it can never be good again, so nobody can ask what was
+        answered to it. ``token``: the one that says so.
         """
-        now = self.now
         verdict = self.judge(claims)
         pairs = verdict is Outcome.NOT_ENROLLED and self.pairing.awaits(claims)
         if verdict is not Outcome.DONE and not pairs:
@@ -93,14 +120,14 @@ class Keeper:
         with self._durably() as draft:
             if pairs:
                 self.pairing.take_owner(draft)
-            for key_id in [key_id for key_id, entry in draft.keys.items() if now >= entry.expires_at]:
+            draft.time_floor = max(draft.time_floor, claims.issued_at)  # the issuer signed that it was then already
+            for key_id in [key_id for key_id, entry in draft.keys.items() if draft.time_floor >= entry.expires_at]:
                 draft.tokens.pop(draft.keys.pop(key_id).index, None)
                 draft.answers.pop(key_id, None)
             known = draft.keys.get(claims.key_id)
             if known is None or known.issued_at <= claims.issued_at:
                 draft.keys[claims.key_id] = EnrolledKey.of(claims)
                 draft.tokens[claims.index] = token
-            draft.time_floor = max(draft.time_floor, claims.issued_at)  # the issuer signed that it was then already
         if pairs:
             self._log("owner_paired", {"key": claims.key_id, "owners": len(self.memory.owners)})
         return Outcome.DONE
@@ -113,15 +140,15 @@ class Keeper:
             self._log("chain_refused", {"key": claims.key_id, "code": error.code, "why": str(error)})
             return Outcome.CHAIN_REFUSED
         after = self.memory.draft()
-        chain.keep(after, links, self.now)
-        verdict = rules.judge_key(claims, after, self._list, self.now)
+        chain.keep(after, links)
+        verdict = rules.judge_key(claims, after, self._list, self.time)
         if verdict is Outcome.CHAIN_REQUIRED:  # a parent has a newer token here, which covers less
             self._log("chain_refused", {"key": claims.key_id, "code": "grant_outlived"})
             return Outcome.CHAIN_REFUSED
         if verdict is not Outcome.DONE and not verdict.curable:
             return verdict
         with self._durably() as draft:
-            chain.keep(draft, links, self.now)
+            chain.keep(draft, links)
         return self.admit(claims, token)
 
     # -- commands ----------------------------------------------------------------------------------------------
@@ -148,7 +175,10 @@ class Keeper:
             outcome = Outcome.NOT_ENTITLED  # an entitlement can be shared; being an owner cannot
         if outcome is Outcome.DONE and fast and command.action not in FAST_ACTIONS:
             return self._refuse(claims, command, Outcome.FULL_HANDSHAKE_REQUIRED, session_hash)
-        if outcome is Outcome.DONE and rules.list_too_old(command.action, claims, self._list, self.now):
+        verdict = rules.judge_time(claims, command.action, self.time)
+        if outcome is Outcome.DONE and verdict is not Outcome.DONE:
+            return self._refuse(claims, command, verdict, session_hash)
+        if outcome is Outcome.DONE and rules.list_too_old(command.action, claims, self._list, self.time.at):
             return self._refuse(claims, command, Outcome.LIST_STALE, session_hash)
         if outcome is Outcome.DONE and not pairing:
             outcome = body.apply(command.action)
@@ -165,12 +195,14 @@ class Keeper:
 
     def _refuse(self, claims: KeyClaims, command: Cmd, verdict: Outcome, session_hash: bytes) -> Answer:
         """The verdict on the key itself, or on how it came. It is not remembered for the number: a key that is
-        resumed, a device that takes the full handshake or brings a fresh list may ask again.
+        resumed, a device that takes the full handshake, or brings a proof or a fresh list, may ask again.
+
+        Where only a proof, a list or the chain is missing nothing has been decided, and there is no receipt: the next
+        one is the command's.
         """
         sequence = 0
-        decided = verdict is not Outcome.CHAIN_REQUIRED  # the same number comes again behind the chain: one receipt
         told = sum(receipt.key_id == claims.key_id for receipt in self.memory.receipts)
-        if decided and told < REFUSED_KEY_RECEIPTS:
+        if verdict not in _UNDECIDED and told < REFUSED_KEY_RECEIPTS:
             with self._durably() as draft:
                 sequence = self._write_receipt(draft, claims, command, verdict, self.body, session_hash)
         self._log("command", {"key": claims.key_id, "action": command.action.label, "outcome": verdict.label})
@@ -194,7 +226,7 @@ class Keeper:
             boot_epoch=draft.boot_epoch,
             session=session_hash,
             previous=draft.receipt_hash,
-            at=self.now,
+            at=self.time.stamp,
             signer=draft.signer,
         )
         draft.receipt_sequence, draft.receipt_hash = sequence, receipt_hash(signed)

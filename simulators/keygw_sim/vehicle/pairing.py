@@ -1,9 +1,9 @@
 """The car's pairing desk: shows a code, counts the tries, signs the ticket, takes in the owner.
 
 Rules (``protocols/owner_pairing``): somebody in the car opens pairing mode; an owned car opens only after an owner has
-allowed it in a session of its own; the code lives 120 seconds by the car's clock and serves once; a try is counted
-before the car's answer to it leaves; after five tries the mode is closed until somebody opens it again. Nothing of this
-is forgotten when the power goes.
+allowed it in a session of its own; the code lives 120 seconds and serves once; a try is counted before the car's answer
+to it leaves; after five tries the mode is closed until somebody opens it again. Seconds are counted since the start, so
+the power's end ends a code and a permission; a ticket and an owner outlive it.
 """
 
 from __future__ import annotations
@@ -40,26 +40,25 @@ class PairingDesk:
         memory: Callable[[], Memory],
         durably: Callable[[], AbstractContextManager[Memory]],
         random: Random,
-        now: Callable[[], int],
+        monotonic: Callable[[], float],
         log: Callable[[str, dict[str, object]], None],
     ) -> None:
         self._memory = memory
         self._durably = durably
         self._random = random
-        self._now = now
+        self._monotonic = monotonic
         self._log = log
 
     @property
     def shown(self) -> bool:
-        """Whether a code is shown. A clock that went back to before it was shown ends it as well."""
+        """Whether a code is shown."""
         pairing = self._memory().pairing
-        return bool(pairing.record) and pairing.opened_at <= self._now() < pairing.opened_at + CODE_SECONDS
+        return bool(pairing.record) and self._monotonic() < pairing.opened_at + CODE_SECONDS
 
     @property
     def _allowed(self) -> bool:
-        """Whether an owner's permission is in force. As with the code, a clock from before it does not revive it."""
-        until = self._memory().pairing.allowed_until
-        return until - ALLOWED_SECONDS <= self._now() < until
+        """Whether an owner's permission is in force."""
+        return self._monotonic() < self._memory().pairing.allowed_until
 
     @property
     def open(self) -> bool:
@@ -71,7 +70,7 @@ class PairingDesk:
 
         An older code, and a ticket that was never used, end with it.
         """
-        memory, now = self._memory(), self._now()
+        memory, now = self._memory(), self._monotonic()
         approved = self._allowed
         if memory.owners and not approved:
             raise Conflict("the car has an owner, who must allow pairing first", code="owner_exists")
@@ -85,7 +84,7 @@ class PairingDesk:
 
     def allow(self, draft: Memory) -> None:
         """An owner says, in a session of its own, that pairing mode may be opened once."""
-        draft.pairing = replace(draft.pairing, allowed_until=self._now() + ALLOWED_SECONDS)
+        draft.pairing = replace(draft.pairing, allowed_until=self._monotonic() + ALLOWED_SECONDS)
 
     def salt(self) -> bytes:
         """For PAIR_OFFER. ``ProtocolError`` if nobody may try."""
@@ -133,21 +132,13 @@ class PairingDesk:
             draft.owners.append(device)
 
     def tick(self) -> bool:
-        """Forget a code, and a permission, whose time is over; whether there was a code.
-
-        Both are wiped from flash, or a clock set back later would bring them back. After the fifth try the proof may be
-        under way.
-        """
+        """Forget a code whose time is over; whether there was one. After the fifth try the proof may be under way."""
+        if not self._memory().pairing.record or self.shown:
+            return False
         try:
-            pairing = self._memory().pairing
-            if pairing.allowed_until and not self._allowed:
-                with self._durably() as draft:
-                    draft.pairing = replace(pairing, allowed_until=0)
-            if not pairing.record or self.shown:
-                return False
             self._end("expired")
         except OSError:
-            return False  # it is over by the clock in any case; the next tick clears it away
+            return False  # its time is over in any case; the next tick clears it away
         return True
 
     def _end(self, reason: str) -> None:

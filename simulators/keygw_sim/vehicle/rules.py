@@ -8,17 +8,58 @@ from keygw.model.digital_key import Role
 from keygw.model.entitlement import Entitlement
 from keygw.model.revocation import RevocationList
 from keygw.token.claims import KeyClaims
-from keygw.wire.messages import LinkKind
+from keygw.wire.messages import LinkKind, TimeState
 from keygw_sim.vehicle import chain
 from keygw_sim.vehicle.flash import Memory
+from keygw_sim.vehicle.timekeeper import Moment
+
+_ALL = frozenset(Action)
+_NONE: frozenset[Action] = frozenset()
+WHAT_TIME_ALLOWS: dict[TimeState, tuple[frozenset[Action], frozenset[Action]]] = {
+    # of an owner's key            of a key that was shared (friend, service)
+    TimeState.TRUSTED: (_ALL, _ALL),
+    TimeState.DUE: (_ALL, _ALL),
+    TimeState.FLOOR: (_ALL - {Action.ALLOW_PAIRING}, _NONE),
+    TimeState.UNKNOWN: (_ALL - {Action.ALLOW_PAIRING}, _NONE),
+}
+"""What is left of a key's rights in each state. A key of which nothing is left waits for a time proof.
+
+An owner is not locked out by a car that has lost the time. But who makes a new owner must not be one that ended long
+ago, and the proof also says that the car has the newest list.
+"""
 
 
-def judge_key(claims: KeyClaims, memory: Memory, listed: RevocationList | None, now: float) -> Outcome:
-    """``DONE`` if the key is good here and now, else why not. Asked at authentication and before every command."""
+def judge_key(claims: KeyClaims, memory: Memory, listed: RevocationList | None, time: Moment) -> Outcome:
+    """``DONE`` if the key is good here and now, else why not. Asked at authentication and before every command.
+
+    What no proof can turn comes first: beyond the floor a key has ended in every state.
+    """
+    now = max(time.at, claims.issued_at)  # the issuer signed that it was then already
     if now >= claims.expires_at:
         return Outcome.KEY_EXPIRED
-    if now < claims.not_before:
+    if time.known and now < claims.not_before:
         return Outcome.KEY_NOT_YET_VALID
+    verdict = _judge_standing(claims, memory, listed, now)
+    if verdict is Outcome.DONE and (now < claims.not_before or not _allowed(claims, time)):
+        return _wanted(time)
+    return verdict
+
+
+def judge_time(claims: KeyClaims, action: Action, time: Moment) -> Outcome:
+    """``DONE`` if what the car knows of the time is enough for that action of a good key."""
+    return Outcome.DONE if action in _allowed(claims, time) else _wanted(time)
+
+
+def _allowed(claims: KeyClaims, time: Moment) -> frozenset[Action]:
+    return WHAT_TIME_ALLOWS[time.state][claims.role is not Role.OWNER]
+
+
+def _wanted(time: Moment) -> Outcome:
+    return Outcome.LIST_REQUIRED if time.withheld else Outcome.TIME_PROOF_REQUIRED
+
+
+def _judge_standing(claims: KeyClaims, memory: Memory, listed: RevocationList | None, now: int) -> Outcome:
+    """List, enrolment and ancestors."""
     if listed is not None:
         if claims.index in listed.revoked or claims.epoch < listed.min_epoch or claims.issued_at < listed.issued_before:
             return Outcome.KEY_REVOKED

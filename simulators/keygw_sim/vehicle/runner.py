@@ -110,13 +110,20 @@ def load_vehicle(
     name: str,
     *,
     seed: str | None = None,
-    clock: Callable[[], float] = time.time,
     log: Callable[[str, dict[str, object]], None] | None = None,
 ) -> Brain:
     """The car kept in ``folder``, made at the first start. ``seed`` repeats its identity, never its sessions."""
     flash = Flash(folder)
     memory = flash.load() or new_vehicle(name, chance(seed, f"vehicle {name}"))
-    return Brain(memory, flash, os.urandom, clock, time.monotonic, log)
+    return Brain(memory, flash, os.urandom, uptime, log)
+
+
+def uptime() -> float:
+    """Seconds that only ever grow and count sleep as well, where the system tells them: trust in the time needs that.
+
+    Linux leaves a laptop's sleep out of its monotonic clock, and has another one with it.
+    """
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 def identity(memory: Memory) -> dict[str, str]:

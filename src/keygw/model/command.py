@@ -51,9 +51,11 @@ class Outcome(OpenEnum):
     NOT_ENTITLED = 20
     NOT_ENROLLED = 21
     PARENT_ENDED = 22
+    TIME_PROOF_REQUIRED = 23
     CHAIN_REQUIRED = 24
     """A shared key whose grants this vehicle has not verified (yet), or that is not what they allow."""
-    CHAIN_REFUSED = 25
+    LIST_REQUIRED = 25
+    CHAIN_REFUSED = 26
     """The grants that the device brought do not hold."""
     DOOR_OPEN = 32
     VEHICLE_ASLEEP = 33
@@ -78,7 +80,9 @@ class Outcome(OpenEnum):
         return self in _CURABLE
 
 
-_CURABLE = frozenset({Outcome.KEY_SUSPENDED, Outcome.CHAIN_REQUIRED})
+_CURABLE = frozenset(
+    {Outcome.KEY_SUSPENDED, Outcome.TIME_PROOF_REQUIRED, Outcome.LIST_REQUIRED, Outcome.CHAIN_REQUIRED}
+)
 
 
 class CommandState(StrEnum):

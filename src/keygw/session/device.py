@@ -178,6 +178,10 @@ class DeviceSession(Session):
         """Ask for the vehicle's revocation list."""
         self._send_sealed(MessageType.RL_GET, b"")
 
+    def prove_time(self, signed: bytes) -> None:
+        """Carry a time proof to the vehicle, for the nonce of the last RESULT; ``Answered`` follows."""
+        self._send_sealed(MessageType.TIME_PROOF, signed)
+
     def ask_receipts(self, after: int) -> None:
         self._send_sealed(MessageType.RECEIPT_GET, messages.encode_sequence(after))
 

@@ -131,6 +131,13 @@ class ListPushed:
 
 
 @dataclass(frozen=True, slots=True)
+class TimeProofBrought:
+    """Vehicle: a signed time proof, not yet verified. Answer with ``answer``."""
+
+    signed: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class ListAcknowledged:
     """Device: the vehicle's signed acknowledgement, not yet verified."""
 
@@ -226,6 +233,7 @@ Event = (
     | ReceiptsStored
     | ChainBrought
     | ListPushed
+    | TimeProofBrought
     | ListAcknowledged
     | ListWanted
     | ListGiven

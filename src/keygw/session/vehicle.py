@@ -23,6 +23,7 @@ from keygw.session.events import (
     ReceiptsStored,
     ReceiptsWanted,
     SignatureNeeded,
+    TimeProofBrought,
 )
 from keygw.session.fast import SECRET_BYTES, FastKey
 from keygw.session.identity import vehicle_credential
@@ -98,7 +99,8 @@ class VehicleSession(PairingVehicle):
     def answer(self, result: Result, keep_open: bool) -> None:
         """Send RESULT; a refused key gets its precise reason, and then the session is over.
 
-        A verdict that the device may turn keeps it open, ``waiting``; the verdict anew is another RESULT.
+        A verdict that the device may turn keeps it open, ``waiting``; the verdict anew is another RESULT. A time proof
+        is answered with one as well.
         """
         self._send_sealed(MessageType.RESULT, result.encode())
         self._waiting = keep_open and result.outcome.curable
@@ -174,6 +176,8 @@ class VehicleSession(PairingVehicle):
                 if self._unseal(message_type, body):
                     raise ProtocolError("RL_GET says nothing")
                 return [ListWanted()]
+            case MessageType.TIME_PROOF:
+                return [TimeProofBrought(self._unseal(message_type, body))]
         return super()._on_message(message_type, body, now)
 
     def _on_fast(self, asked: Fast, now: float) -> list[Event]:

@@ -66,6 +66,7 @@ class Car:
         """By key token, in memory alone: hosted devices do not persist them, and a new token needs a new handshake."""
         self.kept: dict[str, bytes] = {}
         """By digital key, the token that the vehicle has accepted and keeps: it need not travel again."""
+        self._measured = 0.0
         self._conversation: Conversation | None = None
         self._air = air
         self._books = books
@@ -108,6 +109,7 @@ class Car:
         meter.connect_ms = (time.monotonic() - started) * 1000
         self._conversation = conversation
         self.readings = {}
+        self._measured = 0.0
         self._tell(LinkStatus(self.vehicle_id, "connected", key_id, meter.connect_ms))
         return conversation
 
@@ -165,9 +167,11 @@ class Car:
             self._tell(replace(self.measured(), state="disconnected"))
 
     def _heard(self, readings: tuple[Reading, ...]) -> None:
+        """What came later over one link was not measured earlier, though the vehicle may learn the time in between."""
         now = self._clock()
         self.readings.update((reading.signal, reading.value) for reading in readings)
-        self._on_signal(self.vehicle_id, [Signal(r.signal, r.value, float(r.at), now) for r in readings])
+        self._measured = max(self._measured, *(float(reading.at) or now for reading in readings))
+        self._on_signal(self.vehicle_id, [Signal(r.signal, r.value, self._measured, now) for r in readings])
 
     def _tell(self, status: LinkStatus) -> None:
         self.status = status

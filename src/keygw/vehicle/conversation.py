@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -95,6 +95,7 @@ class Conversation:
         """As it was when the last answer came: what came after that (events) is not the answer's cost."""
         self.handshake_ms: float | None = None
         self.result: Result | None = None
+        """The latest: the vehicle's verdict on the key, what it knows of the time, and a nonce to prove it with."""
         self.refused = False
         """Whether the vehicle, or who spoke in its place, refused before it said anything of the key."""
         self.brought_chain = False
@@ -211,7 +212,7 @@ class Conversation:
         assert isinstance(event, Answered)  # noqa: S101 - see authenticate
         if first is None or event.result.outcome is not Outcome.DONE:
             return event.result
-        self._still_in_time()
+        self.check_time()
         self.proof_sent = True
         response = await self.command(first)
         return replace(event.result, outcome=response.outcome, number=response.number, receipt=response.receipt)
@@ -239,7 +240,7 @@ class Conversation:
     async def _hurry(self, key: FastKey, command: Cmd) -> FastResult | None:
         """FAST; ``None`` if the vehicle does not know the key (any more)."""
         await self._freshen()
-        self._still_in_time()
+        self.check_time()
         started = self._clock()
         waiting = self._expect(AnsweredFast)
         self.session.begin_fast(self._clock(), key, command)
@@ -278,6 +279,28 @@ class Conversation:
         event = await self._exchange(waiting)
         assert isinstance(event, ListGiven)  # noqa: S101 - see authenticate
         return event.signed
+
+    async def prove_time(self, signed: bytes) -> Result:
+        """Carry a time proof for the nonce of ``result``; returns the RESULT that answers it, with the next nonce."""
+        self._check()
+        waiting = self._expect(Answered)
+        self.session.prove_time(signed)
+        event = await self._exchange(waiting)
+        assert isinstance(event, Answered)  # noqa: S101 - see authenticate
+        return event.result
+
+    async def verdict_after(self, bring: Awaitable[bool]) -> Result | None:
+        """The RESULT that a waiting vehicle sends once what was brought has turned its verdict; ``None`` if ``bring``
+        says that there was nothing to bring."""
+        waiting = self._expect(Answered)
+        try:
+            if not await bring:
+                return None
+            event = await self._take(waiting, ANSWER_SECONDS)
+        finally:
+            self._waiting.pop(Answered, None)
+        assert isinstance(event, Answered)  # noqa: S101 - see authenticate
+        return event.result
 
     async def receipts(self, after: int) -> Receipts:
         """One batch of signed receipts with a sequence above ``after``, not yet verified."""
@@ -338,7 +361,7 @@ class Conversation:
     async def _on_event(self, event: Event) -> None:
         match event:
             case SignatureNeeded(message):
-                self._still_in_time()
+                self.check_time()
                 self.session.sign(self._signer.sign(message))
                 self.proof_sent = True
                 await self._flush()
@@ -370,7 +393,8 @@ class Conversation:
         self._round_trips += 1
         self.answered = self.tally
 
-    def _still_in_time(self) -> None:
+    def check_time(self) -> None:
+        """``LinkError`` command_expired once a command may not leave any more."""
         if self.leave_by is not None and self._clock() > self.leave_by:
             raise LinkError("the command's time passed before it could leave", code="command_expired")
 

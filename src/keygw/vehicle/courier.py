@@ -1,18 +1,22 @@
-"""Carries what must travel on any contact: the revocation list to the car, and the car's receipts home."""
+"""Carries what must travel on any contact: revocation list and time proof to the car, the car's receipts home."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
 
+from keygw.model.command import Outcome
 from keygw.model.errors import KeygwError, ProtocolError, TokenError
 from keygw.model.receipt import Receipt
 from keygw.vehicle.car import Car
 from keygw.vehicle.conversation import Conversation
 from keygw.vehicle.ports import Books
+from keygw.wire.messages import TimeState
 
 MAX_BATCHES = 256
 """More than a car keeps; one that claims still more is not telling the truth."""
+MOST_CURES = 4
+"""A proof and a list, and a proof once more where the nonce had grown old."""
 
 
 class Courier:
@@ -72,6 +76,38 @@ class Courier:
         with contextlib.suppress(KeygwError):
             await self.deliver(car, conversation)
 
+    async def cure(self, car: Car, conversation: Conversation, verdict: Outcome) -> Outcome:
+        """Bring the vehicle what its verdict asks for, as far as we have it; returns the verdict then.
+
+        ``KeygwError`` from link, car and books.
+        """
+        for _ in range(MOST_CURES):
+            if verdict is Outcome.TIME_PROOF_REQUIRED and conversation.result is not None:
+                verdict = await self._prove_time(car, conversation)
+            elif verdict is Outcome.LIST_REQUIRED and conversation.waiting:
+                told = await conversation.verdict_after(self.deliver(car, conversation))
+                if told is None:
+                    break
+                verdict = told.outcome
+            elif verdict is Outcome.LIST_REQUIRED and await self.deliver(car, conversation):
+                return Outcome.DONE  # the key was good all the while; it was the command that needed the list
+            else:
+                break
+        return verdict
+
+    async def keep_time(self, car: Car, conversation: Conversation) -> None:
+        """Bring a vehicle that wants one a time proof. What fails here is left to the next contact."""
+        if wants_time(conversation):
+            with contextlib.suppress(KeygwError):
+                await self._prove_time(car, conversation)
+
+    async def _prove_time(self, car: Car, conversation: Conversation) -> Outcome:
+        told = conversation.result
+        if told is None:
+            raise ProtocolError("a session of the fast path has no nonce for a time proof")
+        proof = await self._books.time_proof(car.vehicle_id, told.time_nonce)
+        return (await conversation.prove_time(proof)).outcome
+
     async def _record(self, car: Car, signed: bytes) -> Receipt:
         try:
             receipt = await self._books.record_receipt(car.vehicle_id, signed)
@@ -85,6 +121,12 @@ def _ahead(car: Car, sequence: int) -> bool:
     """Whether the vehicle has said in this session that it has a newer list."""
     told = car.status.list_sequence
     return car.status.up and told is not None and told > sequence
+
+
+def wants_time(conversation: Conversation) -> bool:
+    """Whether the vehicle has said in this session, at the last, that it would take a time proof."""
+    told = conversation.result
+    return conversation.authenticated and told is not None and told.time is not TimeState.TRUSTED
 
 
 def _behind(car: Car, sequence: int) -> bool:

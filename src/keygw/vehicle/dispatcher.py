@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from keygw.model.command import AuthorizedCommand, Command, CommandState, Outcome
-from keygw.model.errors import Conflict, KeygwError, LinkError, ProtocolError
+from keygw.model.errors import Conflict, KeygwError, LinkError, ProtocolError, StoreError
 from keygw.model.receipt import Receipt
 from keygw.vehicle.car import Car, Meter, reason_of
-from keygw.vehicle.conversation import Conversation, Road
+from keygw.vehicle.conversation import Conversation, Reply, Road
 from keygw.vehicle.courier import Courier
 from keygw.vehicle.expectation import contradicts
 from keygw.vehicle.values import CommandResult, Measures
@@ -23,6 +24,9 @@ from keygw.wire.messages import Cmd
 OnState = Callable[[CommandState, str | None], Awaitable[None]]
 MARGIN_SECONDS = 0.25
 """Kept back from a command's life when reaching for the car, so that its end is told within that life."""
+
+MOST_ASKED_AGAIN = 2
+"""Once when the car knows the time, and once when it has the list that the time proof asks for."""
 
 
 class Dispatcher:
@@ -63,6 +67,7 @@ class Dispatcher:
                 conversation = await self._reach(car, command, meter)
                 conversation.leave_by = leave_by
                 reply = await conversation.ask(asked)
+            reply = await self._cured(car, conversation, asked, reply)
         except KeygwError as error:
             sent = sent or conversation.proof_sent
             state = CommandState.UNKNOWN if sent else CommandState.FAILED
@@ -89,6 +94,29 @@ class Dispatcher:
     async def _reach(self, car: Car, command: Command, meter: Meter) -> Conversation:
         left = command.expires_at - self._clock() - MARGIN_SECONDS
         return await car.reach(command.key_id, left, meter, command.action)
+
+    async def _cured(self, car: Car, conversation: Conversation, asked: Cmd, reply: Reply) -> Reply:
+        """A car that first wants to know the time, or a newer list, gets that and is asked again.
+
+        With the same number, in the same session: what it has answered that way it has not done.
+        """
+        for _ in range(MOST_ASKED_AGAIN):
+            if reply.outcome not in (Outcome.TIME_PROOF_REQUIRED, Outcome.LIST_REQUIRED):
+                break
+            conversation.proof_sent = False  # it has answered that it did nothing
+            if reply.list_sequence is not None:
+                car.list_known(reply.list_sequence)
+            try:
+                verdict = await self._courier.cure(car, conversation, reply.outcome)
+            except StoreError:
+                break
+            if verdict is not Outcome.DONE:
+                return replace(reply, outcome=verdict)
+            conversation.check_time()
+            conversation.proof_sent = True
+            response = await conversation.command(asked)
+            reply = replace(reply, outcome=response.outcome, receipt=response.receipt)
+        return reply
 
     async def _conclude(
         self,

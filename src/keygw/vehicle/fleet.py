@@ -15,7 +15,7 @@ from keygw.model.signal import Signal, SignalId
 from keygw.session.identity import recognises
 from keygw.vehicle.car import Car, Meter
 from keygw.vehicle.conversation import Conversation
-from keygw.vehicle.courier import Courier
+from keygw.vehicle.courier import Courier, wants_time
 from keygw.vehicle.dispatcher import Dispatcher, OnState
 from keygw.vehicle.pairing import PairingTask, pair
 from keygw.vehicle.ports import Air, Books
@@ -55,11 +55,15 @@ class Fleet:
         self._courier = Courier(books, on_receipt, on_alert)
         self._dispatcher = Dispatcher(self._courier, clock)
         self._cars: dict[str, Car] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Fleet:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         for car in self._cars.values():
             await car.leave()
         await self._air.close()
@@ -96,6 +100,7 @@ class Fleet:
             return await self._dispatcher.run(car, authorized, on_state)
         finally:
             car.lock.release()
+            self._keep_time(car)
 
     async def settle(self, vehicle_id: str, key_id: str) -> None:
         """Fetch the receipts not yet stored; whoever waits hears of them through ``on_receipt``. ``LinkError``."""
@@ -184,6 +189,19 @@ class Fleet:
                 raise LinkError(str(error), code="vehicle_not_trusted", retryable=False) from error
             raise
 
+    def _keep_time(self, car: Car) -> None:
+        """Bring a car that wants one a time proof: behind the command, whose answer must not wait for it."""
+
+        async def bring() -> None:
+            async with car.lock:
+                if car.conversation is not None:
+                    await self._courier.keep_time(car, car.conversation)
+
+        if car.conversation is not None and wants_time(car.conversation):
+            task = asyncio.create_task(bring(), name=f"time proof for {car.vehicle_id}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
     async def _session(self, car: Car, key_id: str, *, may_wait: bool = False) -> Conversation:
         """An authenticated conversation; ``LinkError`` also if the car refuses the key.
 
@@ -193,10 +211,13 @@ class Fleet:
         if not conversation.authenticated:
             result = await conversation.authenticate()
             car.answered(conversation)
+            if conversation.waiting and not may_wait:
+                await self._courier.cure(car, conversation, result.outcome)
             if not conversation.authenticated and not (may_wait and conversation.waiting):
                 await car.leave()
                 raise LinkError(f"the vehicle refused the key: {result.outcome.label}", code=result.outcome.label)
             await self._courier.reconcile(car, conversation)
+            await self._courier.keep_time(car, conversation)
         return conversation
 
     def _car(self, vehicle_id: str) -> Car:

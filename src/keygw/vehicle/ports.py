@@ -125,6 +125,9 @@ class Books(Protocol):
     async def acknowledge_list(self, vehicle_id: str, ack: bytes) -> object:
         """Verify and record RL_ACK; durable when it returns. ``TokenError`` for a forged one."""
 
+    async def time_proof(self, vehicle_id: str, nonce: bytes) -> bytes:
+        """The issuer's signed word what time it is, for that vehicle and the 8-byte nonce it gave out."""
+
     async def record_receipt(self, vehicle_id: str, signed: bytes) -> Receipt:
         """Verify and record; durable when it returns. ``TokenError`` for a forged one."""
 

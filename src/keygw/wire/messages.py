@@ -51,6 +51,7 @@ class MessageType(OpenEnum):
     RECEIPT_ACK = 0x35
     RL_PUSH = 0x40
     RL_ACK = 0x41
+    TIME_PROOF = 0x42
     CRED_PUT = 0x43
     RL_GET = 0x46
     RL_GIVE = 0x47
@@ -77,6 +78,18 @@ class LinkKind(OpenEnum):
     DIRECT = 0
     RELAYED = 1
     HOSTED = 2
+
+
+class TimeState(OpenEnum):
+    """What the vehicle knows of the time. Whatever is not TRUSTED, an unknown one too, wants a time proof."""
+
+    TRUSTED = 0
+    DUE = 1
+    """Trusted, but the last proof is of yesterday: a new one is welcome."""
+    FLOOR = 2
+    """It only knows that it cannot be earlier than what the issuer has signed."""
+    UNKNOWN = 3
+    """It has never seen a signature of the issuer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +169,8 @@ class Result:
     """V>D, first message of the channel; it confirms the keys.
 
     ``outcome`` answers the key and, if ``number`` is set, the first command. ``receipt``: sequence of the newest one,
-    ``list_sequence``: revocation list in force, ``time_nonce``: 8 bytes, single use.
+    ``list_sequence``: revocation list in force, ``time_nonce``: 8 bytes, single use, for a time proof, ``time``:
+    whether one is wanted.
     """
 
     outcome: Outcome
@@ -164,19 +178,23 @@ class Result:
     receipt: int
     list_sequence: int
     time_nonce: bytes
+    time: TimeState
 
     def encode(self) -> bytes:
-        return cbor.encode([int(self.outcome), self.number, self.receipt, self.list_sequence, self.time_nonce])
+        return cbor.encode(
+            [int(self.outcome), self.number, self.receipt, self.list_sequence, self.time_nonce, int(self.time)]
+        )
 
     @classmethod
     def decode(cls, body: bytes) -> Result:
-        outcome, number, receipt, sequence, nonce = _array(cbor.decode(body), 5)
+        outcome, number, receipt, sequence, nonce, time = _array(cbor.decode(body), 6)
         return cls(
             Outcome(_uint(outcome, CODES)),
             None if number is None else _uint(number, 2**32),
             _uint(receipt, 2**32),
             _uint(sequence, 2**32),
             _bytes(nonce, TIME_NONCE_BYTES),
+            TimeState(_uint(time, 2**8)),
         )
 
 
@@ -263,7 +281,7 @@ class Res:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One signal of an EVENT; ``at``: vehicle time, Unix seconds."""
+    """One signal of an EVENT; ``at``: vehicle time, Unix seconds, 0 while the vehicle does not know the time."""
 
     signal: SignalId
     value: SignalValue

@@ -103,9 +103,8 @@ def _brain(script: bytes) -> State:
     """An owner's channel with anything in it. A frame that is refused leaves the flash as it was, and others alive."""
     garage = _garage()
     memory = garage.brain.memory.draft()
-    brain = garage.brain = Brain(
-        memory, Flash(garage.folder), garage.random, lambda: garage.time, lambda: garage.monotonic
-    )
+    brain = garage.brain = Brain(memory, Flash(garage.folder), garage.random, lambda: garage.monotonic)
+    garage.trust()
     other, guest = garage.visit("friend"), garage.visit("owner")
     other.prove()
     guest.prove()
@@ -129,7 +128,7 @@ def _brain(script: bytes) -> State:
     if not brain.authenticated(other.conn):
         raise Broken("another session has died of it")
     ended = State.OPEN if brain.authenticated(guest.conn) else State.CLOSED
-    garage.brain = Brain(memory, Flash(garage.folder), garage.random, lambda: garage.time, lambda: garage.monotonic)
+    garage.brain = Brain(memory, Flash(garage.folder), garage.random, lambda: garage.monotonic)
     return ended
 
 
@@ -148,6 +147,8 @@ def _scripts() -> Iterator[bytes]:
     for chained in _chains():
         yield Step(Kind.SEALED, bytes((MessageType.CRED_PUT,)) + chained).encode()
     yield Step(Kind.SEALED, bytes((MessageType.RL_PUSH,)) + garage.office.sign_list(garage.vehicle, 5)).encode()
+    proof = garage.office.prove_time(garage.vehicle, bytes(8), garage.time, 9)
+    yield Step(Kind.SEALED, bytes((MessageType.TIME_PROOF,)) + proof).encode()
     yield join([Step.message(b"\x30" + bytes(40)), Step.raw(b"\x80\x30")])
 
 

@@ -49,6 +49,7 @@ from keygw.wire.messages import (
     Receipts,
     Res,
     Result,
+    TimeState,
     encode_event,
     encode_sequence,
 )
@@ -296,10 +297,11 @@ def _plaintexts() -> dict[str, list[bytes]]:
             *_plain(MessageType.RECEIPT_GET, encode_sequence(0)),
             *_plain(MessageType.RECEIPT_ACK, encode_sequence(1)),
             *_plain(MessageType.RL_PUSH, b"list"),
+            *_plain(MessageType.TIME_PROOF, b"proof"),
             *_plain(MessageType.FAST, FastCommand(FIRST, LinkKind.RELAYED, True).encode()),
         ],
         "device": [
-            *_plain(MessageType.RESULT, Result(Outcome.DONE, None, 1, 0, bytes(8)).encode()),
+            *_plain(MessageType.RESULT, Result(Outcome.DONE, None, 1, 0, bytes(8), TimeState.FLOOR).encode()),
             *_plain(MessageType.FAST_RESULT, FastResult(Outcome.DONE, 1, 0).encode()),
             *_plain(MessageType.RES, Res(1, Outcome.DONE, 1).encode()),
             *_plain(MessageType.EVENT, encode_event([Reading(SignalId.SPEED, 1.5, 9)])),

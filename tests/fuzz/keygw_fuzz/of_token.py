@@ -12,7 +12,7 @@ from keygw.model.entitlement import Entitlement
 from keygw.model.ids import format_id
 from keygw.model.receipt import Receipt
 from keygw.model.revocation import ListAck, RevocationList
-from keygw.token import cwt, envelope, grant, jwt, receipt, revocation, strict_json, ticket
+from keygw.token import cwt, envelope, grant, jwt, receipt, revocation, strict_json, ticket, time_proof
 from keygw.token.claims import KeyClaims
 from keygw.token.envelope import Envelope, Purpose
 from keygw_fuzz.target import TOKEN, VALUE, Broken, Target
@@ -37,6 +37,10 @@ LISTS = (
     RevocationList(VEHICLE, 4, NOW, 2**34, min_epoch=9, revoked=(1, 24, 300), suspended=(2, 65535), issued_before=5),
 )
 ACK = ListAck(VEHICLE, 4, sha256(b"list"), 3)
+PROOFS = (
+    time_proof.TimeProof(VEHICLE, bytes(8), NOW, 0),
+    time_proof.TimeProof(VEHICLE, b"nonce..8", 2**34, 2**32 - 1),
+)
 TICKET = ticket.PairingTicket(VEHICLE, sha256(b"device"), sha256(b"transcript"), 77)
 
 GRANTS = (
@@ -179,6 +183,12 @@ TARGETS = [
         "grant", envelope.GRANT, CAR, lambda data: grant.verify_grant(data, CAR.public_key, VEHICLE),
         grant.sign_grant,
         lambda: [grant.sign_grant(one, CAR) for one in GRANTS], ("token.grant.verify_grant",), longest=400,
+    ),
+    *_signed(
+        "time_proof", envelope.TIME_PROOF, ISSUER, lambda data: time_proof.verify_time_proof(data, TRUST, VEHICLE),
+        lambda value, signer: time_proof.sign_time_proof(value, signer, KID),
+        lambda: [time_proof.sign_time_proof(one, ISSUER, KID) for one in PROOFS],
+        ("token.time_proof.verify_time_proof",),
     ),
     Target("token.cwt.index", cwt.index_of, TOKEN, cwts, covers=("token.cwt.index_of",)),
     Target("token.jwt", _jwt, TOKEN, jwts, covers=("token.jwt.decode_jwt",), longest=1200),

@@ -23,6 +23,7 @@ from keygw.wire.messages import (
     Receipts,
     Res,
     Result,
+    TimeState,
 )
 from keygw.wire.pairing import Attestation, Credential, Enrol
 from keygw_fuzz.script import Step, frames_of, join, steps_of
@@ -118,8 +119,9 @@ TARGETS = [
         Intent(bytes(8), LinkKind(77), False, None).encode(),
     ),
     _body(
-        "messages.Result.decode", Result.decode, _own, Result(Outcome.DONE, 5, 1, 2**31, bytes(8)).encode(),
-        Result(Outcome(99), None, 0, 0, bytes(8)).encode(),
+        "messages.Result.decode", Result.decode, _own,
+        Result(Outcome.DONE, 5, 1, 2**31, bytes(8), TimeState.TRUSTED).encode(),
+        Result(Outcome(99), None, 0, 0, bytes(8), TimeState(77)).encode(),
     ),
     _body("messages.Fast.decode", Fast.decode, _own, Fast(bytes(8), bytes(32), bytes(22)).encode(), longest=100),
     _body(

@@ -30,7 +30,7 @@ class Car:
         memory = new_vehicle("Car", chance("bridge", "car"))
         memory.issuers.append(Issuer(world.issuer.issuer, world.issuer.kid, world.issuer.public_key))
         self.code = ""
-        self.brain = Brain(memory, Flash(folder), os.urandom, world.clock, lambda: 0.0, self._log)
+        self.brain = Brain(memory, Flash(folder), os.urandom, lambda: 0.0, self._log)
 
     def _log(self, what: str, data: dict[str, object]) -> None:
         if what == "pairing_code":
