@@ -106,7 +106,7 @@ def test_a_renewed_token_within_the_grant_needs_no_new_chain(garage: Garage) -> 
     ):
         assert garage.tries("friend", chain=(), **{**renewed, **changes}) is Outcome.CHAIN_REQUIRED, changes
     garage.time = ISSUED_AT + 30 * DAY
-    renewed["expires_at"] = garage.time + 60
+    renewed["expires_at"] = int(garage.time) + 60
     assert garage.tries("friend", chain=(), **renewed) is Outcome.CHAIN_REQUIRED
 
 
