@@ -11,12 +11,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from fixed_signer import FixedSigner
 
 from keygw.crypto.kdf import sha256
-from keygw.crypto.signer import LocalSigner, thumbprint
+from keygw.crypto.signer import thumbprint
 from keygw.crypto.spake2plus import SECRET_BYTES, Prover, Verifier
 from keygw.session import pairing
 from keygw.session.channel import LABEL_IV, LABEL_KEY
@@ -32,19 +30,6 @@ from keygw_sim.rehearsal import first_of
 DIRECTORY = Path(__file__).resolve().parent.parent / "protocols" / "owner_pairing" / "vectors"
 TOKEN = bytes.fromhex("6120746f6b656e2c20736565206b65795f746f6b656e")
 Json = dict[str, Any]
-
-
-class FixedSigner:
-    """ES256 with the nonce of RFC 6979: the same message always gets the same signature."""
-
-    def __init__(self, secret: int) -> None:
-        self.secret = secret
-        self._key = ec.derive_private_key(secret, ec.SECP256R1())
-        self.public_key = LocalSigner.from_secret(secret).public_key
-
-    def sign(self, message: bytes) -> bytes:
-        r, s = decode_dss_signature(self._key.sign(message, ec.ECDSA(hashes.SHA256(), deterministic_signing=True)))
-        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
 
 class Counting:

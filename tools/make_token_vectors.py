@@ -13,12 +13,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from fixed_signer import FixedSigner
 
 from keygw.crypto import cbor, cose
-from keygw.crypto.signer import LocalSigner, coordinates, device_id, thumbprint
+from keygw.crypto.signer import coordinates, device_id, thumbprint
 from keygw.model.command import Action, Outcome
 from keygw.model.digital_key import Role
 from keygw.model.entitlement import PROFILES, Entitlement
@@ -42,19 +40,6 @@ OTHER_VEHICLE = format_id("veh", bytes.fromhex("b0b1b2b3b4b5b6b7b8b9"))
 OWNER_KEY = format_id("key", bytes.fromhex("c0c1c2c3c4c5c6c7c8c9"))
 FRIEND_KEY = format_id("key", bytes.fromhex("d0d1d2d3d4d5d6d7d8d9"))
 THIRD_KEY = format_id("key", bytes.fromhex("d4d5d6d7d8d9dadbdcdd"))
-
-
-class FixedSigner:
-    """ES256 with the nonce of RFC 6979: the same message always gets the same signature."""
-
-    def __init__(self, secret: int) -> None:
-        self.secret = secret
-        self._key = ec.derive_private_key(secret, ec.SECP256R1())
-        self.public_key = LocalSigner.from_secret(secret).public_key
-
-    def sign(self, message: bytes) -> bytes:
-        r, s = decode_dss_signature(self._key.sign(message, ec.ECDSA(hashes.SHA256(), deterministic_signing=True)))
-        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
 
 ISSUER, CAR, OWNER_DEVICE, FRIEND_DEVICE, STRANGER, THIRD_DEVICE = (FixedSigner(0x1000 + n) for n in range(6))
