@@ -173,9 +173,7 @@ class Recording:
 
     def derived(self, presented: Presented) -> dict[str, str]:
         """Every value between the randomness and the channel, in the order in which it comes to be."""
-        said = {
-            row["name"]: bytes.fromhex(row["message"]) for row in self.sent
-        }  # of two HELLOs the last
+        said = {row["name"]: bytes.fromhex(row["message"]) for row in self.sent}  # of two HELLOs the last
         party = self.device._edhoc
         assert party is not None  # noqa: S101 - a tool for us, not for users
         schedule, hello = party.schedule, said["HELLO"][1:]
