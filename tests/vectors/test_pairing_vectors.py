@@ -12,6 +12,7 @@ import importlib.util
 import json
 import re
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,8 +24,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from keygw.model.errors import ProtocolError
+from keygw.model.errors import ProtocolError, TokenError
 from keygw.session.states import PAIRING_STATES, TRANSITIONS, State
+from keygw.token.ticket import verify_ticket
+from keygw.wire import pairing as bodies
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGE = ROOT / "protocols" / "owner_pairing" / "README.md"
@@ -33,6 +36,7 @@ CASES: list[dict[str, str]] = json.loads((PAGE.parent / "vectors" / "invalid.jso
 SAID = {name: bytes.fromhex(message) for name, message in VECTOR["messages"].items()}
 
 
+@cache
 def tool() -> ModuleType:
     spec = importlib.util.spec_from_file_location("make_pairing_vectors", ROOT / "tools" / "make_pairing_vectors.py")
     assert spec is not None
@@ -188,8 +192,22 @@ def test_the_text_alone_derives_every_value() -> None:
     assert cbor2.loads(payload) == [vehicle, thumbprint, found["th_enrolled"], 1]
     verify(VECTOR["vehicle_key"], signature, cbor2.dumps(["Signature1", protected, b"", payload], canonical=True))
 
+    enrol, answer = VECTOR["enrol_plaintext"], VECTOR["answer_plaintext"]
+    assert opened(found, "device", 0, 0x54, SAID["enrol"][33:]).hex() == enrol
+    assert opened(found, "vehicle", 0, 0x55, SAID["ticket"][1:]).hex() == VECTOR["ticket_plaintext"]
+    assert opened(found, "vehicle", 1, 0x56, SAID["answer"][1:]).hex() == answer
     assert opened(found, "device", 1, 0x56, SAID["token"][1:]).hex() == VECTOR["owner_token"]
     assert cbor2.loads(opened(found, "vehicle", 1, 0x56, SAID["answer"][1:])) == [0]
+
+
+def test_what_is_sealed_and_signed_when_there_is_an_attestation() -> None:
+    row = VECTOR["attested"]
+    key, signature, attestation = cbor2.loads(bytes.fromhex(row["enrol_plaintext"]))
+    assert (key.hex(), attestation) == (VECTOR["device_key"], [row["format"], bytes.fromhex(row["evidence"])])
+    proven = bytes.fromhex(VECTOR["th_proven"])
+    message = cbor2.dumps(["keygw enrol", proven, key, attestation], canonical=True)
+    assert message.hex() == row["device_signs"]
+    verify(VECTOR["device_key"], signature, message)
 
 
 # -- the code --------------------------------------------------------------------------------------------------------
@@ -216,6 +234,43 @@ def test_each_invalid_message_ends_the_pairing(case: dict[str, str]) -> None:
         stage.run()
     receiver = stage.car if case["instead_of"] in ("ask", "share", "enrol", "token") else stage.device
     assert receiver.state is State.CLOSED
+
+
+CODECS: dict[str, tuple[Callable[[bytes], Any], Callable[[Any], bytes]]] = {
+    "offer": (bodies.check_offer, bytes),
+    "share": (bodies.check_share, bytes),
+    "proof": (bodies.split_proof, b"".join),
+    "ticket": (bodies.Credential.decode, bodies.Credential.encode),
+    "enrol": (bodies.Enrol.decode, bodies.Enrol.encode),
+    "attested": (bodies.Enrol.decode, bodies.Enrol.encode),
+    "answer": (bodies.decode_outcome, bodies.encode_outcome),
+}
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_every_body_is_read_whole_and_no_other_way(name: str) -> None:
+    plaintext = VECTOR["attested"]["enrol_plaintext"] if name == "attested" else VECTOR.get(f"{name}_plaintext")
+    body = SAID[name][1:] if plaintext is None else bytes.fromhex(plaintext)
+    decode, encode = CODECS[name]
+    assert encode(decode(body)) == body
+    for changed in (*(body[:size] for size in range(len(body))), body + b"\x00", body + b"\xf6", body + body):
+        with pytest.raises(ProtocolError):
+            decode(changed)
+
+
+def test_the_ask_is_read_whole_and_no_other_way() -> None:
+    bodies.decode_ask(SAID["ask"][1:])
+    for changed in (b"", b"\x00", b"\x01\x00", b"\x01\x01"):
+        with pytest.raises(ProtocolError):
+            bodies.decode_ask(changed)
+
+
+def test_no_part_of_the_ticket_is_accepted() -> None:
+    ticket, car = bytes.fromhex(VECTOR["ticket"]), bytes.fromhex(VECTOR["vehicle_key"])
+    verify_ticket(ticket, car)
+    for changed in (*(ticket[:size] for size in range(len(ticket))), ticket + b"\x00", ticket + ticket):
+        with pytest.raises(TokenError):
+            verify_ticket(changed, car)
 
 
 def test_the_page_has_the_state_table() -> None:
