@@ -20,7 +20,9 @@ from keygw.crypto.p256 import multiply
 from keygw.crypto.signer import thumbprint
 from keygw.crypto.spake2plus import SECRET_BYTES, M, N, Prover, Verifier
 from keygw.model.command import Outcome
-from keygw.model.ids import id_bytes
+from keygw.model.digital_key import Role
+from keygw.model.entitlement import PROFILES
+from keygw.model.ids import format_id, id_bytes
 from keygw.session import pairing
 from keygw.session.channel import LABEL_IV, LABEL_KEY
 from keygw.session.events import Enrolled, SignatureNeeded
@@ -28,14 +30,37 @@ from keygw.session.pairing import PROVER, VERIFIER, context_of, enrolled_hash, p
 from keygw.session.pairing_device import PairingDevice
 from keygw.session.states import Side
 from keygw.session.vehicle import VehicleSession
+from keygw.token.claims import KeyClaims
+from keygw.token.cwt import encode_cwt
+from keygw.token.trust import IssuerKey
 from keygw.wire import pairing as bodies
 from keygw.wire.messages import MessageType
 from keygw.wire.pairing import Attestation, Enrol
 from keygw_sim.pairing_rehearsal import CODE, PairingStage, secret_for
-from keygw_sim.rehearsal import first_of
+from keygw_sim.rehearsal import ISSUED_AT, first_of
 
 DIRECTORY = Path(__file__).resolve().parent.parent / "protocols" / "owner_pairing" / "vectors"
-TOKEN = bytes.fromhex("6120746f6b656e2c20736565206b65795f746f6b656e")
+VEHICLE_ID = "veh_ucq2fi5eutt2rkfj"
+ISSUER, CAR, DEVICE = FixedSigner(0x2000), FixedSigner(0x2001), FixedSigner(0x2002)
+KEY = IssuerKey.of("https://keys.example", ISSUER.public_key)
+TOKEN = encode_cwt(
+    KeyClaims(
+        issuer=KEY.issuer,
+        key_id=format_id("key", bytes(range(0x30, 0x3A))),
+        device_key=DEVICE.public_key,
+        vehicle_id=VEHICLE_ID,
+        vehicle_thumbprint=thumbprint(CAR.public_key)[:16],
+        role=Role.OWNER,
+        entitlements=PROFILES["owner"],
+        index=1,
+        issued_at=ISSUED_AT,
+        not_before=ISSUED_AT,
+        expires_at=ISSUED_AT + 30 * 86_400,
+        max_depth=2,
+    ),
+    ISSUER,
+    KEY.kid,
+)
 Json = dict[str, Any]
 
 
@@ -57,8 +82,8 @@ class Counting:
 def stage() -> PairingStage:
     """The cast of every vector."""
     made = PairingStage("vectors")
-    made.vehicle_signer, made.device_signer = FixedSigner(0x2001), FixedSigner(0x2002)
-    made.vehicle_id, made.advertising_key = "veh_ucq2fi5eutt2rkfj", bytes(range(0x10, 0x20))
+    made.vehicle_signer, made.device_signer = CAR, DEVICE
+    made.vehicle_id, made.advertising_key = VEHICLE_ID, bytes(range(0x10, 0x20))
     made.salt = bytes(range(0x20, 0x30))
     made.record = secret_for(CODE, made.salt).record()
     made.token = TOKEN
@@ -107,11 +132,11 @@ def whole() -> Json:
         "th_proven": proven.hex(),
         "th_enrolled": enrolled_hash(proven, said["enrol"][1:]).hex(),
         "channel": _channel(keys.shared, proven),
-        "device_secret": f"{0x2002:064x}",
+        "device_secret": f"{DEVICE.secret:064x}",
         "device_key": played.device_signer.public_key.hex(),
         "device_thumbprint": thumbprint(played.device_signer.public_key).hex(),
         "device_signs": signed.hex(),
-        "vehicle_secret": f"{0x2001:064x}",
+        "vehicle_secret": f"{CAR.secret:064x}",
         "vehicle_key": played.vehicle_signer.public_key.hex(),
         "vehicle_id": played.vehicle_id,
         "advertising_key": played.advertising_key.hex(),
@@ -119,6 +144,8 @@ def whole() -> Json:
         "attested": attested(played, proven),
         "ticket": credential.ticket.hex(),
         "ticket_plaintext": credential.encode().hex(),
+        "issuer_kid": KEY.kid.hex(),
+        "issuer_key": ISSUER.public_key.hex(),
         "owner_token": TOKEN.hex(),
         "answer_plaintext": bodies.encode_outcome(Outcome.DONE).hex(),
         "messages": {name: message.hex() for name, message in said.items()},
@@ -191,7 +218,7 @@ def sealed() -> list[tuple[str, str, bytes, bytes]]:
     good = whole()
     key, signature, none = cbor.decode(bytes.fromhex(good["enrol_plaintext"]))
     proven, enrolled = bytes.fromhex(good["th_proven"]), bytes.fromhex(good["th_enrolled"])
-    device, car, stranger = FixedSigner(0x2002), FixedSigner(0x2001), FixedSigner(0x2003)
+    device, car, stranger = DEVICE, CAR, FixedSigner(0x2003)
     compressed, vehicle = thumbprint(key), id_bytes(good["vehicle_id"], "veh")
 
     def attested(value: object) -> bytes:

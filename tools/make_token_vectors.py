@@ -407,7 +407,7 @@ def further() -> list[dict[str, str]]:
     }
     payloads = {kind: cbor.decode(cose.open1(good).payload) for kind, (good, _, _) in objects.items()}
     times, indices = 253402300800, list(range(1025))
-    private = payloads["cwt"][-65537]
+    private, cose_key = payloads["cwt"][-65537], payloads["cwt"][8][1]
     claims = cbor.encode(payloads["cwt"])[: -len(cbor.encode(private))]
     wrong: dict[str, list[Refusal]] = {
         "cwt": [
@@ -415,8 +415,8 @@ def further() -> list[dict[str, str]]:
             ("iat is 0", cbor.encode(payloads["cwt"] | {6: 0})),
             ("nbf is 0", cbor.encode(payloads["cwt"] | {5: 0})),
             ("cti is a byte short", cbor.encode(payloads["cwt"] | {7: bytes(9)})),
-            ("the device key names its y", cbor.encode(payloads["cwt"] | {8: {1: payloads["cwt"][8][1] | {-3: bytes(32)}}})),
-            ("the device key has a kid", cbor.encode(payloads["cwt"] | {8: {1: {2: b"", **payloads["cwt"][8][1]}}})),
+            ("the device key with its whole y", cbor.encode(payloads["cwt"] | {8: {1: cose_key | {-3: bytes(32)}}})),
+            ("the device key has a kid", cbor.encode(payloads["cwt"] | {8: {1: {2: b"", **cose_key}}})),
             ("no device key", cbor.encode({k: v for k, v in payloads["cwt"].items() if k != 8})),
             ("no private claim", cbor.encode({k: v for k, v in payloads["cwt"].items() if k != -65537})),
             *((f"keygw claim: {why}", claims + body) for why, body in (
