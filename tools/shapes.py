@@ -125,7 +125,7 @@ SUITES = Field("SUITES_I", say=lambda _: "A128GCM, SHA-256, X25519, ES256")
 
 MESSAGES: dict[str, Shape] = {
     "HELLO": Shape("hello", Packed((("version", 1), ("n_v", 16), ("G_V", 32), ("boot epoch", 4)))),
-    "HELLO_REQ": Shape("", Packed(())),
+    "HELLO_REQ": Shape("hello_req", Packed(())),
     "MESSAGE_1": Shape("message_1", (METHOD, SUITES, Field("G_X"), Field("C_I"))),
     "MESSAGE_2": Shape("message_2", (Field("message_2", Packed((("G_Y", 32), ("CIPHERTEXT_2", None)))),)),
     "MESSAGE_3": Shape("message_3", (Field("message_3", Packed((("CIPHERTEXT_3", -16), ("tag", None)))),)),
