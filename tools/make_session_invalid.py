@@ -332,8 +332,7 @@ def infos() -> list[Json]:
         ("version -1", cbor.encode([[1, -1], good[1]])),
         ("version true", cbor.encode([[True], good[1]])),
         ("versions is no array", cbor.encode([1, good[1]])),
-        ("the rotating id is a text", cbor.encode([[1], "010203"])),
-        ("the rotating id is nil", cbor.encode([[1], None])),
+        *texts(good, 1, "the rotating id"),
         ("version 2 alone", cbor.encode([[2], good[1]])),
     ]
     return [{"name": why, "info": body.hex()} for why, body in rows]
