@@ -167,7 +167,7 @@ def receipt(sequence: int, previous: bytes, action: Action, outcome: Outcome, af
         "key_id": FRIEND_KEY,
         "action": action,
         "outcome": outcome,
-        "before": True,
+        "before": action is Action.UNLOCK,
         "after": after,
         "boot_epoch": 3,
         "session": bytes.fromhex("e0e1e2e3e4e5e6e7"),
@@ -180,7 +180,7 @@ def receipt(sequence: int, previous: bytes, action: Action, outcome: Outcome, af
 
 def receipts() -> dict[str, Any]:
     first = receipt(1, FIRST, Action.UNLOCK, Outcome.DONE, False)
-    second = receipt(2, receipt_hash(bytes.fromhex(first["signed"])), Action.OPEN_TRUNK, Outcome.NOT_ENTITLED, None)
+    second = receipt(2, receipt_hash(bytes.fromhex(first["signed"])), Action.OPEN_TRUNK, Outcome.NOT_ENTITLED, False)
     return {"about": "A chain of two receipts by the vehicle key.", "receipts": [first, second]}
 
 
