@@ -57,7 +57,7 @@ class Told:
         return kind + aead.seal(self.derived[f"key {way}"], nonce, plaintext, aad)
 
 
-TOLD, FAST = Told("conversation.json"), Told("fast.json")
+TOLD, FAST, CHAIN = Told("conversation.json"), Told("fast.json"), Told("chain.json")
 
 
 def sealed() -> dict[str, list[Refusal]]:
@@ -302,6 +302,25 @@ def fast() -> dict[str, list[Refusal]]:
     }
 
 
+def chained() -> list[Refusal]:
+    """Bodies of CRED_PUT that are no chain. What a well-formed one may not say is in ``grants.json`` of key_token."""
+    links = cbor.decode(bytes.fromhex(next(row["plaintext"] for row in CHAIN.rows if row["name"] == "CRED_PUT")))
+    (grant, token), second = links
+    return [
+        *(row for row in malformed(links) if not row[0].startswith("one element")),
+        ("no link", b"\x80"),
+        ("three links", cbor.encode([*links, second])),
+        ("a link of one", cbor.encode([[grant], second])),
+        ("a link of three", cbor.encode([[grant, token, token], second])),
+        ("a link that is a map", cbor.encode([{0: grant, 1: token}])),
+        ("the grant is nil", cbor.encode([[None, token]])),
+        ("the grant is an array, not a byte string", cbor.encode([[cbor.decode(grant), token]])),
+        ("a grant of 513 bytes", cbor.encode([[bytes(513), token]])),
+        ("the token is a text", cbor.encode([[grant, "token"]])),
+        ("a token of 1025 bytes", cbor.encode([[grant, bytes(1025)]])),
+    ]
+
+
 def refused() -> list[Json]:
     """No breach, but not taken either: the answer to such a FAST is 25 random bytes, and such an answer a refusal."""
     asked, answer = FAST.message("FAST"), FAST.message("FAST_RESULT")
@@ -376,6 +395,8 @@ def build() -> Json:
     for name, refusals in sealed().items():
         for why, plaintext in refusals:
             add(TOLD.name, name, why, TOLD.seal(name, plaintext), plaintext)
+    for why, plaintext in chained():
+        add(CHAIN.name, "CRED_PUT", why, CHAIN.seal("CRED_PUT", plaintext), plaintext)
     for name, refusals in fast().items():
         for why, body in refusals:
             add(FAST.name, name, why, bytes((MessageType[name],)) + body)
