@@ -11,13 +11,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from fixed_signer import FixedSigner
+from malformed import Refusal, malformed, numbers, texts
 
+from keygw.crypto import aead, cbor, cose
 from keygw.crypto.kdf import sha256
-from keygw.crypto.signer import LocalSigner, thumbprint
-from keygw.crypto.spake2plus import SECRET_BYTES, Prover, Verifier
+from keygw.crypto.p256 import multiply
+from keygw.crypto.signer import thumbprint
+from keygw.crypto.spake2plus import SECRET_BYTES, M, N, Prover, Verifier
+from keygw.model.command import Outcome
+from keygw.model.digital_key import Role
+from keygw.model.entitlement import PROFILES
+from keygw.model.ids import format_id, id_bytes
 from keygw.session import pairing
 from keygw.session.channel import LABEL_IV, LABEL_KEY
 from keygw.session.events import Enrolled, SignatureNeeded
@@ -25,26 +30,38 @@ from keygw.session.pairing import PROVER, VERIFIER, context_of, enrolled_hash, p
 from keygw.session.pairing_device import PairingDevice
 from keygw.session.states import Side
 from keygw.session.vehicle import VehicleSession
+from keygw.token.claims import KeyClaims
+from keygw.token.cwt import encode_cwt
+from keygw.token.trust import IssuerKey
+from keygw.wire import pairing as bodies
 from keygw.wire.messages import MessageType
-from keygw_sim.pairing_rehearsal import CODE, PairingStage
-from keygw_sim.rehearsal import first_of
+from keygw.wire.pairing import Attestation, Enrol
+from keygw_sim.pairing_rehearsal import CODE, PairingStage, secret_for
+from keygw_sim.rehearsal import ISSUED_AT, first_of
 
 DIRECTORY = Path(__file__).resolve().parent.parent / "protocols" / "owner_pairing" / "vectors"
-TOKEN = bytes.fromhex("6120746f6b656e2c20736565206b65795f746f6b656e")
+VEHICLE_ID = "veh_ucq2fi5eutt2rkfj"
+ISSUER, CAR, DEVICE = FixedSigner(0x2000), FixedSigner(0x2001), FixedSigner(0x2002)
+KEY = IssuerKey.of("https://keys.example", ISSUER.public_key)
+TOKEN = encode_cwt(
+    KeyClaims(
+        issuer=KEY.issuer,
+        key_id=format_id("key", bytes(range(0x30, 0x3A))),
+        device_key=DEVICE.public_key,
+        vehicle_id=VEHICLE_ID,
+        vehicle_thumbprint=thumbprint(CAR.public_key)[:16],
+        role=Role.OWNER,
+        entitlements=PROFILES["owner"],
+        index=1,
+        issued_at=ISSUED_AT,
+        not_before=ISSUED_AT,
+        expires_at=ISSUED_AT + 30 * 86_400,
+        max_depth=2,
+    ),
+    ISSUER,
+    KEY.kid,
+)
 Json = dict[str, Any]
-
-
-class FixedSigner:
-    """ES256 with the nonce of RFC 6979: the same message always gets the same signature."""
-
-    def __init__(self, secret: int) -> None:
-        self.secret = secret
-        self._key = ec.derive_private_key(secret, ec.SECP256R1())
-        self.public_key = LocalSigner.from_secret(secret).public_key
-
-    def sign(self, message: bytes) -> bytes:
-        r, s = decode_dss_signature(self._key.sign(message, ec.ECDSA(hashes.SHA256(), deterministic_signing=True)))
-        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
 
 class Counting:
@@ -65,10 +82,10 @@ class Counting:
 def stage() -> PairingStage:
     """The cast of every vector."""
     made = PairingStage("vectors")
-    made.vehicle_signer, made.device_signer = FixedSigner(0x2001), FixedSigner(0x2002)
-    made.vehicle_id, made.advertising_key = "veh_ucq2fi5eutt2rkfj", bytes(range(0x10, 0x20))
+    made.vehicle_signer, made.device_signer = CAR, DEVICE
+    made.vehicle_id, made.advertising_key = VEHICLE_ID, bytes(range(0x10, 0x20))
     made.salt = bytes(range(0x20, 0x30))
-    made.record = pairing.secret_for(CODE, made.salt).record()
+    made.record = secret_for(CODE, made.salt).record()
     made.token = TOKEN
     made.device = PairingDevice(made.device_signer.public_key, made.info, Counting("device"), made.now)
     made.car = VehicleSession(
@@ -82,7 +99,7 @@ def whole() -> Json:
     played = stage().run()
     said = dict(zip(("hello", "ask", "offer", "share", "proof", "enrol", "ticket", "token", "answer"),
                     (message for _, message in played.messages), strict=True))  # fmt: skip
-    secret = pairing.secret_for(CODE, played.salt)
+    secret = secret_for(CODE, played.salt)
     hello_hash = sha256(played.info + said["hello"][1:])
     context = context_of(hello_hash, said["ask"][1:], said["offer"][1:])
     vehicle, device = Counting("vehicle"), Counting("device")
@@ -94,6 +111,7 @@ def whole() -> Json:
     proven = proven_hash(context, said["share"][1:], said["proof"][1:])
     enrolled = first_of(played.heard_by_car, Enrolled)
     credential = played.credential(enrolled)
+    signed = first_of(played.heard_by_device, SignatureNeeded).message
     return {
         "code": CODE,
         "salt": played.salt.hex(),
@@ -114,18 +132,36 @@ def whole() -> Json:
         "th_proven": proven.hex(),
         "th_enrolled": enrolled_hash(proven, said["enrol"][1:]).hex(),
         "channel": _channel(keys.shared, proven),
-        "device_secret": f"{0x2002:064x}",
+        "device_secret": f"{DEVICE.secret:064x}",
         "device_key": played.device_signer.public_key.hex(),
         "device_thumbprint": thumbprint(played.device_signer.public_key).hex(),
-        "device_signs": first_of(played.heard_by_device, SignatureNeeded).message.hex(),
-        "vehicle_secret": f"{0x2001:064x}",
+        "device_signs": signed.hex(),
+        "vehicle_secret": f"{CAR.secret:064x}",
         "vehicle_key": played.vehicle_signer.public_key.hex(),
         "vehicle_id": played.vehicle_id,
         "advertising_key": played.advertising_key.hex(),
+        "enrol_plaintext": Enrol(enrolled.device_key, played.device_signer.sign(signed)).encode().hex(),
+        "attested": attested(played, proven),
         "ticket": credential.ticket.hex(),
         "ticket_plaintext": credential.encode().hex(),
+        "issuer_kid": KEY.kid.hex(),
+        "issuer_key": ISSUER.public_key.hex(),
         "owner_token": TOKEN.hex(),
+        "answer_plaintext": bodies.encode_outcome(Outcome.DONE).hex(),
         "messages": {name: message.hex() for name, message in said.items()},
+    }
+
+
+def attested(played: PairingStage, proven: bytes) -> Json:
+    """What ENROL seals, and what the device signs, when there is an attestation."""
+    attestation = Attestation("example", b"evidence")
+    signed = pairing.to_be_signed(proven, played.device_signer.public_key, attestation)
+    enrol = Enrol(played.device_signer.public_key, played.device_signer.sign(signed), attestation)
+    return {
+        "format": attestation.format,
+        "evidence": attestation.evidence.hex(),
+        "device_signs": signed.hex(),
+        "enrol_plaintext": enrol.encode().hex(),
     }
 
 
@@ -155,13 +191,103 @@ def invalid() -> list[Json]:
         case(f"{name}_trailing", name, data + b"\x00", "one byte too many")
         if name not in ("ask", "offer"):
             case(f"{name}_changed", name, data[:-1] + bytes((data[-1] ^ 1,)), "the last byte is another")
+    for name, why, message, plaintext in sealed():
+        cases.append(
+            {"name": why, "instead_of": name, "message": message.hex(), "why": why, "plaintext": plaintext.hex()}
+        )
     point, kind = bytes.fromhex(good["share"])[1:], bytes((MessageType.PAIR_SHARE,))
     case("ask_suite_2", "ask", bytes((MessageType.PAIR_ASK, 2)), "a suite that does not exist")
     case("share_infinity", "share", kind + b"\x00", "the point at infinity")
     case("share_compressed", "share", kind + bytes((2 + point[-1] % 2,)) + point[1:33], "a compressed point")
     case("share_off_curve", "share", kind + point[:-1] + bytes((point[-1] ^ 1,)), "not on the curve")
     case("share_zeros", "share", kind + b"\x04" + bytes(64), "not on the curve")
+    secret = secret_for(CODE, bytes.fromhex(whole()["salt"]))
+    case("share_w0_M", "share", kind + multiply(M, secret.w0).encode(), "w0*M, which leads to the point at infinity")
+    proof, enrol = bytes.fromhex(good["proof"]), bytes.fromhex(good["enrol"])
+    case("proof_w0_N", "proof", proof[:1] + multiply(N, secret.w0).encode() + proof[66:],
+         "w0*N, which leads to the point at infinity")  # fmt: skip
+    case("proof_compressed", "proof", proof[:1] + bytes((2 + proof[65] % 2,)) + proof[2:34] + proof[66:], "compressed")
+    case("proof_off_curve", "proof", proof[:65] + bytes((proof[65] ^ 1,)) + proof[66:], "shareV is not on the curve")
+    case("enrol_confirmP_changed", "enrol", enrol[:32] + bytes((enrol[32] ^ 1,)) + enrol[33:], "confirmP is another")
+    case("enrol_confirmP_alone", "enrol", enrol[:33], "nothing is sealed")
     return cases
+
+
+def sealed() -> list[tuple[str, str, bytes, bytes]]:
+    """In place of which message, why it must be refused, the message, and what it seals: correctly, but for the why."""
+    good = whole()
+    key, signature, none = cbor.decode(bytes.fromhex(good["enrol_plaintext"]))
+    proven, enrolled = bytes.fromhex(good["th_proven"]), bytes.fromhex(good["th_enrolled"])
+    device, car, stranger = DEVICE, CAR, FixedSigner(0x2003)
+    compressed, vehicle = thumbprint(key), id_bytes(good["vehicle_id"], "veh")
+
+    def attested(value: object) -> bytes:
+        """Signed as it stands."""
+        return cbor.encode([key, device.sign(cbor.encode(["keygw enrol", proven, key, value])), value])
+
+    def delivered(ticket: bytes) -> bytes:
+        return cbor.encode([ticket, vehicle, car.public_key, good_key])
+
+    def ticket(*fields: object, typ: str = "dkpt", signer: FixedSigner = car) -> bytes:
+        return cose.sign1(cbor.encode(list(fields)), signer, {cose.TYP: typ})
+
+    ticketed, good_key = [vehicle, compressed, enrolled, 1], bytes.fromhex(good["advertising_key"])
+    credential = cbor.decode(bytes.fromhex(good["ticket_plaintext"]))
+    cases: dict[str, list[Refusal]] = {
+        "enrol": [
+            *malformed([key, signature, none]),
+            *texts([key, signature, none], 0, "the device key"),
+            *texts([key, signature, none], 1, "the signature"),
+            ("the device key is off the curve", cbor.encode([b"\x02" + bytes(31) + b"\x01", signature, none])),
+            ("the signature is zeros", cbor.encode([key, bytes(64), none])),
+            ("another key has signed", cbor.encode([key, stranger.sign(bytes.fromhex(good["device_signs"])), none])),
+            ("a key that nobody has shown to hold", cbor.encode([stranger.public_key, signature, none])),
+            ("an attestation that was not signed", cbor.encode([key, signature, ["example", b""]])),
+            ("the signature is about another exchange",
+             cbor.encode([key, device.sign(cbor.encode(["keygw enrol", bytes(32), key, None])), None])),
+            ("attestation: one element", attested(["example"])),
+            ("attestation: three elements", attested(["example", b"", b""])),
+            ("attestation: a map", attested({})),
+            ("attestation: no format", attested(["", b""])),
+            ("attestation: a format of 25", attested(["x" * 25, b""])),
+            ("attestation: a format that is not ASCII", attested(["\u00e4", b""])),
+            ("attestation: a format with a control character", attested(["a\n", b""])),
+            ("attestation: the format is a byte string", attested([b"example", b""])),
+            ("attestation: the evidence is a text", attested(["example", ""])),
+            ("attestation: 3073 bytes of evidence", attested(["example", bytes(3073)])),
+        ],
+        "ticket": [
+            *malformed(credential),
+            *texts(credential, 1, "the vehicle id"),
+            *texts(credential, 2, "the vehicle key"),
+            *texts(credential, 3, "the advertising key"),
+            ("the ticket is nil", cbor.encode([None, *credential[1:]])),
+            ("the vehicle key is off the curve",
+             cbor.encode([*credential[:2], b"\x02" + bytes(31) + b"\x01", credential[3]])),
+            ("another key has signed the ticket", delivered(ticket(*ticketed, signer=stranger))),
+            ("the ticket has another typ", delivered(ticket(*ticketed, typ="dkra"))),
+            ("the ticket is about another vehicle", delivered(ticket(bytes(10), *ticketed[1:]))),
+            ("the ticket is about another device", delivered(ticket(vehicle, bytes(32), enrolled, 1))),
+            ("the ticket is about another exchange", delivered(ticket(vehicle, compressed, bytes(32), 1))),
+            ("the ticket names th_proven", delivered(ticket(vehicle, compressed, proven, 1))),
+            *((f"ticket: {why}", delivered(cose.sign1(body, car, {cose.TYP: "dkpt"})))
+              for why, body in (*malformed(ticketed)[1:], *numbers(ticketed, 3, 2**32, "counter"),
+                                ("counter is 0", cbor.encode([*ticketed[:3], 0])))),
+        ],
+        "answer": [*malformed([0]), *numbers([0], 0, 256, "outcome")],
+    }  # fmt: skip
+    found = []
+    for name, refusals in cases.items():
+        message = bytes.fromhex(good["messages"][name])
+        side, counter = ("device", 0) if name == "enrol" else ("vehicle", 0 if name == "ticket" else 1)
+        channel = {item: bytes.fromhex(value) for item, value in good["channel"].items()}
+        nonce = (int.from_bytes(channel[f"{side}_iv"], "big") ^ counter).to_bytes(12, "big")
+        aad = proven + (b"\x00" if side == "device" else b"\x01") + message[:1] + counter.to_bytes(8, "big")
+        start = message[:33] if name == "enrol" else message[:1]
+        for why, plaintext in refusals:
+            body = aead.seal(channel[f"{side}_key"], nonce, plaintext, aad)
+            found.append((name, f"{name}: {why}", start + body, plaintext))
+    return found
 
 
 def files() -> dict[str, Json]:

@@ -13,12 +13,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from fixed_signer import FixedSigner
+from malformed import Refusal, malformed, numbers, texts
 
 from keygw.crypto import cbor, cose
-from keygw.crypto.signer import LocalSigner, coordinates, device_id, thumbprint
+from keygw.crypto.signer import coordinates, device_id, thumbprint
 from keygw.model.command import Action, Outcome
 from keygw.model.digital_key import Role
 from keygw.model.entitlement import PROFILES, Entitlement
@@ -41,21 +41,9 @@ ISSUER_NAME = "https://keys.example"
 VEHICLE = format_id("veh", bytes.fromhex("a0a1a2a3a4a5a6a7a8a9"))
 OTHER_VEHICLE = format_id("veh", bytes.fromhex("b0b1b2b3b4b5b6b7b8b9"))
 OWNER_KEY = format_id("key", bytes.fromhex("c0c1c2c3c4c5c6c7c8c9"))
+ORDER = bytes.fromhex("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551")
 FRIEND_KEY = format_id("key", bytes.fromhex("d0d1d2d3d4d5d6d7d8d9"))
 THIRD_KEY = format_id("key", bytes.fromhex("d4d5d6d7d8d9dadbdcdd"))
-
-
-class FixedSigner:
-    """ES256 with the nonce of RFC 6979: the same message always gets the same signature."""
-
-    def __init__(self, secret: int) -> None:
-        self.secret = secret
-        self._key = ec.derive_private_key(secret, ec.SECP256R1())
-        self.public_key = LocalSigner.from_secret(secret).public_key
-
-    def sign(self, message: bytes) -> bytes:
-        r, s = decode_dss_signature(self._key.sign(message, ec.ECDSA(hashes.SHA256(), deterministic_signing=True)))
-        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
 
 ISSUER, CAR, OWNER_DEVICE, FRIEND_DEVICE, STRANGER, THIRD_DEVICE = (FixedSigner(0x1000 + n) for n in range(6))
@@ -189,7 +177,7 @@ def receipt(sequence: int, previous: bytes, action: Action, outcome: Outcome, af
         "key_id": FRIEND_KEY,
         "action": action,
         "outcome": outcome,
-        "before": True,
+        "before": action is Action.UNLOCK,
         "after": after,
         "boot_epoch": 3,
         "session": bytes.fromhex("e0e1e2e3e4e5e6e7"),
@@ -200,9 +188,9 @@ def receipt(sequence: int, previous: bytes, action: Action, outcome: Outcome, af
     return {"fields": {name: plain(value) for name, value in fields.items()}, "signed": signed.hex()}
 
 
-def receipts() -> dict[str, object]:
+def receipts() -> dict[str, Any]:
     first = receipt(1, FIRST, Action.UNLOCK, Outcome.DONE, False)
-    second = receipt(2, receipt_hash(bytes.fromhex(first["signed"])), Action.OPEN_TRUNK, Outcome.NOT_ENTITLED, None)
+    second = receipt(2, receipt_hash(bytes.fromhex(first["signed"])), Action.OPEN_TRUNK, Outcome.NOT_ENTITLED, False)
     return {"about": "A chain of two receipts by the vehicle key.", "receipts": [first, second]}
 
 
@@ -435,8 +423,134 @@ def invalid() -> dict[str, object]:
     add("an acknowledgement", "receipt", sign_ack(ack, CAR), "wrong_type")
     return {
         "about": "None of these may be accepted. Verifier: trusts the issuer, is the vehicle, of keys.json.",
-        "cases": rows,
+        "cases": [*rows, *further()],
     }
+
+
+def further() -> list[dict[str, str]]:
+    """What each field of each CBOR object may not be, under a good signature, and what no envelope may look like."""
+    rows: list[dict[str, str]] = []
+    listed, other = sign_list(LIST, ISSUER, KEY.kid), device_id(STRANGER.public_key)
+    ack = sign_ack(ListAck(VEHICLE, LIST.sequence, list_hash(listed), 3), CAR)
+    second = bytes.fromhex(receipts()["receipts"][1]["signed"])
+    issued: dict[int, object] = {cose.KID: KEY.kid}
+    objects: dict[str, tuple[bytes, FixedSigner, dict[int, object]]] = {
+        "cwt": (encode_cwt(FRIEND, ISSUER, KEY.kid), ISSUER, {**issued, cose.TYP: "dk"}),
+        "list": (listed, ISSUER, {**issued, cose.TYP: "dkrl"}),
+        "ack": (ack, CAR, {cose.TYP: "dkra"}),
+        "receipt": (second, CAR, {cose.TYP: "dkrc"}),
+    }
+    payloads = {kind: cbor.decode(cose.open1(good).payload) for kind, (good, _, _) in objects.items()}
+    times, indices = 253402300800, list(range(1025))
+    private, cose_key = payloads["cwt"][-65537], payloads["cwt"][8][1]
+    claims = cbor.encode(payloads["cwt"])[: -len(cbor.encode(private))]
+    wrong: dict[str, list[Refusal]] = {
+        "cwt": [
+            ("an array", cbor.encode(list(payloads["cwt"].values()))),
+            ("iat is 0", cbor.encode(payloads["cwt"] | {6: 0})),
+            ("nbf is 0", cbor.encode(payloads["cwt"] | {5: 0})),
+            ("cti is a byte short", cbor.encode(payloads["cwt"] | {7: bytes(9)})),
+            ("the device key with its whole y", cbor.encode(payloads["cwt"] | {8: {1: cose_key | {-3: bytes(32)}}})),
+            ("the device key has a kid", cbor.encode(payloads["cwt"] | {8: {1: {2: b"", **cose_key}}})),
+            ("no device key", cbor.encode({k: v for k, v in payloads["cwt"].items() if k != 8})),
+            ("no private claim", cbor.encode({k: v for k, v in payloads["cwt"].items() if k != -65537})),
+            *((f"keygw claim: {why}", claims + body) for why, body in (
+                *malformed(private)[4:9],
+                *texts(private, 0, "the vehicle id"),
+                *texts(private, 1, "the vehicle key"),
+                *numbers(private, 2, 256, "role"),
+                *numbers(private, 3, 2**32, "entitlements"),
+                *numbers(private, 4, 2**16, "index"),
+                *texts(private, 5, "the parent"),
+                *numbers(private, 6, 3, "depth"),
+                *numbers(private, 7, 3, "max depth"),
+                *numbers(private, 8, 2**16, "epoch"),
+                *numbers(private, 9, 2**32, "status index", nil=True),
+                ("user verification is 1", cbor.encode([*private[:10], 1])),
+                ("user verification is nil", cbor.encode([*private[:10], None])),
+            )),
+        ],
+        "list": [
+            *texts(payloads["list"], 0, "the vehicle id"),
+            *numbers(payloads["list"], 1, 2**32, "sequence"),
+            *numbers(payloads["list"], 2, times, "issued_at"),
+            *numbers(payloads["list"], 3, times, "next_update"),
+            *numbers(payloads["list"], 4, 2**16, "min_epoch"),
+            *numbers(payloads["list"], 5, times, "issued_before"),
+            ("issued_at is 0", cbor.encode([*payloads["list"][:2], 0, *payloads["list"][3:]])),
+            ("next_update is issued_at", cbor.encode([*payloads["list"][:3], NOW, *payloads["list"][4:]])),
+            *((f"{name} is {value!r}", cbor.encode([*payloads["list"][:at], value, *payloads["list"][at + 1 :]]))
+              for at, name in ((6, "revoked"), (7, "suspended"))
+              for value in (None, 3, [65536], [-1], [True], [1.0], ["3"], [3, 3], [[3]])),
+            ("1025 entries", cbor.encode([*payloads["list"][:6], indices, []])),
+        ],
+        "ack": [
+            *texts(payloads["ack"], 0, "the vehicle id"),
+            *numbers(payloads["ack"], 1, 2**32, "sequence"),
+            *texts(payloads["ack"], 2, "the hash"),
+            *numbers(payloads["ack"], 3, 2**32, "boot_epoch"),
+            ("sequence is 0", cbor.encode([payloads["ack"][0], 0, *payloads["ack"][2:]])),
+        ],
+        "receipt": [
+            *texts(payloads["receipt"], 0, "the vehicle id"),
+            *numbers(payloads["receipt"], 1, 2**32, "sequence"),
+            *numbers(payloads["receipt"], 2, 2**32, "command"),
+            *texts(payloads["receipt"], 3, "the key id"),
+            *numbers(payloads["receipt"], 4, 256, "action"),
+            *numbers(payloads["receipt"], 5, 256, "outcome"),
+            *numbers(payloads["receipt"], 8, 2**32, "boot_epoch"),
+            *texts(payloads["receipt"], 9, "session"),
+            *texts(payloads["receipt"], 10, "previous"),
+            *numbers(payloads["receipt"], 11, times, "at"),
+            ("sequence is 0", cbor.encode([payloads["receipt"][0], 0, *payloads["receipt"][2:]])),
+            *((f"{name} is {value!r}", cbor.encode([*payloads["receipt"][:at], value, *payloads["receipt"][at + 1 :]]))
+              for at, name in ((6, "before"), (7, "after")) for value in (0, 1, "locked")),
+        ],
+    }  # fmt: skip
+    for kind, (good, signer, header) in objects.items():
+        fields = [] if kind == "cwt" else malformed(payloads[kind])
+        for why, payload in (*fields, *wrong[kind]):
+            signed = cose.sign1(payload, signer, header)
+            rows.append({"name": why, "object": kind, "data": signed.hex(), "code": "token_malformed"})
+        protected, unprotected, body, signature = cbor.decode(good)
+        der = cose.sign1(body, Der(signer), header)
+        for why, data in (
+            ("tagged", b"\xd2" + good),
+            ("one byte too many", good + b"\x00"),
+            ("without payload", cbor.encode([protected, unprotected, None, signature])),
+            ("three elements", cbor.encode([protected, unprotected, body])),
+            ("the header is a map, not a byte string", cbor.encode([header | {1: -7}, unprotected, body, signature])),
+            ("an unprotected header", cbor.encode([protected, {4: other.encode()[:8]}, body, signature])),
+            ("the header with crit", cose.sign1(body, signer, header | {2: [99]})),
+            ("the header with a content type", cose.sign1(body, signer, header | {3: 0})),
+            ("the header in another order", cbor.encode([turned(protected), {}, body, signature])),
+            ("the signature as DER", der),
+            ("the signature a byte short", cbor.encode([protected, {}, body, signature[:-1]])),
+        ):
+            rows.append({"name": why, "object": kind, "data": data.hex(), "code": "token_malformed"})
+        for why, bad in (("a signature of zeros", bytes(64)), ("r is the order", ORDER + signature[32:])):
+            data = good[:-64] + bad
+            rows.append({"name": why, "object": kind, "data": data.hex(), "code": "token_signature"})
+    return rows
+
+
+def turned(header: bytes) -> bytes:
+    """The map with its first two pairs in the other order."""
+    pairs = cbor.decode(header)
+    first, second, *rest = (cbor.encode(key) + cbor.encode(value) for key, value in pairs.items())
+    return header[:1] + second + first + b"".join(rest)
+
+
+class Der:
+    """A signer that was left on DER."""
+
+    def __init__(self, signer: FixedSigner) -> None:
+        self.public_key = signer.public_key
+        self._signer = signer
+
+    def sign(self, message: bytes) -> bytes:
+        raw = self._signer.sign(message)
+        return encode_dss_signature(int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big"))
 
 
 def plain(value: object) -> object:

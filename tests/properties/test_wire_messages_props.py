@@ -85,7 +85,7 @@ def test_there_and_back(cmd: Cmd, intent: Intent, result: Result, res: Res, rece
     assert Hello.decode(hello.encode()[1:]) == hello
 
 
-@given(READINGS, U32, st.binary(max_size=16), CHAINS)
+@given(READINGS, U32, st.binary(min_size=6, max_size=6), CHAINS)
 def test_events_sequences_chains_and_info_too(
     readings: tuple[Reading, ...], sequence: int, rotating_id: bytes, chain: Chain
 ) -> None:

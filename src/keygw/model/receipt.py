@@ -11,9 +11,10 @@ from keygw.model.command import Action, Outcome
 class Receipt:
     """What a verified receipt says.
 
-    ``sequence`` counts the receipts of the vehicle from 1; ``previous`` is the digest of the receipt before (32 zero
-    bytes for the first), so a gap or a rewritten past shows. ``before``/``after``: the central lock (``None``: unknown
-    or another actuator). ``at``: vehicle time, Unix seconds. ``signed``: the COSE_Sign1 bytes it was read from.
+    ``sequence`` counts the receipts of the vehicle from 1; ``previous`` names the receipt before (32 zero bytes for the
+    first), so a gap or a rewritten past shows. ``before``/``after``: the actuator of the action: central lock (true:
+    locked) or trunk (true: open), ``None``: unknown, or an action without one. ``at``: vehicle time, Unix seconds.
+    ``signed``: the COSE_Sign1 bytes it was read from.
     """
 
     vehicle_id: str

@@ -17,6 +17,7 @@ from keygw.model.errors import ProtocolError
 from keygw.model.open_enum import OpenEnum
 from keygw.model.signal import SignalId, SignalValue
 from keygw.wire import cbor
+from keygw.wire.gatt import ROTATING_ID_BYTES
 
 VERSION = 1
 NONCE_BYTES = 16
@@ -422,6 +423,6 @@ def _other_version(spoken: Sequence[int]) -> ProtocolError:
 def decode_info(value: bytes) -> tuple[tuple[int, ...], bytes]:
     """``(versions, rotating id)``."""
     versions, rotating_id = _array(cbor.decode(value), 2)
-    if not isinstance(versions, list) or not 1 <= len(versions) <= 16 or not isinstance(rotating_id, bytes):
+    if not isinstance(versions, list) or not 1 <= len(versions) <= 16:
         raise ProtocolError("INFO is malformed")
-    return tuple(_uint(version, 256) for version in versions), rotating_id
+    return tuple(_uint(version, 256) for version in versions), _bytes(rotating_id, ROTATING_ID_BYTES)
