@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from keygw.crypto import cbor, cose
+from keygw.crypto.kdf import sha256
 from keygw.crypto.signer import LocalSigner, coordinates, device_id, thumbprint
 from keygw.model.command import Action, Outcome
 from keygw.model.digital_key import Role
@@ -28,6 +29,7 @@ from keygw.token.claims import KeyClaims
 from keygw.token.cwt import encode_cwt
 from keygw.token.grant import Grant, sign_grant
 from keygw.token.jwt import encode_jwt
+from keygw.token.possession import InvitationAct, sign_possession
 from keygw.token.receipt import FIRST, receipt_hash, sign_receipt
 from keygw.token.revocation import list_hash, sign_ack, sign_list
 from keygw.token.strict_json import decode_base64url, encode_base64url
@@ -40,6 +42,9 @@ ISSUER_NAME = "https://keys.example"
 VEHICLE = format_id("veh", bytes.fromhex("a0a1a2a3a4a5a6a7a8a9"))
 OTHER_VEHICLE = format_id("veh", bytes.fromhex("b0b1b2b3b4b5b6b7b8b9"))
 OWNER_KEY = format_id("key", bytes.fromhex("c0c1c2c3c4c5c6c7c8c9"))
+INVITATION = format_id("inv", bytes.fromhex("f0f1f2f3f4f5f6f7f8f9"))
+OTHER_INVITATION = format_id("inv", bytes(10))
+INVITATION_SECRET = bytes(range(32))
 FRIEND_KEY = format_id("key", bytes.fromhex("d0d1d2d3d4d5d6d7d8d9"))
 THIRD_KEY = format_id("key", bytes.fromhex("d4d5d6d7d8d9dadbdcdd"))
 
@@ -311,6 +316,43 @@ def grants() -> dict[str, object]:
     }
 
 
+def possession() -> dict[str, object]:
+    """Proofs by the friend's device, and what is none of the claim's."""
+    claim = sign_possession(InvitationAct.CLAIM, INVITATION, INVITATION_SECRET, FRIEND_DEVICE)
+    decline = sign_possession(InvitationAct.DECLINE, INVITATION, INVITATION_SECRET, FRIEND_DEVICE)
+    typ = {cose.TYP: "dkip"}
+    words: list[Any] = cbor.decode(cose.open1(claim).payload)
+    grant = sign_grant(granted(OWNER, SHARER), FRIEND_DEVICE)
+    rows: list[dict[str, str]] = []
+
+    def add(name: str, data: bytes, code: str) -> None:
+        rows.append({"name": name, "object": "proof", "data": data.hex(), "code": code})
+
+    def by_another(invitation: str, secret: bytes, signer: FixedSigner = FRIEND_DEVICE) -> bytes:
+        return sign_possession(InvitationAct.CLAIM, invitation, secret, signer)
+
+    add("a grant", grant, "wrong_type")
+    add("header with kid", cose.sign1(cbor.encode(words), FRIEND_DEVICE, {cose.KID: KEY.kid, **typ}), "token_malformed")
+    add("by another device", by_another(INVITATION, INVITATION_SECRET, STRANGER), "token_signature")
+    add("by another device for this one", cose.sign1(cbor.encode(words), STRANGER, typ), "token_signature")
+    add("of another invitation", by_another(OTHER_INVITATION, INVITATION_SECRET), "possession_foreign")
+    add("of another secret", by_another(INVITATION, bytes(32)), "possession_foreign")
+    add("another act", decline, "possession_foreign")
+    other = [*words[:3], thumbprint(STRANGER.public_key)]
+    add("for another device", cose.sign1(cbor.encode(other), FRIEND_DEVICE, typ), "possession_foreign")
+    add("one field more", cose.sign1(cbor.encode([*words, 0]), FRIEND_DEVICE, typ), "possession_foreign")
+    return {
+        "about": "Proofs of possession for one invitation, by the friend's device. 'link' is what its sender sends.",
+        "invitation_id": INVITATION,
+        "secret": INVITATION_SECRET.hex(),
+        "secret_hash": sha256(INVITATION_SECRET).hex(),
+        "link": f"https://keys.example/i/{INVITATION}#{encode_base64url(INVITATION_SECRET)}",
+        "claim": claim.hex(),
+        "decline": decline.hex(),
+        "invalid": rows,
+    }
+
+
 def invalid() -> dict[str, object]:
     """Signed by the right key or tampered with; ``code`` is the refusal of this implementation."""
     rows: list[dict[str, str]] = []
@@ -419,6 +461,7 @@ FILES = {
     "revocation.json": lists,
     "receipts.json": receipts,
     "grants.json": grants,
+    "possession.json": possession,
     "invalid.json": invalid,
 }
 

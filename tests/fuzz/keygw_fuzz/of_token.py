@@ -12,7 +12,7 @@ from keygw.model.entitlement import Entitlement
 from keygw.model.ids import format_id
 from keygw.model.receipt import Receipt
 from keygw.model.revocation import ListAck, RevocationList
-from keygw.token import cwt, envelope, grant, jwt, receipt, revocation, strict_json, ticket
+from keygw.token import cwt, envelope, grant, jwt, possession, receipt, revocation, strict_json, ticket
 from keygw.token.claims import KeyClaims
 from keygw.token.envelope import Envelope, Purpose
 from keygw_fuzz.target import TOKEN, VALUE, Broken, Target
@@ -37,6 +37,7 @@ LISTS = (
     RevocationList(VEHICLE, 4, NOW, 2**34, min_epoch=9, revoked=(1, 24, 300), suspended=(2, 65535), issued_before=5),
 )
 ACK = ListAck(VEHICLE, 4, sha256(b"list"), 3)
+INVITATION, SECRET = format_id("inv", b"invitation"), bytes(range(32))
 TICKET = ticket.PairingTicket(VEHICLE, sha256(b"device"), sha256(b"transcript"), 77)
 
 GRANTS = (
@@ -112,6 +113,21 @@ def _signed(
     ]
 
 
+def proofs() -> list[bytes]:
+    return [possession.sign_possession(possession.InvitationAct.CLAIM, INVITATION, SECRET, DEVICE)]
+
+
+def _proof(data: bytes) -> None:
+    claim = possession.InvitationAct.CLAIM
+    possession.verify_possession(data, claim, INVITATION, sha256(SECRET), DEVICE.public_key)
+
+
+def _seal_proof(_: None, signer: EchoSigner) -> bytes:
+    """There is one right content, so nothing has to be remembered of it."""
+    purpose = envelope.INVITATION_PROOF
+    return purpose.seal(purpose.open(proofs()[0]).payload, signer)
+
+
 def _seal_receipt(value: Receipt, signer: EchoSigner) -> bytes:
     fields = {name: getattr(value, name) for name in value.__slots__ if name != "signed"}
     return receipt.sign_receipt(**fields, signer=signer)
@@ -179,6 +195,10 @@ TARGETS = [
         "grant", envelope.GRANT, CAR, lambda data: grant.verify_grant(data, CAR.public_key, VEHICLE),
         grant.sign_grant,
         lambda: [grant.sign_grant(one, CAR) for one in GRANTS], ("token.grant.verify_grant",), longest=400,
+    ),
+    *_signed(
+        "proof", envelope.INVITATION_PROOF, DEVICE, _proof, _seal_proof, proofs,
+        ("token.possession.verify_possession",), longest=400,
     ),
     Target("token.cwt.index", cwt.index_of, TOKEN, cwts, covers=("token.cwt.index_of",)),
     Target("token.jwt", _jwt, TOKEN, jwts, covers=("token.jwt.decode_jwt",), longest=1200),
