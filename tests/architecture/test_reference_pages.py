@@ -93,7 +93,7 @@ def codes() -> dict[str, set[str]]:
     return dict(found)
 
 
-OTHERS = {"ambiguous_vehicle", "ambiguous_key", "http_error", "key_expired"}
+OTHERS = {"ambiguous_vehicle", "ambiguous_key", "ambiguous_invitation", "http_error", "key_expired"}
 """Put together at run time, so that no search finds them whole."""
 
 
