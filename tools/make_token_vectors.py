@@ -16,93 +16,41 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from fixed_signer import FixedSigner
 from malformed import Refusal, malformed, numbers, texts
+from sharing_vectors import grants, possession
+from token_cast import (
+    CAR,
+    FRIEND,
+    FRIEND_DEVICE,
+    FRIEND_KEY,
+    ISSUER,
+    ISSUER_NAME,
+    KEY,
+    LARGEST,
+    LIST,
+    NOW,
+    ORDER,
+    OTHER_VEHICLE,
+    OWNER,
+    OWNER_DEVICE,
+    PROOF,
+    STRANGER,
+    THIRD_DEVICE,
+    VEHICLE,
+    plain,
+)
 
 from keygw.crypto import cbor, cose
 from keygw.crypto.signer import coordinates, device_id, thumbprint
 from keygw.model.command import Action, Outcome
-from keygw.model.digital_key import Role
-from keygw.model.entitlement import PROFILES, Entitlement
-from keygw.model.ids import format_id
 from keygw.model.revocation import ListAck, RevocationList
-from keygw.token.claims import KeyClaims
 from keygw.token.cwt import encode_cwt
-from keygw.token.grant import Grant, sign_grant
 from keygw.token.jwt import encode_jwt
 from keygw.token.receipt import FIRST, receipt_hash, sign_receipt
 from keygw.token.revocation import list_hash, sign_ack, sign_list
 from keygw.token.strict_json import decode_base64url, encode_base64url
-from keygw.token.time_proof import TimeProof, sign_time_proof
-from keygw.token.trust import IssuerKey
-from keygw.wire.messages import encode_chain
+from keygw.token.time_proof import sign_time_proof
 
 DIRECTORY = Path(__file__).resolve().parent.parent / "protocols" / "key_token" / "vectors"
-NOW = 1_800_000_000
-ISSUER_NAME = "https://keys.example"
-VEHICLE = format_id("veh", bytes.fromhex("a0a1a2a3a4a5a6a7a8a9"))
-OTHER_VEHICLE = format_id("veh", bytes.fromhex("b0b1b2b3b4b5b6b7b8b9"))
-OWNER_KEY = format_id("key", bytes.fromhex("c0c1c2c3c4c5c6c7c8c9"))
-ORDER = bytes.fromhex("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551")
-FRIEND_KEY = format_id("key", bytes.fromhex("d0d1d2d3d4d5d6d7d8d9"))
-THIRD_KEY = format_id("key", bytes.fromhex("d4d5d6d7d8d9dadbdcdd"))
-
-
-ISSUER, CAR, OWNER_DEVICE, FRIEND_DEVICE, STRANGER, THIRD_DEVICE = (FixedSigner(0x1000 + n) for n in range(6))
-KEY = IssuerKey.of(ISSUER_NAME, ISSUER.public_key)
-OWNER = KeyClaims(
-    issuer=ISSUER_NAME,
-    key_id=OWNER_KEY,
-    device_key=OWNER_DEVICE.public_key,
-    vehicle_id=VEHICLE,
-    vehicle_thumbprint=thumbprint(CAR.public_key)[:16],
-    role=Role.OWNER,
-    entitlements=PROFILES["owner"],
-    index=1,
-    issued_at=NOW,
-    not_before=NOW,
-    expires_at=NOW + 30 * 86400,
-    max_depth=2,
-)
-FRIEND = dataclasses.replace(
-    OWNER,
-    key_id=FRIEND_KEY,
-    device_key=FRIEND_DEVICE.public_key,
-    role=Role.FRIEND,
-    entitlements=PROFILES["access"] | Entitlement.LIGHT_FLASH,
-    index=300,
-    not_before=NOW + 600,
-    expires_at=NOW + 72 * 3600,
-    parent_id=OWNER_KEY,
-    depth=1,
-    epoch=2,
-    status_index=70_000,
-    user_verification=True,
-)
-LARGEST = dataclasses.replace(
-    FRIEND,
-    issuer="https://" + "i" * 52,
-    role=Role(255),
-    entitlements=Entitlement(2**32 - 1),
-    index=65535,
-    expires_at=2**32 - 1,
-    depth=2,
-    epoch=65535,
-    status_index=2**32 - 1,
-)
-SHARER = dataclasses.replace(FRIEND, entitlements=PROFILES["access"] | Entitlement.KEY_SHARE)
-"""The friend again, but one who may share; the third device has a key from it."""
-THIRD = dataclasses.replace(
-    SHARER,
-    key_id=THIRD_KEY,
-    device_key=THIRD_DEVICE.public_key,
-    entitlements=PROFILES["access"],
-    index=301,
-    expires_at=NOW + 24 * 3600,
-    parent_id=FRIEND_KEY,
-    depth=2,
-    status_index=None,
-)
-LIST = RevocationList(VEHICLE, 7, NOW, NOW + 7 * 86400, 2, (3, 300, 65535), (4, 500), NOW - 1000)
-PROOF = TimeProof(VEHICLE, bytes.fromhex("f0f1f2f3f4f5f6f7"), NOW + 1000, LIST.sequence)
 
 
 def keys() -> dict[str, object]:
@@ -192,121 +140,6 @@ def receipts() -> dict[str, Any]:
     first = receipt(1, FIRST, Action.UNLOCK, Outcome.DONE, False)
     second = receipt(2, receipt_hash(bytes.fromhex(first["signed"])), Action.OPEN_TRUNK, Outcome.NOT_ENTITLED, False)
     return {"about": "A chain of two receipts by the vehicle key.", "receipts": [first, second]}
-
-
-def granted(parent: KeyClaims, child: KeyClaims, **changes: Any) -> Grant:
-    """For ninety days exactly what the child's token says, then the changes."""
-    made = Grant(
-        vehicle_id=parent.vehicle_id,
-        parent_id=parent.key_id,
-        device=thumbprint(child.device_key),
-        entitlements=child.entitlements,
-        issued_at=NOW + 300,
-        not_before=NOW + 600,
-        expires_at=NOW + 90 * 86400,
-        depth=child.depth,
-        max_depth=child.max_depth,
-    )
-    return dataclasses.replace(made, **changes)
-
-
-def invalid_grants() -> list[dict[str, str]]:
-    """Signed by the owner's device unless the name says otherwise."""
-    rows: list[dict[str, str]] = []
-    grant = granted(OWNER, SHARER)
-    words: list[Any] = cbor.decode(cose.open1(sign_grant(grant, OWNER_DEVICE)).payload)
-
-    def add(name: str, data: bytes, code: str = "token_malformed") -> None:
-        rows.append({"name": name, "object": "grant", "data": data.hex(), "code": code})
-
-    def sealed(fields: list[Any], header: Mapping[int, object]) -> bytes:
-        return cose.sign1(cbor.encode(fields), OWNER_DEVICE, header)
-
-    typ = {cose.TYP: "dkgr"}
-    other_car = dataclasses.replace(grant, vehicle_id=OTHER_VEHICLE)
-    add("signed by the issuer", sign_grant(grant, ISSUER), "token_signature")
-    add("another vehicle", sign_grant(other_car, OWNER_DEVICE), "wrong_audience")
-    add("a pairing ticket", sealed(words, {cose.TYP: "dkpt"}), "wrong_type")
-    add("header with kid", sealed(words, {cose.KID: KEY.kid, **typ}))
-    for name, at, value in (
-        ("half a thumbprint", 2, bytes(16)),
-        ("entitlements of nothing", 3, 0),
-        ("exp before nbf", 6, grant.not_before),
-        ("depth 0", 7, 0),
-        ("max depth below depth", 8, 0),
-        ("max depth 3", 8, 3),
-    ):
-        add(name, sealed([*words[:at], value, *words[at + 1 :]], typ))
-    add("one field more", sealed([*words, 0], typ))
-    return rows
-
-
-def grants() -> dict[str, object]:
-    """Both links of a chain; the body of CRED_PUT; and chains that break at one point, with the refusal."""
-    rows = []
-    for name, value, signer in (
-        ("owner to friend", granted(OWNER, SHARER), OWNER_DEVICE),
-        ("friend to third", granted(SHARER, THIRD), FRIEND_DEVICE),
-    ):
-        fields = {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-        rows.append({"name": name, "fields": fields, "signed": sign_grant(value, signer).hex()})
-
-    def token(claims: KeyClaims) -> bytes:
-        return encode_cwt(claims, ISSUER, KEY.kid)
-
-    def link(parent: KeyClaims, child: KeyClaims, signer: FixedSigner, **changes: Any) -> tuple[bytes, bytes]:
-        return sign_grant(granted(parent, child, **changes), signer), token(parent)
-
-    far = link(OWNER, SHARER, OWNER_DEVICE)
-    near = link(SHARER, THIRD, FRIEND_DEVICE)
-    chains = []
-
-    def add(name: str, leaf: KeyClaims, links: tuple[tuple[bytes, bytes], ...], code: str | None) -> None:
-        body = encode_chain(links).hex()
-        chains.append({"name": name, "token": token(leaf).hex(), "body": body, "code": code})
-
-    def spoilt(name: str, code: str, leaf: KeyClaims = SHARER, **changes: Any) -> None:
-        add(name, leaf, (link(OWNER, SHARER, OWNER_DEVICE, **changes),), code)
-
-    def change(claims: KeyClaims, **changes: Any) -> KeyClaims:
-        return dataclasses.replace(claims, **changes)
-
-    add("friend", SHARER, (far,), None)
-    add("third", THIRD, (near, far), None)
-    add("renewed within the grant", change(SHARER, issued_at=NOW + 86400, expires_at=NOW + 30 * 86400), (far,), None)
-    add("signed by the issuer", SHARER, (link(OWNER, SHARER, ISSUER),), "token_signature")
-    add("signed by the friend itself", SHARER, (link(OWNER, SHARER, FRIEND_DEVICE),), "token_signature")
-    add("parent's token by a stranger", SHARER, ((far[0], encode_cwt(OWNER, STRANGER, KEY.kid)),), "token_signature")
-    add("links in the wrong order", THIRD, (far, near), "grant_foreign")
-    add("one link of two", THIRD, (near,), "grant_depth")
-    add("two links of one", SHARER, (far, near), "grant_depth")
-    add("ends at a friend", change(SHARER, depth=1, parent_id=FRIEND_KEY), (near,), "grant_foreign")
-    impostor = change(OWNER, device_key=STRANGER.public_key)
-    add("ends at an owner that is not enrolled", SHARER, (link(impostor, SHARER, STRANGER),), "grant_foreign")
-    spoilt("grant for another vehicle", "wrong_audience", vehicle_id=OTHER_VEHICLE)
-    spoilt("grant of another parent", "grant_foreign", parent_id=FRIEND_KEY)
-    spoilt("grant for another device", "grant_foreign", device=thumbprint(STRANGER.public_key))
-    spoilt("grant wider than the parent", "grant_wider", entitlements=Entitlement(1 << 31) | SHARER.entitlements)
-    spoilt("token wider than the grant", "grant_wider", entitlements=PROFILES["access"])
-    spoilt("token longer than the grant", "grant_outlived", expires_at=SHARER.expires_at - 1)
-    spoilt("token earlier than the grant", "grant_outlived", not_before=SHARER.not_before + 1)
-    spoilt("granted before the parent began", "grant_outlived", issued_at=OWNER.not_before - 301)
-    spoilt("granted when the parent had ended", "grant_outlived", issued_at=OWNER.expires_at)
-    spoilt("token longer than the parent", "grant_outlived", change(SHARER, expires_at=OWNER.expires_at + 1))
-    spoilt("token deeper than the grant", "grant_depth", max_depth=1)
-    spoilt("grant of another depth", "grant_depth", depth=2)
-    unshared = change(SHARER, entitlements=PROFILES["access"])
-    below = (link(unshared, THIRD, FRIEND_DEVICE), link(OWNER, unshared, OWNER_DEVICE))
-    add("parent without key.share", THIRD, below, "grant_unentitled")
-    shallow = change(OWNER, max_depth=0)
-    add("parent that may not be shared from", SHARER, (link(shallow, SHARER, OWNER_DEVICE),), "grant_depth")
-    return {
-        "about": "Grants by device keys, and bodies of CRED_PUT made of them. 'token' is the key that was shown; the "
-        "vehicle is that of keys.json, and the owner's device is enrolled there. 'code' null: the chain holds.",
-        "grants": rows,
-        "invalid": invalid_grants(),
-        "chains": chains,
-    }
 
 
 def invalid_time_proofs(listed: bytes) -> list[tuple[str, bytes, str]]:
@@ -553,15 +386,6 @@ class Der:
         return encode_dss_signature(int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big"))
 
 
-def plain(value: object) -> object:
-    """Hex for bytes, plain numbers for enums, so that JSON holds it."""
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, tuple):
-        return [plain(item) for item in value]
-    return int(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
 FILES = {
     "keys.json": keys,
     "tokens.json": tokens,
@@ -569,6 +393,7 @@ FILES = {
     "receipts.json": receipts,
     "grants.json": grants,
     "time_proofs.json": time_proofs,
+    "possession.json": possession,
     "invalid.json": invalid,
 }
 

@@ -74,6 +74,10 @@ OBJECTS: dict[str, tuple[str, Field]] = {
         array("list", VEHICLE, "sequence", "issued_at", "next_update", "min_epoch", "issued_before",
               Field("revoked", Each(Field("index"))), Field("suspended", Each(Field("index")))),
     ),
+    "dkip": (
+        "Invitation_Proof",
+        array("proof of possession", "act", text_id("inv", "invitation"), "secret_hash", "device"),
+    ),
     "dktp": ("Time_Proof", array("time proof", VEHICLE, "nonce", Field("time"), "list")),
     "dkra": ("List_Ack", array("acknowledgement", VEHICLE, "sequence", "list_hash", "boot_epoch")),
     "dkrc": (

@@ -17,6 +17,7 @@ from keygw.api.services import Services
 from keygw.bridge.present import RETRYABLE_REASONS
 from keygw.bridge.records import CommandRecord
 from keygw.bridge.scopes import COMMAND_SCOPES, SIGNAL_SCOPES, Scope
+from keygw.credentials.invitation import InvitationState
 from keygw.model.command import CommandState, Outcome
 from keygw.model.digital_key import KeyState
 from keygw.model.entitlement import PROFILES
@@ -92,7 +93,7 @@ def codes() -> dict[str, set[str]]:
     return dict(found)
 
 
-OTHERS = {"ambiguous_vehicle", "ambiguous_key", "http_error", "key_expired"}
+OTHERS = {"ambiguous_vehicle", "ambiguous_key", "ambiguous_invitation", "http_error", "key_expired"}
 """Put together at run time, so that no search finds them whole."""
 
 
@@ -172,6 +173,7 @@ def test_every_state_is_listed() -> None:
             record = CommandRecord(cast("Any", None), "", "", b"", state, 0.0, ())
             told = [cell == "yes" for cell in states[state][1:3]]
             assert told == [state.settled, record.may_have_happened], state
+    assert set(rows("http-api.md", "Invitations")) == set(InvitationState)
 
 
 def test_every_event_is_listed() -> None:
@@ -181,7 +183,9 @@ def test_every_event_is_listed() -> None:
             text = node.value
             if re.fullmatch(r"keygw\.[a-z]+(\.[a-z]+)?", text) and text not in ("keygw.web", "keygw.db"):
                 there.add(text)
-            if re.fullmatch(r"(key|security)\.[a-z]+", text) and not text.endswith((".read", ".manage", ".share")):
+            if re.fullmatch(r"(key|invitation|security)\.[a-z]+", text) and not text.endswith(
+                (".read", ".manage", ".share")
+            ):
                 there.add(f"keygw.{text}")
     assert set(rows("http-api.md", "Events")) == there
 

@@ -1,11 +1,11 @@
-"""What every ``CredentialStore`` must do. SQLite is the one there is; a second one joins the list of ``OPEN``."""
+"""What every ``CredentialStore`` must do. SQLite is the one there is; a second one joins ``OPEN`` in ``conftest``."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -25,24 +25,15 @@ from keygw.model.entitlement import PROFILES
 from keygw.model.errors import Conflict
 from keygw.model.receipt import Receipt
 from keygw.model.vehicle import Vehicle
-from keygw.store.store import open_store
 
-Open = Callable[[Path], AbstractAsyncContextManager[CredentialStore]]
-
-
-@asynccontextmanager
-async def sqlite(directory: Path) -> AsyncIterator[CredentialStore]:
-    async with await open_store(directory) as store:
-        yield store.credentials
-
-
-OPEN: dict[str, Open] = {"sqlite": sqlite}
+if TYPE_CHECKING:
+    from tests.contracts.conftest import Open
 
 CAR = Vehicle("veh_a", "Car", b"\x02" + bytes(32), bytes(16))
 OTHER = Vehicle("veh_b", "Other", b"\x03" + bytes(32), bytes(range(16)))
 PHONE = Device("dev_a", DeviceKind.PHONE, b"\x02" + bytes(32), "Phone")
 HOSTED = Device("dev_b", DeviceKind.HOSTED, b"\x03" + bytes(32), "Hosted", "app_a")
-TOKEN = KeyToken("a.b.c", b"\x00\xffcwt", b"grant\xff")
+TOKEN = KeyToken("a.b.c", b"\x00\xffcwt", b"grant\xff", 180, 170)
 
 
 def key(index: int, vehicle: Vehicle = CAR, device: Device = PHONE, parent: str | None = None) -> DigitalKey:
@@ -80,11 +71,6 @@ def receipt(sequence: int, key_id: str = "key_a0", vehicle: Vehicle = CAR) -> Re
         at=150,
         signed=b"signed %d" % sequence,
     )
-
-
-@pytest.fixture(params=sorted(OPEN))
-def opener(request: pytest.FixtureRequest) -> Open:
-    return OPEN[request.param]
 
 
 @pytest.fixture
@@ -230,6 +216,31 @@ async def test_a_state_is_written_over_the_version_that_was_read(store: Credenti
     assert await store.key("key_a0") == KeyRecord(expired, list_sequence=4, family_sequence=4)
 
 
+async def test_a_token_is_replaced_over_the_version_that_was_read(store: CredentialStore) -> None:
+    await add(store, key(0), key(1))
+    fresh = KeyToken("d.e.f", b"fresh", None, 400)
+    async with store.transaction() as tx:
+        renewed = await tx.set_key_token(replace(key(0), issued_at=150, expires_at=450), fresh)
+        assert renewed == replace(key(0), issued_at=150, expires_at=450, version=2)
+        with pytest.raises(Conflict) as caught:
+            await tx.set_key_token(key(0), TOKEN)
+        assert (caught.value.code, caught.value.retryable) == ("key_changed", True)
+    assert await store.key("key_a0") == KeyRecord(renewed)
+    assert await store.key_token("key_a0") == replace(fresh, grant=TOKEN.grant), "one grant serves every renewal"
+    assert await store.key_token("key_a1") == TOKEN
+    assert await store.unexpired_count("veh_a", 449) == 1
+
+
+async def test_a_device_is_taken_by_the_first_app_that_has_it(store: CredentialStore) -> None:
+    async with store.transaction() as tx:
+        assert await tx.add_device(PHONE) == PHONE
+        taken = replace(PHONE, app_id="app_a")
+        assert await tx.add_device(replace(taken, label="Another", kind=DeviceKind.HOSTED)) == taken
+        for app_id in (None, "app_b"):
+            assert await tx.add_device(replace(PHONE, app_id=app_id)) == taken
+    assert await store.device("dev_a") == taken
+
+
 async def test_a_key_knows_what_is_above_it(store: CredentialStore) -> None:
     chain = (key(0), key(1, parent="key_a0"), replace(key(2, parent="key_a1"), depth=2))
     await add(store, *chain)
@@ -294,21 +305,6 @@ async def test_a_watermark_never_goes_back(store: CredentialStore) -> None:
         for at in (100, 300, 200):
             await tx.raise_issued_before("veh_a", at)
     assert [record.issued_before for record in await store.vehicles()] == [300, 0]
-
-
-async def test_a_token_is_renewed_over_the_version_that_was_read(store: CredentialStore) -> None:
-    await add(store, key(0), key(1))
-    fresh = KeyToken("d.e.f", b"fresh")
-    async with store.transaction() as tx:
-        renewed = await tx.renew_token(key(0), 150, fresh)
-        with pytest.raises(Conflict) as caught:
-            await tx.renew_token(key(0), 160, TOKEN)
-        assert caught.value.code == "key_changed"
-    record = await store.key("key_a0")
-    assert record is not None
-    assert record.key == renewed == replace(key(0), issued_at=150, version=2)
-    assert await store.key_token("key_a0") == replace(fresh, grant=TOKEN.grant), "one grant serves every renewal"
-    assert await store.key_token("key_a1") == TOKEN
 
 
 async def test_receipts_page_and_run(store: CredentialStore) -> None:

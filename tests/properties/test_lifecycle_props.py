@@ -111,12 +111,8 @@ class Life(RuleBasedStateMachine):
             max_depth=2,
         )
         return self.run(
-            self.service.share(
-                parent.id,
-                device_public_key=self.phone.public_key,
-                entitlements=rights,
-                expires_at=int(self.now) + hours * HOUR,
-                grant=sign_grant(said, self.phone),
+            self.service.share_granted(
+                parent.id, device_public_key=self.phone.public_key, grant=sign_grant(said, self.phone)
             )
         )
 
@@ -235,14 +231,15 @@ class Life(RuleBasedStateMachine):
         claims = decode_cwt(self.run(self.service.key_token(key.id)).cwt, self.trusted)
         self.tokens.setdefault(key.id, set()).add(claims)
         assert claims.issued_at == key.issued_at
-        assert (claims.index, claims.expires_at, int(claims.entitlements)) == (
-            key.index,
-            key.expires_at,
-            int(key.entitlements),
-        )
+        assert (claims.index, int(claims.entitlements)) == (key.index, int(key.entitlements))
+        assert claims.expires_at <= key.expires_at, "the token outlives its key"
         if key.parent_id is None:
+            assert claims.expires_at == key.expires_at
             return
+        assert claims.expires_at <= claims.issued_at + 72 * HOUR, "a friend's token lives too long"
         parent = keys[key.parent_id]
+        above = decode_cwt(self.run(self.service.key_token(parent.id)).cwt, self.trusted)
+        assert claims.expires_at <= above.expires_at, "the token outlives its parent's"
         assert int(key.entitlements) & ~int(parent.entitlements) == 0, "wider than its parent"
         assert key.expires_at <= parent.expires_at, "outlives its parent"
         assert key.depth == parent.depth + 1 <= 2

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -21,108 +20,21 @@ from keygw.cli.endpoint import Endpoint
 from keygw.cli.exits import Exit
 from keygw.cli.failure import Failure
 from keygw.cli.main import main
-from keygw.crypto.signer import LocalSigner
-from keygw.model.ids import new_id
 
-
-class Said(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-    @property
-    def error(self) -> Any:
-        assert self.out == "", "an error leaves stdout empty"
-        return json.loads(self.err)
-
-
-Run = Callable[..., Said]
-
-
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """``keygw serve`` on a free port; what it said when it was ready."""
-    data = tmp_path_factory.mktemp("gateway") / "data"
-    line = [sys.executable, "-m", "keygw", "serve", "--radio", "none", "--port", "0", "--json", "--data", str(data)]
-    with subprocess.Popen(
-        [*line, "--follow-stdin"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdin is not None
-        ready = process.stdout.readline()
-        if not ready:
-            assert process.stderr is not None
-            pytest.fail(process.stderr.read())
-        yield json.loads(ready)
-        process.stdin.close()
-        assert process.wait(20) == 0
-
-
-@pytest.fixture
-def run(gateway: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """One command line against the gateway, as its operator."""
-    for name in [name for name in os.environ if name.startswith("KEYGW_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("KEYGW_URL", gateway["url"])
-    monkeypatch.setenv("KEYGW_DATA", gateway["data"])
-
-    def run(*arguments: str) -> Said:
-        capsys.readouterr()
-        code = main(list(arguments))
-        said = capsys.readouterr()
-        return Said(code, said.out, said.err)
-
-    return run
-
-
-@pytest.fixture(scope="module")
-def car(gateway: dict[str, str]) -> dict[str, str]:
-    """The identity of a car that nobody can reach."""
-    return {
-        "id": new_id("veh", os.urandom),
-        "name": "Blue van",
-        "public_key": base64url(LocalSigner.generate().public_key),
-        "advertising_key": base64url(bytes(range(16))),
-    }
-
-
-@pytest.fixture
-def owner(run: Run, car: dict[str, str], tmp_path: Path) -> str:
-    """The id of a fresh owner key of that car."""
-    (tmp_path / "car.json").write_text(json.dumps({"ready": True, "vehicle": car}) + "\n")
-    assert run("vehicles", "add", "--from", str(tmp_path / "car.json")).code == 0
-    said = run("keys", "issue", car["id"], "--json")
-    assert said.code == 0, said.err
-    return str(said.json["id"])
-
-
-@pytest.fixture
-def friend(run: Run, owner: str) -> str:
-    point = LocalSigner.generate().public_key.hex()
-    line = ["keys", "share", owner, "--public-key", point, "--profile", "access", "--for", "2h", "--json"]
-    said = run(*line)
-    assert said.code == 0, said.err
-    return str(said.json["id"])
-
-
-def base64url(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+if TYPE_CHECKING:
+    from tests.unit.conftest import Run
 
 
 # --- vehicles and keys
 
 
 def test_a_time_proof(run: Run, car: dict[str, str], owner: str) -> None:
-    said = run("vehicles", "time-proof", car["name"], base64url(bytes(8)))
+    said = run("vehicles", "time-proof", car["name"], "AAAAAAAAAAA")
     assert said.code == 0, said.err
     signed = base64.urlsafe_b64decode(said.out.strip() + "==")
     assert signed.startswith(b"\x84\x53")
     assert b"dktp" in signed
-    again = run("vehicles", "time-proof", car["id"], base64url(bytes(8)), "--json").json
+    again = run("vehicles", "time-proof", car["id"], "AAAAAAAAAAA", "--json").json
     assert again.keys() == {"proof"}
     assert run("vehicles", "time-proof", car["id"], "AAAA", "--json").error["code"] == "validation"
 
@@ -473,7 +385,14 @@ def test_the_defaults_of_serve_come_from_the_environment(
         monkeypatch.setenv(f"KEYGW_{name}", str(value))
     assert main(["serve"]) == 3
     assert main(["serve", "--port", "0", "--radio", "none", "--json", "--data", "/x", "--host", "127.0.0.2"]) == 3
-    assert [(each.data, each.host, each.port, each.radio, each.json_ready) for each in started] == [
+    monkeypatch.setenv("KEYGW_PUBLIC_URL", "https://keys.example/car/")
+    assert main(["serve"]) == 3
+    assert [(each.data, each.host, each.port, each.radio, each.json_ready) for each in started[:2]] == [
         (tmp_path, "::1", 9000, "usb:0", False),
         (Path("/x"), "127.0.0.2", 0, "none", True),
     ]
+    assert [each.public_url for each in started] == [None, None, "https://keys.example/car"]
+    for url, code in [("http://keys.example", "clear_text"), ("keys.example", "bad_url")]:
+        assert main(["serve", "--public-url", url]) == Exit.USAGE
+        assert f"[{code}]" in capsys.readouterr().err
+    assert main(["serve", "--public-url", "http://127.0.0.1:1"]) == 3

@@ -121,8 +121,10 @@ def good() -> list[tuple[str, str, bytes]]:
         cases.append((row["name"], "List_Ack", bytes.fromhex(row["ack"]["signed"])))
     for row in load("key_token", "grants.json")["grants"]:
         cases.append((row["name"], "Grant", bytes.fromhex(row["signed"])))
-    for row in load("key_token", "time_proofs.json")["time_proofs"]:
-        cases.append((row["name"], "Time_Proof", bytes.fromhex(row["signed"])))
+    proofs = load("key_token", "possession.json")
+    cases += [(act, "Invitation_Proof", bytes.fromhex(proofs[act])) for act in ("claim", "decline")]
+    rows = load("key_token", "time_proofs.json")["time_proofs"]
+    cases += [(row["name"], "Time_Proof", bytes.fromhex(row["signed"])) for row in rows]
     for row in load("key_token", "receipts.json")["receipts"]:
         cases.append(("receipt", "Receipt", bytes.fromhex(row["signed"])))
     return cases

@@ -25,6 +25,7 @@ from keygw.model.errors import TokenError
 from keygw.token.cwt import decode_cwt
 from keygw.token.grant import verify_grant
 from keygw.token.jwt import decode_jwt
+from keygw.token.possession import InvitationAct, verify_possession
 from keygw.token.receipt import receipt_hash, verify_chain, verify_receipt
 from keygw.token.revocation import list_hash, verify_ack, verify_list
 from keygw.token.time_proof import verify_time_proof
@@ -47,17 +48,24 @@ LISTS = {row["name"]: row for row in load("revocation.json")["lists"]}
 RECEIPTS = load("receipts.json")["receipts"]
 GRANTS = {row["name"]: row for row in load("grants.json")["grants"]}
 CHAINS = load("grants.json")["chains"]
-INVALID = load("invalid.json")["cases"] + load("grants.json")["invalid"]
 PROOFS = {row["name"]: row for row in load("time_proofs.json")["time_proofs"]}
+POSSESSION = load("possession.json")
+INVALID = load("invalid.json")["cases"] + load("grants.json")["invalid"] + POSSESSION["invalid"]
 CAR = bytes.fromhex(KEYS["vehicle"]["public_key"])
 VEHICLE = KEYS["vehicle"]["vehicle_id"]
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 OWNER_DEVICE = bytes.fromhex(KEYS["owner_device"]["public_key"])
+FRIEND_DEVICE = bytes.fromhex(KEYS["friend_device"]["public_key"])
 
 
 def trust(issuer: str = KEYS["issuer"]["issuer"]) -> TrustedIssuers:
     key = KEYS["issuer"]
     return TrustedIssuers([IssuerKey(issuer, bytes.fromhex(key["kid"]), bytes.fromhex(key["public_key"]))])
+
+
+def proven(data: bytes, act: InvitationAct) -> None:
+    secret_hash = bytes.fromhex(POSSESSION["secret_hash"])
+    verify_possession(data, act, POSSESSION["invitation_id"], secret_hash, FRIEND_DEVICE)
 
 
 READERS: dict[str, Callable[[Any], Any]] = {
@@ -68,6 +76,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "receipt": lambda data: verify_receipt(data, CAR),
     "grant": lambda data: verify_grant(data, OWNER_DEVICE, VEHICLE),
     "time_proof": lambda data: verify_time_proof(data, trust(), VEHICLE),
+    "proof": lambda data: proven(data, InvitationAct.CLAIM),
 }
 OBJECTS: dict[str, Any] = {
     "cwt": bytes.fromhex(TOKENS["friend"]["cwt"]),
@@ -77,6 +86,7 @@ OBJECTS: dict[str, Any] = {
     "receipt": bytes.fromhex(RECEIPTS[1]["signed"]),
     "grant": bytes.fromhex(GRANTS["owner to friend"]["signed"]),
     "time_proof": bytes.fromhex(PROOFS["list 7"]["signed"]),
+    "proof": bytes.fromhex(POSSESSION["claim"]),
 }
 
 
@@ -143,6 +153,17 @@ def test_a_grant_gives_its_fields(name: str, signer: str) -> None:
     row = GRANTS[name]
     grant = verify_grant(bytes.fromhex(row["signed"]), bytes.fromhex(KEYS[signer]["public_key"]), VEHICLE)
     assert {field: plain(getattr(grant, field)) for field in row["fields"]} == row["fields"]
+
+
+def test_a_proof_is_about_the_secret_of_the_link() -> None:
+    base, _, secret = POSSESSION["link"].partition("#")
+    raw = base64.urlsafe_b64decode(secret + "==")
+    assert (base.rpartition("/")[2], raw.hex()) == (POSSESSION["invitation_id"], POSSESSION["secret"])
+    assert hashlib.sha256(raw).hexdigest() == POSSESSION["secret_hash"]
+    proven(bytes.fromhex(POSSESSION["decline"]), InvitationAct.DECLINE)
+    act, invitation, digest, device = cbor2.loads(cbor2.loads(OBJECTS["proof"])[2])
+    assert (act, digest.hex(), device.hex()) == (1, POSSESSION["secret_hash"], KEYS["friend_device"]["thumbprint"])
+    assert invitation == base64.b32decode(POSSESSION["invitation_id"][4:].upper())
 
 
 @pytest.mark.parametrize("case", CHAINS, ids=lambda case: case["name"])
@@ -212,11 +233,15 @@ def check_es256(x: str, y: str, signature: bytes, message: bytes) -> None:
         ("ack", "vehicle"),
         ("receipt", "vehicle"),
         ("grant", "owner_device"),
+        ("proof", "friend_device"),
     ],
 )
 def test_the_cbor_objects_are_plain_cose(kind: str, signer: str) -> None:
     protected, unprotected, payload, signature = cbor2.loads(OBJECTS[kind])
-    typ = {"cwt": "dk", "list": "dkrl", "ack": "dkra", "receipt": "dkrc", "time_proof": "dktp", "grant": "dkgr"}[kind]
+    typ = {
+        "cwt": "dk", "list": "dkrl", "ack": "dkra", "receipt": "dkrc", "time_proof": "dktp", "grant": "dkgr",
+        "proof": "dkip",
+    }[kind]  # fmt: skip
     kid = {4: bytes.fromhex(KEYS["issuer"]["kid"])} if signer == "issuer" else {}
     assert (cbor2.loads(protected), unprotected) == ({1: -7, **kid, 16: typ}, {})
     key = KEYS[signer]
@@ -245,7 +270,7 @@ def test_the_script_makes_exactly_these_files() -> None:
 BLOCKS = dict(re.findall(r"^```((?:hex|jwt|json) \w+)\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.M | re.S))
 
 
-@pytest.mark.parametrize("kind", ["cwt", "list", "ack", "receipt", "time_proof", "grant"])
+@pytest.mark.parametrize("kind", ["cwt", "list", "ack", "receipt", "time_proof", "grant", "proof"])
 def test_the_worked_examples_of_the_page_are_the_vectors(kind: str) -> None:
     lines = BLOCKS[f"hex {kind}"].splitlines()
     assert bytes.fromhex("".join(line.partition("#")[0].strip() for line in lines)) == OBJECTS[kind]
@@ -260,7 +285,7 @@ def test_the_jwt_of_the_page_is_the_vector() -> None:
 
 def test_the_page_tells_the_real_sizes() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    for kind in ("cwt", "list", "ack", "receipt", "time_proof", "grant"):
+    for kind in ("cwt", "list", "ack", "receipt", "time_proof", "grant", "proof"):
         assert f"{len(OBJECTS[kind])} bytes:" in text
     assert f"The same token, {len(OBJECTS['jwt'])} characters" in text
     largest = TOKENS["largest"]

@@ -14,7 +14,7 @@ Story = Callable[[Scene], Awaitable[str]]
 
 CHAPTERS = (
     "replay", "middle", "relay", "frames", "floods", "fast", "tokens", "lists", "clocks", "sessions", "sharing",
-    "pairing", "tracking", "lost_phone", "on_air",
+    "invitations", "pairing", "tracking", "lost_phone", "on_air",
 )  # fmt: skip
 """The modules that hold the stories, in the order in which they are told."""
 

@@ -18,6 +18,7 @@ TITLES = {
     "clocks": "Time",
     "sessions": "Held-open sessions and lost answers",
     "sharing": "Friends",
+    "invitations": "Invitations and grants that are handed in",
     "pairing": "Pairing",
     "tracking": "Tracking and probing",
     "lost phone": "A lost phone",

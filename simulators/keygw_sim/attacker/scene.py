@@ -122,13 +122,8 @@ class Scene:
         garage, rights = self.garage, PROFILES["access"]
         device, now = garage.signers[who].public_key, int(garage.time)
         grant = Grant(garage.vehicle.id, owner.id, thumbprint(device), rights, now, now, now + seconds, 1, 2)
-        return await service.share(
-            owner.id,
-            device_public_key=device,
-            entitlements=rights,
-            expires_at=now + seconds,
-            grant=sign_grant(grant, garage.signers["owner"]),
-        )
+        signed = sign_grant(grant, garage.signers["owner"])
+        return await service.share_granted(owner.id, device_public_key=device, grant=signed)
 
     async def enter(self, context: contextlib.AbstractAsyncContextManager[Any]) -> Any:
         """Enter a context that ends with the scene."""
@@ -163,7 +158,7 @@ class Scene:
                     outcome = verify_receipt(kept.signed, car.vehicle.public_key).outcome
                     found.append(f"receipt: {Outcome(outcome).label}")
         for name, data in self.events[self._told :]:
-            found.append(f"event: {name} {data.get('reason', '')}".rstrip())
+            found.append(f"event: {name} {data.get('reason') or ''}".rstrip())
         return tuple(line if times == 1 else f"{line} x{times}" for line, times in Counter(found).items())
 
     def intact(self) -> None:

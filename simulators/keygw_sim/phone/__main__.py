@@ -4,6 +4,9 @@ Prints ``{"ready": true, "device": {"public_key": ..., "device_id": ...}}`` and 
 
 * ``{"do": "accept", "key": {"key_id": ..., "cwt": ..., "vehicle": {...}}}`` takes in a digital key.
 * ``{"do": "carry", "list": {"vehicle_id": ..., "sequence": ..., "signed": ...}}`` takes a revocation list along.
+* ``{"do": "claim", "link": "https://...#...", "activation_code": "..."}`` claims an invitation and takes in its key;
+  ``{"did": "claim", "state": "accepted", "key_id": ...}``. Once more later: the newest token.
+* ``{"do": "grant", "public_key": ..., "entitlements": [...], "lifetime_seconds": ...}`` signs a grant of its own key.
 * ``{"do": "command", "action": "unlock"}`` -> ``{"did": "command", "outcome": "done", "ms": ..., ...}``; with a
   ``list_ack`` if the car took the list, for ``POST /v1/vehicles/{id}/revocation-acks``. With ``"outcome":
   "time_proof_required"`` comes a ``"time_nonce"``, and the phone stays with the car.
@@ -17,18 +20,22 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
 import json
 import logging
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from keygw.ble.air import BleAir
 from keygw.model.command import Action
+from keygw.model.entitlement import Entitlement
 from keygw.model.errors import KeygwError
 from keygw_sim.chance import chance
+from keygw_sim.phone.link import claim
 from keygw_sim.phone.phone import Invitation, Phone, describe, load_signer, raw
 from keygw_sim.phone.satchel import CarriedList
 from keygw_sim.stdio import orders, say, stop_signal
@@ -81,11 +88,18 @@ async def _obey(phone: Phone, order: dict[str, Any]) -> dict[str, Any]:
             if carried is not None:
                 phone.satchel.put(carried)
             return {"did": "carry"}
+        case "claim":
+            return {"did": "claim", **(await claim(phone, order["link"], order.get("activation_code")))}
+        case "grant":
+            now, key = int(time.time()), raw(order["public_key"])
+            rights = Entitlement.from_names(order["entitlements"])
+            signed = phone.grant(key, rights, now + int(order["lifetime_seconds"]), now)
+            return {"did": "grant", "grant": base64.urlsafe_b64encode(signed).rstrip(b"=").decode()}
         case "command":
             return {"did": "command", **(await phone.command(Action.from_label(order["action"]))).to_json()}
         case "prove_time":
             return {"did": "prove_time", **(await phone.prove_time(raw(order["proof"]))).to_json()}
-    raise ValueError(f"unknown order {order['do']!r}; known: accept, carry, command, prove_time")
+    raise ValueError(f"unknown order {order['do']!r}; known: accept, carry, claim, grant, command, prove_time")
 
 
 if __name__ == "__main__":

@@ -11,12 +11,16 @@ from typing import Any
 
 from keygw.crypto.signer import LocalSigner, device_id, encode_public, thumbprint
 from keygw.model.command import Action, Outcome
+from keygw.model.entitlement import Entitlement
 from keygw.model.errors import BadInput, LinkError, ProtocolError, TokenError
 from keygw.model.ids import Random
 from keygw.model.receipt import Receipt
 from keygw.model.vehicle import Vehicle
 from keygw.session.device import KeyInHand
 from keygw.session.fast import FastKey
+from keygw.token.claims import MAX_DEPTH
+from keygw.token.grant import Grant, sign_grant
+from keygw.token.possession import InvitationAct, sign_possession
 from keygw.token.receipt import verify_receipt
 from keygw.vehicle.conversation import Conversation, Road
 from keygw.vehicle.ports import Air, HeldKey
@@ -134,6 +138,28 @@ class Phone:
         self._fast_key, self._kept = None, False
         if invitation.carried is not None:
             self.satchel.put(invitation.carried)
+
+    def prove(self, invitation_id: str, secret: bytes) -> bytes:
+        """What this phone shows to claim an invitation."""
+        return sign_possession(InvitationAct.CLAIM, invitation_id, secret, self._signer)
+
+    def grant(self, public_key: bytes, rights: Entitlement, expires_at: int, now: int) -> bytes:
+        """Its word that the device with that key may have a key shared from its own. ``BadInput`` without a key."""
+        if self._invitation is None:
+            raise BadInput("the phone has no digital key yet", code="no_key")
+        key = self._invitation
+        said = Grant(
+            vehicle_id=key.vehicle.id,
+            parent_id=key.key_id,
+            device=thumbprint(public_key),
+            entitlements=rights,
+            issued_at=now,
+            not_before=now,
+            expires_at=expires_at,
+            depth=len(key.chain) + 1,
+            max_depth=MAX_DEPTH,
+        )
+        return sign_grant(said, self._signer)
 
     async def command(self, action: Action) -> Tried:
         """Meet the car, prove the key, send one command in the same breath, read the receipt, leave.

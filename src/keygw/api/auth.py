@@ -39,4 +39,10 @@ async def current_app(request: Request, wired: Wired, _: Annotated[object, Secur
     return await wired.bridge.apps.authenticate(token.strip())
 
 
+async def maybe_app(request: Request, wired: Wired) -> App | None:
+    """The calling app where a token is welcome but not needed; one that is sent must be good."""
+    return await current_app(request, wired) if "authorization" in request.headers else None
+
+
 Caller = Annotated[App, Depends(current_app)]
+MaybeCaller = Annotated[App | None, Depends(maybe_app)]

@@ -56,6 +56,10 @@ AdvertisingKey = _binary(16)
 SignedObject = _binary(64, 4095)
 """A COSE_Sign1."""
 TimeNonce = _binary(8)
+Signed = _binary(1, 512)
+"""A short one: a grant, or a proof of possession."""
+Secret = _binary(32)
+"""What stands behind the ``#`` of an invitation's link."""
 Time = Annotated[float, BeforeValidator(parse_time), WithJsonSchema({"type": "string", "format": "date-time"})]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
 Label = Annotated[str, StringConstraints(max_length=80, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]

@@ -171,6 +171,7 @@ class TokenOut(BaseModel):
 
     jwt: str
     cwt: str
+    expires_at: TimeText = Field(description="When this token ends; the key may last longer: ask for it again before")
     chain: list[ChainLinkOut]
     vehicle: TokenVehicle
     revocation_list: RevocationListOut

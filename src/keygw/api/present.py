@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from keygw.bridge.keys import KeyView
-from keygw.bridge.ports import IssuerInfo, SignedList
+from keygw.bridge.ports import ChainLink, IssuerInfo, KeyToken, SignedList
 from keygw.bridge.present import b64
 from keygw.bridge.records import App
 from keygw.events.event import rfc3339
@@ -62,4 +63,16 @@ def key_json(view: KeyView) -> dict[str, Any]:
         "expires_at": rfc3339(key.expires_at),
         "issued_at": rfc3339(key.issued_at),
         "list": {"current": view.current, "acknowledged": view.acknowledged},
+    }
+
+
+def token_json(token: KeyToken, chain: Sequence[ChainLink], vehicle: Vehicle, newest: SignedList) -> dict[str, Any]:
+    """What the device needs to use its key, and the list that it may carry to the vehicle."""
+    return {
+        "jwt": token.jwt,
+        "cwt": b64(token.cwt),
+        "expires_at": rfc3339(token.expires_at),
+        "chain": [{"grant": b64(link.grant), "parent_token": b64(link.parent_token)} for link in chain],
+        "vehicle": {**vehicle_json(vehicle), "advertising_key": b64(vehicle.advertising_key)},
+        "revocation_list": list_json(newest),
     }

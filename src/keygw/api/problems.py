@@ -36,6 +36,7 @@ BY_CODE: dict[str, int] = {
     "idempotency_mismatch": 422,
     "busy": 429,
     "pairing_locked": 429,
+    "too_many_guesses": 429,
     "out_of_range": 504,
     "link_timeout": 504,
     "link_lost": 502,
@@ -56,6 +57,7 @@ BY_CLASS: tuple[tuple[type[KeygwError], int], ...] = (
 RETRY_AFTER: dict[str, int] = {
     "busy": 1,
     "pairing_locked": 600,
+    "too_many_guesses": 60,
     "store_busy": 1,
     "out_of_range": 5,
     "radio_unavailable": 5,

@@ -23,3 +23,5 @@ class ServeOptions:
     follow_stdin: bool = False
     """End when stdin ends: for a supervisor that may die without a goodbye."""
     log_level: str = "warning"
+    public_url: str | None = None
+    """Where phones find this gateway; ``None``: where it listens."""

@@ -48,8 +48,11 @@ class Gateway:
 
 
 @asynccontextmanager
-async def gateway(options: ServeOptions) -> AsyncIterator[Gateway]:
-    """Open everything in order, close it in reverse. ``StoreError`` if the data directory cannot be used."""
+async def gateway(options: ServeOptions, address: str) -> AsyncIterator[Gateway]:
+    """Open everything in order, close it in reverse. ``StoreError`` if the data directory cannot be used.
+
+    ``address``: the URL where it listens, for links if ``options`` name no public one.
+    """
     async with AsyncExitStack() as stack:
         stack.enter_context(InstanceLock(options.data))
         store = await stack.enter_async_context(await open_store(options.data, keys=(ISSUER_KEY,)))
@@ -84,7 +87,15 @@ async def gateway(options: ServeOptions) -> AsyncIterator[Gateway]:
         )
         await bridge.start()
         stack.push_async_callback(bridge.stop)
-        http = create_api(Services(bridge=bridge, hub=hub, issuer=issuer, clock=time.time, version=__version__))
+        services = Services(
+            bridge=bridge,
+            hub=hub,
+            issuer=issuer,
+            clock=time.time,
+            version=__version__,
+            public_url=options.public_url or address,
+        )
+        http = create_api(services)
         yield Gateway(http, hub, options.data / OPERATOR_TOKEN)
 
 

@@ -44,7 +44,8 @@ def serve(options: ServeOptions) -> int:
 async def _serve(options: ServeOptions) -> int:
     listener = _listen(options.host, options.port)
     with listener:
-        async with gateway(options) as running:
+        url = _address(listener)
+        async with gateway(options, url) as running:
             server = _Server(
                 uvicorn.Config(
                     running.http,  # type: ignore[arg-type]  # an ASGI application; uvicorn's alias lists frameworks
@@ -55,7 +56,7 @@ async def _serve(options: ServeOptions) -> int:
                     server_header=False,
                     ws="none",
                 ),
-                on_ready=lambda: _say_ready(options, listener, running.operator_token_file.name),
+                on_ready=lambda: _say_ready(options, url, running.operator_token_file.name),
                 on_stop=running.hub.close,
             )
             if options.follow_stdin:
@@ -126,9 +127,12 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _say_ready(options: ServeOptions, listener: socket.socket, token_file: str) -> None:
+def _address(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
-    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _say_ready(options: ServeOptions, url: str, token_file: str) -> None:
     operator = options.data / token_file
     if options.json_ready:
         ready = {"ready": True, "url": url, "data": str(options.data), "operator_token_file": str(operator)}

@@ -1,4 +1,6 @@
-"""Who may see and manage what: an app sees the keys of its own hosted devices and what descends from them.
+"""Who may see and manage what: an app sees the keys of its own devices and what descends from them.
+
+Its own are the devices that the gateway hosts for it, and the phones with which it has claimed an invitation.
 
 Whoever holds a live owner key also sees every key of that vehicle. The operator sees everything. Anything else is, to
 the app, not there: ``NotFound``, never ``Forbidden``, so that ids cannot be probed.
@@ -11,6 +13,7 @@ from dataclasses import dataclass
 from keygw.bridge.ports import AppStore, Clock, Credentials
 from keygw.bridge.records import App
 from keygw.bridge.scopes import SIGNAL_SCOPES, Scope
+from keygw.model.device import Device, DeviceKind
 from keygw.model.digital_key import DigitalKey, KeyState, Role
 from keygw.model.entitlement import Entitlement
 from keygw.model.errors import BadInput, Forbidden, NotFound
@@ -47,7 +50,9 @@ def usable(key: DigitalKey, now: float) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A vehicle as one app sees it. ``own``: keys of the app's hosted devices; ``keys``: all it may know of.
+    """A vehicle as one app sees it. ``own``: keys of the app's devices; ``keys``: all it may know of.
+
+    ``hosted``: ids of those of its own with which the gateway can act.
 
     ``first``: the app registered the vehicle, and no owner key of it was ever issued to anybody.
     """
@@ -59,6 +64,7 @@ class View:
     first: bool
     owner: bool
     """Holds a live owner key (or is the operator)."""
+    hosted: frozenset[str] = frozenset()
 
     def usable_keys(self, now: float) -> list[DigitalKey]:
         return [key for key in self.own if usable(key, now)]
@@ -75,7 +81,7 @@ class Access:
         self._credentials = credentials
         self._store = store
         self._clock = clock
-        self._app_of_device: dict[str, str | None] = {}  # never changes, so it is remembered
+        self._devices: dict[str, Device] = {}  # none changes but by a claim, which says so
 
     async def view(self, app: App, vehicle_id: str) -> View:
         """``NotFound`` unknown_vehicle if there is none, or the app has nothing to do with it."""
@@ -85,14 +91,15 @@ class Access:
         except (BadInput, NotFound):
             raise _no_vehicle() from None
         keys = tuple(await self._credentials.keys(vehicle_id=vehicle_id))
-        own = tuple([key for key in keys if await self._app_of(key.device_id) == app.id])
+        own = tuple([key for key in keys if (await self.device(key.device_id)).app_id == app.id])
         claimed = await self._store.claimant(vehicle_id) == app.id
         owner = app.operator or any(key.role is Role.OWNER and _held(key, self._clock()) for key in own)
         visible = keys if owner else _with_descendants(own, keys)
         if not (visible or claimed or app.operator):
             raise _no_vehicle()
         first = claimed and all(key.role is not Role.OWNER for key in keys)
-        return View(app, vehicle, own, visible, first, owner)
+        acting = [key.id for key in own if (await self.device(key.device_id)).kind is DeviceKind.HOSTED]
+        return View(app, vehicle, own, visible, first, owner, frozenset(acting))
 
     async def views(self, app: App) -> list[View]:
         """Every vehicle the app may know of."""
@@ -147,26 +154,38 @@ class Access:
     def own_key(self, view: View, key_id: str | None, wanted: Entitlement | None = None) -> DigitalKey:
         """The hosted key the app acts with: the one it names, else the best it has.
 
-        ``NotFound`` unknown_key if the name is not one of its own here; ``Forbidden`` no_key if it has none. A key that
-        is no longer usable is returned all the same, so that the policy can say why it refuses.
+        ``NotFound`` unknown_key if the name is not one of its own here; ``Forbidden`` no_key if it has none, not_hosted
+        if a phone holds it. A key that is no longer usable is returned all the same, so that the policy can say why it
+        refuses.
         """
-        if key_id is not None:
-            for key in view.own:
-                if key.id == key_id:
-                    return key
+        own = [key for key in view.own if key_id in (None, key.id)]
+        hosted = [key for key in own if key.id in view.hosted]
+        if not own and key_id is not None:
             raise _no_key()
-        if not view.own:
+        if not own:
             raise Forbidden("this app has no digital key for that vehicle; issue or share one first", code="no_key")
+        if not hosted:
+            raise Forbidden("a phone holds this app's key; the gateway cannot act with it", code="not_hosted")
         now = self._clock()
         return max(
-            view.own,
+            hosted,
             key=lambda key: (usable(key, now), wanted is None or wanted in key.entitlements, key.issued_at, key.index),
         )
 
-    async def _app_of(self, device_id: str) -> str | None:
-        if device_id not in self._app_of_device:
-            self._app_of_device[device_id] = (await self._credentials.device(device_id)).app_id
-        return self._app_of_device[device_id]
+    def check_holder(self, app: App, device: Device) -> None:
+        """Does the app hold the keys of this device? ``Forbidden`` not_key_holder. A phone may belong to no app: its
+        keys are shared by a grant that it signs itself, so who may see them may ask for one."""
+        if not app.operator and device.app_id not in (app.id, None):
+            raise Forbidden("only the holder of a key can share it", code="not_key_holder")
+
+    async def device(self, device_id: str) -> Device:
+        if device_id not in self._devices:
+            self._devices[device_id] = await self._credentials.device(device_id)
+        return self._devices[device_id]
+
+    def forget_device(self, device_id: str) -> None:
+        """It may belong to another app from now on."""
+        self._devices.pop(device_id, None)
 
 
 def _held(key: DigitalKey, now: float) -> bool:

@@ -8,6 +8,7 @@ from keygw.bridge.commands import Commands
 from keygw.bridge.errands import BACKOFF, Errands
 from keygw.bridge.executor import Executor, Timing
 from keygw.bridge.feed import Feed
+from keygw.bridge.invitations import Invitations
 from keygw.bridge.keys import Keys
 from keygw.bridge.lanes import ROOM, Lanes
 from keygw.bridge.ledger import Ledger
@@ -69,6 +70,7 @@ class Bridge:
         )
         self.keys = Keys(credentials, self.access, self._errands)
         self.lists = Lists(credentials, self.access)
+        self.invitations = Invitations(credentials, self.access)
         self.vehicles = Vehicles(credentials, store, self.access, fleet, clock)
         self.pairings = Pairings(credentials, fleet, feed, clock, random)
         self._credentials = credentials

@@ -50,6 +50,9 @@ class EventGate:
             return Scope.VEHICLE_READ in self._app.scopes
         if event.type.startswith("keygw.key."):
             return Scope.KEY_READ in self._app.scopes and any(key.id == event.data["key_id"] for key in view.keys)
+        if event.type.startswith("keygw.invitation."):
+            visible = any(key.id == event.data["parent_id"] for key in view.keys)
+            return visible and not self._app.scopes.isdisjoint((Scope.KEY_READ, Scope.KEY_SHARE))
         if event.type == "keygw.security.alert":
             return view.owner and Scope.STATUS_SECURITY_READ in self._app.scopes
         return False

@@ -12,7 +12,7 @@ from keygw.bridge.records import App
 from keygw.bridge.scopes import Scope
 from keygw.model.digital_key import DigitalKey, Role
 from keygw.model.entitlement import Entitlement
-from keygw.model.errors import Forbidden
+from keygw.model.errors import Forbidden, KeygwError
 from keygw.model.receipt import Receipt
 from keygw.model.vehicle import Vehicle
 
@@ -61,11 +61,10 @@ class Keys:
         expires_at: int,
         label: str,
     ) -> KeyView:
-        """A child of one of the app's own keys. ``Forbidden`` not_key_holder for a key that it merely sees."""
+        """A child of one of the app's own hosted keys. ``Forbidden`` not_key_holder for a key that it merely sees."""
         require(app, Scope.KEY_SHARE)
-        parent, view = await self._access.key(app, parent_id)
-        if not app.operator and all(mine.id != parent.id for mine in view.own):
-            raise Forbidden("only the holder of a key can share it", code="not_key_holder")
+        parent, _ = await self._access.key(app, parent_id)
+        self._access.check_holder(app, await self._access.device(parent.device_id))
         child = await self._credentials.share(
             parent.id,
             device_public_key=device_public_key,
@@ -75,6 +74,30 @@ class Keys:
         )
         await self._credentials.refresh_list(child.vehicle_id)  # so that the phone finds it beside its token
         return await self._changed(child)
+
+    async def share_granted(
+        self, app: App, parent_id: str, *, device_public_key: bytes, grant: bytes, label: str
+    ) -> KeyView:
+        """A child of whichever key a phone holds and has signed a grant with: the grant is the proof of holding it.
+
+        To an app that does not know the parent, a grant that fails says no more than that: ``NotFound`` unknown_key.
+        """
+        require(app, Scope.KEY_SHARE)
+        try:
+            child = await self._credentials.share_granted(
+                parent_id, device_public_key=device_public_key, grant=grant, label=label
+            )
+        except KeygwError:
+            await self._access.key(app, parent_id)
+            raise
+        return await self._seen(child)
+
+    async def renew(self, app: App, key_id: str) -> tuple[KeyToken, Sequence[ChainLink], Vehicle, SignedList]:
+        """``token``, with one that is signed now."""
+        require(app, Scope.KEY_READ, Scope.KEY_SHARE)
+        key, _ = await self._access.key(app, key_id)
+        await self._credentials.renew(key.id)
+        return await self.token(app, key_id)
 
     async def suspend(self, app: App, key_id: str) -> KeyView:
         key, view = await self._access.key(app, key_id)
@@ -104,7 +127,7 @@ class Keys:
         for view in views:
             visible = {key.id for key in view.keys}
             standings = await self._credentials.standings(view.vehicle.id)
-            found.extend(_shown(standing) for standing in standings if standing.key.id in visible)
+            found.extend(shown(standing) for standing in standings if standing.key.id in visible)
         return found
 
     async def token(self, app: App, key_id: str) -> tuple[KeyToken, Sequence[ChainLink], Vehicle, SignedList]:
@@ -141,8 +164,9 @@ class Keys:
 
     async def _seen(self, key: DigitalKey) -> KeyView:
         """The key as it is now. Read together with the lists: an acknowledgement may come at any moment."""
-        return _shown(await self._credentials.standing(key.id))
+        return shown(await self._credentials.standing(key.id))
 
 
-def _shown(standing: Standing) -> KeyView:
+def shown(standing: Standing) -> KeyView:
+    """The view of it."""
     return KeyView(standing.key, standing.newest_sequence, standing.acknowledged_sequence)

@@ -119,10 +119,19 @@ def share(
         typer.Option("--entitlement", metavar="NAME", help="A single right, such as door.unlock; may be repeated."),
     ] = None,
     lasting: Annotated[
-        str | None, typer.Option("--for", metavar="SPAN", help="How long it is valid: 45m, 72h, 2d. At most 72 h.")
+        str | None,
+        typer.Option("--for", metavar="SPAN", help="How long it is valid: 45m, 72h, 30d; not longer than KEY."),
     ] = None,
     until: Annotated[
         str | None, typer.Option("--until", metavar="TIME", help="When it ends: 2026-12-24T18:00, local time.")
+    ] = None,
+    grant: Annotated[
+        str | None,
+        typer.Option(
+            "--grant",
+            metavar="GRANT",
+            help="What the phone that holds KEY has signed, base64url. It says everything; leave the rest out.",
+        ),
     ] = None,
     label: Label = "",
     as_json: Json = False,
@@ -132,11 +141,14 @@ def share(
 ) -> None:
     """Share a key with the device of a friend.
 
-    The new key is never wider, longer or deeper than KEY itself.
+    The new key is never wider, longer or deeper than KEY itself. To share by a link: keygw invitations create.
     """
     from keygw.cli import key_views, lookup, sharing
 
-    wish = sharing.wish(public_key, profile, entitlement or [], lasting, until, label)
+    if grant is not None:
+        wish = sharing.granted(public_key, grant, (profile, entitlement, lasting, until), label)
+    else:
+        wish = sharing.wish(public_key, profile, entitlement or [], lasting, until, label)
     with Target(url, token_file, data).open() as gateway:
         answer = gateway.post(f"/v1/keys/{lookup.key_id(gateway, key)}:share", wish)
     if as_json:

@@ -27,6 +27,13 @@ def key_id(gateway: Gateway, given: str) -> str:
     return _pick("key", "label", "key", given, gateway.get("/v1/keys")["keys"])
 
 
+def invitation_id(gateway: Gateway, given: str) -> str:
+    """``Failure`` unknown_invitation or ambiguous_invitation."""
+    if _whole("inv", given):
+        return given
+    return _pick("invitation", "label", "inv", given, gateway.get("/v1/invitations")["invitations"])
+
+
 def _whole(prefix: str, given: str) -> bool:
     return re.fullmatch(rf"{prefix}_[a-z2-7]{{16}}", given) is not None
 

@@ -22,7 +22,27 @@ def wish(
     label: str,
 ) -> dict[str, Any]:
     """The body of ``POST /v1/keys/{id}:share``. ``Failure`` (usage) for what cannot be."""
-    body: dict[str, Any] = {"public_key": device_public_key(public_key), "label": label}
+    return {
+        "public_key": device_public_key(public_key),
+        "label": label,
+        **rights(profile, entitlements, lasting, until),
+    }
+
+
+def granted(public_key: str, grant: str, said: Sequence[object], label: str) -> dict[str, Any]:
+    """The same with a grant, which says everything that ``said`` would. ``Failure`` (usage) if that is said too."""
+    if any(said):
+        raise usage(
+            "bad_rights",
+            "a grant says what is shared and until when",
+            "leave --profile, --entitlement, --for and --until out",
+        )
+    return {"public_key": device_public_key(public_key), "label": label, "grant": grant}
+
+
+def rights(profile: str | None, entitlements: Sequence[str], lasting: str | None, until: str | None) -> dict[str, Any]:
+    """What a friend may do, and until when. ``Failure`` (usage) for what cannot be."""
+    body: dict[str, Any] = {}
     if (profile is None) == (not entitlements):
         raise usage(
             "bad_rights", "say what the friend may do: either --profile or --entitlement", "try: --profile access"

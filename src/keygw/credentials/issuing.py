@@ -6,22 +6,21 @@ that grant. The vehicle asks for both.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from keygw.credentials.lifecycle import refusal
 from keygw.credentials.ports import CredentialTransaction, VehicleRecord
-from keygw.credentials.values import Issuer, KeyToken, Limits
+from keygw.credentials.renewal import claims_of, renew, sign_token, token_end
+from keygw.credentials.values import Issuer, Limits
 from keygw.crypto.errors import CryptoError
 from keygw.crypto.signer import Signer, check_public_key, thumbprint
 from keygw.model.device import Device
 from keygw.model.digital_key import DigitalKey, KeyState, Role
 from keygw.model.entitlement import PROFILES, Entitlement
-from keygw.model.errors import BadInput, Conflict, Forbidden, NotFound
+from keygw.model.errors import BadInput, Conflict, Forbidden
 from keygw.model.ids import Random, new_id
-from keygw.token.claims import THUMBPRINT_BYTES, KeyClaims
-from keygw.token.cwt import encode_cwt
+from keygw.token.claims import KeyClaims
 from keygw.token.grant import Grant, check_grant, sign_grant, verify_grant
-from keygw.token.jwt import encode_jwt
 
 _NO_GRANT = "the device that holds the parent must sign a grant for the friend's device"
 
@@ -54,17 +53,9 @@ def plan_owner(device: Device, label: str, lifetime: int | None, now: float, lim
     )
 
 
-def plan_friend(
-    parent: DigitalKey,
-    device: Device,
-    entitlements: Entitlement,
-    expires_at: int,
-    label: str,
-    now: float,
-    limits: Limits,
-) -> KeyPlan:
+def check_friend(parent: DigitalKey, entitlements: Entitlement, expires_at: int, now: float) -> None:
     """A friend key is never more than its parent. ``Conflict``: the parent is not active; ``Forbidden``: not_entitled,
-    wider_than_parent, outlives_parent, share_depth; ``BadInput``: bad_lifetime, no_entitlements, bad_label."""
+    wider_than_parent, outlives_parent, share_depth; ``BadInput``: bad_lifetime, no_entitlements."""
     ended = refusal(parent.state)
     if ended is not None:
         code, sentence = ended
@@ -79,11 +70,23 @@ def plan_friend(
     wider = Entitlement(int(entitlements) & ~int(parent.entitlements))
     if wider:
         raise Forbidden(f"the parent does not hold {', '.join(wider.names)}", code="wider_than_parent")
-    if not int(now) < expires_at <= int(now) + limits.friend_lifetime:
-        hours = limits.friend_lifetime // 3600
-        raise BadInput(f"a friend key ends within the next {hours} hours (renew it later)", code="bad_lifetime")
+    if expires_at <= int(now):
+        raise BadInput("a friend key ends in the future", code="bad_lifetime")
     if expires_at > parent.expires_at:
         raise Forbidden("a friend key cannot outlive its parent", code="outlives_parent")
+
+
+def plan_friend(
+    parent: DigitalKey,
+    device: Device,
+    entitlements: Entitlement,
+    expires_at: int,
+    label: str,
+    now: float,
+    limits: Limits,
+) -> KeyPlan:
+    """What ``check_friend`` lets through; ``BadInput`` bad_label."""
+    check_friend(parent, entitlements, expires_at, now)
     return KeyPlan(
         device=device,
         role=Role.FRIEND,
@@ -137,29 +140,14 @@ async def make_key(
         epoch=vehicle.epoch,
         label=plan.label,
     )
+    parent_end = None
     if parent is not None:
-        await _check_grant(tx, parent, grant, claims_of(key, device, vehicle, issuer.issuer), vehicle)
-    await tx.add_key(key, _token(key, device, vehicle, issuer, grant))
+        await _check_grant(tx, parent, grant, claims_of(key, device, vehicle, issuer.issuer, key.expires_at), vehicle)
+        parent_end = await _parent_end(tx, parent, now, issuer, limits)
+    end = token_end(key, limits, parent_end)
+    await tx.add_key(key, sign_token(key, device, vehicle, issuer, end, limits, grant))
     await tx.raise_last_issued_at(issued_at)
     return key
-
-
-async def renew_key(
-    tx: CredentialTransaction, vehicle: VehicleRecord, key: DigitalKey, issued_at: int, issuer: Issuer
-) -> DigitalKey:
-    """The same key with a token of a later iat (Unix seconds): same id, index, rights, grant and end."""
-    device = await tx.device(key.device_id)
-    if device is None:
-        raise NotFound("there is no such device", code="unknown_device")
-    fresh = replace(key, issued_at=issued_at)
-    return await tx.renew_token(key, issued_at, _token(fresh, device, vehicle, issuer))
-
-
-def _token(
-    key: DigitalKey, device: Device, vehicle: VehicleRecord, issuer: Issuer, grant: bytes | None = None
-) -> KeyToken:
-    claims = claims_of(key, device, vehicle, issuer.issuer)
-    return KeyToken(encode_jwt(claims, issuer.signer, issuer.kid), encode_cwt(claims, issuer.signer, issuer.kid), grant)
 
 
 async def _check_grant(
@@ -169,7 +157,15 @@ async def _check_grant(
     if device is None or grant is None:
         raise Conflict(_NO_GRANT, code="grant_required")
     said = verify_grant(grant, device.public_key, parent.vehicle_id)
-    check_grant(said, claims_of(parent, device, vehicle, child.issuer), child)
+    check_grant(said, claims_of(parent, device, vehicle, child.issuer, parent.expires_at), child)
+
+
+async def _parent_end(
+    tx: CredentialTransaction, parent: DigitalKey, now: float, issuer: Issuer, limits: Limits
+) -> int | None:
+    """``exp`` of the parent's newest token, which is signed anew if it is due."""
+    record = await tx.key(parent.id)
+    return None if record is None else (await renew(tx, record, now, issuer, limits)).expires_at
 
 
 def hosted_grant(plan: KeyPlan, now: float, signer: Signer | None) -> bytes:
@@ -188,29 +184,6 @@ def hosted_grant(plan: KeyPlan, now: float, signer: Signer | None) -> bytes:
         max_depth=plan.max_depth,
     )
     return sign_grant(grant, signer)
-
-
-def claims_of(key: DigitalKey, device: Device, vehicle: VehicleRecord, issuer: str) -> KeyClaims:
-    """The claims that both forms of the key token carry."""
-    return KeyClaims(
-        issuer=issuer,
-        key_id=key.id,
-        device_key=device.public_key,
-        vehicle_id=key.vehicle_id,
-        vehicle_thumbprint=thumbprint(vehicle.vehicle.public_key)[:THUMBPRINT_BYTES],
-        role=key.role,
-        entitlements=key.entitlements,
-        index=key.index,
-        issued_at=key.issued_at,
-        not_before=key.not_before,
-        expires_at=key.expires_at,
-        parent_id=key.parent_id,
-        depth=key.depth,
-        max_depth=key.max_depth,
-        epoch=key.epoch,
-        status_index=None,
-        user_verification=False,
-    )
 
 
 def checked_label(label: str, limits: Limits) -> str:

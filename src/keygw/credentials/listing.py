@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from keygw.credentials.issuing import renew_key
 from keygw.credentials.lifecycle import REVOKED_STATES, shown_state
 from keygw.credentials.ports import CredentialReads, CredentialTransaction, KeyRecord, ListRecord, VehicleRecord
+from keygw.credentials.renewal import resign
 from keygw.credentials.values import Issuer, Limits
 from keygw.model.digital_key import DigitalKey, KeyState
 from keygw.model.revocation import RevocationList
@@ -78,7 +78,7 @@ async def put_list(
     if before > vehicle.issued_before:
         await tx.raise_issued_before(name, before)
     renewed = [
-        await renew_key(tx, vehicle, record.key, max(issued_at, before), issuer)
+        await resign(tx, vehicle, record.key, max(issued_at, before), issuer, limits)
         for record in records
         if record.key.issued_at < before and not barred(record)
     ]

@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from keygw.credentials.invitation_ports import InvitationReads, InvitationWrites
 from keygw.credentials.values import KeyToken
 from keygw.crypto.signer import Signer
 from keygw.model.device import Device
@@ -64,7 +65,7 @@ class ListRecord:
     ack: bytes | None = field(default=None, repr=False)
 
 
-class CredentialReads(Protocol):
+class CredentialReads(InvitationReads, Protocol):
     """Questions. Outside a transaction they see committed state only. Absent things are ``None`` or empty."""
 
     async def last_issued_at(self) -> int:
@@ -105,7 +106,7 @@ class CredentialReads(Protocol):
         """The last sequence of the gapless run that starts at ``start``, which exists."""
 
 
-class CredentialTransaction(CredentialReads, Protocol):
+class CredentialTransaction(CredentialReads, InvitationWrites, Protocol):
     """Writes that are committed together or not at all. Reads inside see the writes before them."""
 
     def after_commit(self, callback: Callable[[], None]) -> None:
@@ -121,7 +122,8 @@ class CredentialTransaction(CredentialReads, Protocol):
         """Raise the vehicle's ``ticket_counter`` to this; ``Conflict`` ticket_replayed unless it grows by that."""
 
     async def add_device(self, device: Device) -> Device:
-        """Add it unless there is one with that id; answers what is stored now."""
+        """Add it unless there is one with that id; one that belongs to no app yet takes this one's. Answers what is
+        stored now."""
 
     async def take_index(self, vehicle_id: str) -> int | None:
         """The next index (u16) of that vehicle, never given again once committed; ``None``: all are used up."""
@@ -132,8 +134,9 @@ class CredentialTransaction(CredentialReads, Protocol):
     async def set_key_state(self, key: DigitalKey, state: KeyState, list_sequence: int | None = None) -> DigitalKey:
         """Store it if the row still has ``key.version``, which it counts up; ``Conflict`` key_changed otherwise."""
 
-    async def renew_token(self, key: DigitalKey, issued_at: int, token: KeyToken) -> DigitalKey:
-        """Replace the key's token, and its ``issued_at``, under the same rule of ``version`` as ``set_key_state``."""
+    async def set_key_token(self, key: DigitalKey, token: KeyToken) -> DigitalKey:
+        """Replace the token, and the key's ``issued_at`` and ``expires_at``, if the row still has ``key.version``,
+        which it counts up; ``Conflict`` key_changed otherwise. The grant stays: one serves every renewal."""
 
     async def raise_issued_before(self, vehicle_id: str, at: int) -> None:
         """Raise the watermark of the vehicle's lists (never lowers it)."""

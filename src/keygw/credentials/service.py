@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from typing import Any
 
 from keygw.credentials import receipts as receipt_book
+from keygw.credentials.invitation_steps import tell_keys
+from keygw.credentials.invitations import Invitations
 from keygw.credentials.issuing import (
     KeyPlan,
     checked_label,
@@ -16,7 +17,7 @@ from keygw.credentials.issuing import (
     plan_friend,
     plan_owner,
 )
-from keygw.credentials.lifecycle import KeyEvent, next_state
+from keygw.credentials.lifecycle import KeyEvent, next_state, refusal
 from keygw.credentials.listing import due, put_list, view
 from keygw.credentials.pairing import accept_ticket, refuse_without_ticket
 from keygw.credentials.policy import authorize
@@ -29,8 +30,10 @@ from keygw.credentials.ports import (
     VehicleRecord,
 )
 from keygw.credentials.recovery import take_in
+from keygw.credentials.renewal import renew
 from keygw.credentials.revocation import accept_ack, change
-from keygw.credentials.values import ChainLink, Issuer, KeyToken, Limits, SignedList, Standing
+from keygw.credentials.sharing import callers_grant, key_of_grant, plan_granted, read_grant
+from keygw.credentials.values import ChainLink, Issuer, KeyToken, Limits, Notify, SignedList, Standing
 from keygw.crypto.signer import Signer, device_id
 from keygw.model.command import AuthorizedCommand, Command
 from keygw.model.device import Device, DeviceKind
@@ -43,9 +46,6 @@ from keygw.model.vehicle import Vehicle
 from keygw.token.receipt import verify_receipt
 from keygw.token.revocation import verify_ack
 from keygw.token.time_proof import TimeProof, sign_time_proof
-
-Notify = Callable[[str, dict[str, Any]], None]
-"""``(event type, data)``: called after the commit, and must not block."""
 
 _TOLD = {KeyEvent.SUSPEND: "key.suspended", KeyEvent.RESUME: "key.resumed", KeyEvent.REVOKE: "key.revoking"}
 _ALARMING = frozenset({"ack_mismatch", "receipt_conflict", "receipt_chain_broken"})
@@ -80,6 +80,7 @@ class CredentialService:
         self._random = random
         self._notify = notify
         self._limits = limits or Limits()
+        self.invitations = Invitations(store, vault, issuer, clock, random, notify, self._limits)
 
     # Vehicles and devices
 
@@ -152,19 +153,11 @@ class CredentialService:
         return key
 
     async def share(
-        self,
-        parent_id: str,
-        *,
-        device_public_key: bytes,
-        entitlements: Entitlement,
-        expires_at: int,
-        label: str = "",
-        grant: bytes | None = None,
+        self, parent_id: str, *, device_public_key: bytes, entitlements: Entitlement, expires_at: int, label: str = ""
     ) -> DigitalKey:
-        """A friend key for the phone with that public key; ``issuing.plan_friend`` has the rules and their codes.
+        """A friend key for the phone with that public key; ``issuing.check_friend`` has the rules and their codes.
 
-        ``grant``: what the parent's device has signed; a hosted device signs here. ``Conflict`` grant_required if a
-        phone holds the parent and has signed nothing; ``TokenError`` (``token.grant``) for a grant that does not hold.
+        The hosted device that holds the parent signs the grant here. ``Conflict`` grant_required if a phone holds it.
         """
         phone = _phone(device_public_key)
         holder = await self.device((await self.key(parent_id)).device_id)
@@ -173,9 +166,32 @@ class CredentialService:
             now = await self._now(tx)
             parent = view(await self._record(tx, parent_id), now)
             plan = plan_friend(parent, phone, entitlements, expires_at, label, now, self._limits)
-            signed = hosted_grant(plan, now, signer) if grant is None else grant
-            key = await self._make(tx, await self._vehicle(tx, parent.vehicle_id), plan, now, signed)
+            grant = hosted_grant(plan, now, signer)
+            key = await self._make(tx, await self._vehicle(tx, parent.vehicle_id), plan, now, grant)
             self._tell(tx, "key.shared", [key])
+        return key
+
+    async def share_granted(
+        self, parent_id: str, *, device_public_key: bytes, grant: bytes, label: str = ""
+    ) -> DigitalKey:
+        """The friend key that the parent's own device has granted: its rights, its end, its depth.
+
+        One grant makes one key: the same again answers that key, whatever became of it. Beside the codes of ``share``,
+        as ``BadInput`` or ``Forbidden``, those of ``token.grant``.
+        """
+        phone = _phone(device_public_key)
+        await self.key(parent_id)
+        with callers_grant():
+            async with self._store.transaction() as tx:
+                now = await self._now(tx)
+                parent = view(await self._record(tx, parent_id), now)
+                said = await read_grant(tx, parent, grant)
+                known = await key_of_grant(tx, parent, phone, grant)
+                if known is not None:
+                    return view(known, now)
+                plan = plan_granted(parent, phone, said, label, now, self._limits)
+                key = await self._make(tx, await self._vehicle(tx, parent.vehicle_id), plan, now, grant)
+                self._tell(tx, "key.shared", [key])
         return key
 
     async def suspend(self, key_id: str) -> DigitalKey:
@@ -206,14 +222,31 @@ class CredentialService:
         return await self._standing(await self._store.keys(vehicle_id))
 
     async def key_token(self, key_id: str) -> KeyToken:
-        """Both forms, byte for byte as signed; of an ended key too: the car says whether it still opens.
+        """The newest one, signed anew if it is due; of an ended key the last: the car says whether it still opens.
 
-        They change only when the key is renewed, which ``key.renewed`` tells.
+        One that is signed although nobody asked (a list's watermark would bar the old one) is told by ``key.renewed``.
         """
         token = await self._store.key_token(key_id)
         if token is None:
             raise NotFound("there is no such key", code="unknown_key")
-        return token
+        if token.renew_from is None or self._clock() < token.renew_from:
+            return token
+        # Asked before a transaction is begun: a key that cannot be used now is not renewed either.
+        if view(await self._record(self._store, key_id), self._clock()).state is not KeyState.ACTIVE:
+            return token
+        async with self._store.transaction() as tx:
+            return await renew(tx, await self._record(tx, key_id), await self._now(tx), self.issuer, self._limits)
+
+    async def renew(self, key_id: str) -> KeyToken:
+        """A token that lasts as long as one can now. ``Conflict``: key_suspended, key_revoked, key_expired."""
+        async with self._store.transaction() as tx:
+            now = await self._now(tx)
+            record = await self._record(tx, key_id)
+            ended = refusal(view(record, now).state)
+            if ended is not None:
+                code, sentence = ended
+                raise Conflict(sentence, code=code)
+            return await renew(tx, record, now, self.issuer, self._limits, asked=True)
 
     async def chain(self, key_id: str) -> list[ChainLink]:
         """What the key stands on, nearest parent first; empty for an owner's.
@@ -371,6 +404,7 @@ class CredentialService:
         async with self._store.transaction() as tx:
             now = await self._now(tx)
             done = await change(tx, await self._record(tx, key_id), event, now, self.issuer, self._limits)
+            await self.invitations.steps.end_of_parents(tx, [done.key, *done.also])
             if done.list_sequence:
                 self._tell(tx, _TOLD[event], [done.key], list_sequence=done.list_sequence)
                 self._tell(tx, _TOLD[event], done.also, list_sequence=done.list_sequence, because_of=done.key.id)
@@ -403,16 +437,7 @@ class CredentialService:
         ]
 
     def _tell(self, tx: CredentialTransaction, event_type: str, keys: Iterable[DigitalKey], **more: Any) -> None:
-        for key in keys:
-            data = {
-                "key_id": key.id,
-                "vehicle_id": key.vehicle_id,
-                "device_id": key.device_id,
-                "parent_id": key.parent_id,
-                "state": key.state.value,
-                **more,
-            }
-            tx.after_commit(partial(self._notify, event_type, data))
+        tell_keys(tx, self._notify, event_type, keys, **more)
 
     def _alert(self, error: Conflict | TokenError, vehicle_id: str, sequence: int) -> None:
         if error.code in _ALARMING:

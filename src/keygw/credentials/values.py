@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from keygw.crypto.signer import Signer
 from keygw.model.digital_key import DigitalKey
 from keygw.token.revocation import MAX_ENTRIES
+
+Notify = Callable[[str, dict[str, Any]], None]
+"""``(event type, data)``: called after the commit, and must not block."""
 
 DAY = 86_400
 MAX_DEPTH = 2
@@ -31,6 +36,7 @@ class Issuer:
 class Limits:
     """Durations in seconds.
 
+    ``friend_token``: the longest life of one token of a shared key; the key itself lives as long as its grant says.
     ``unexpired_keys`` bounds the keys of one vehicle that are not revoked and whose tokens could still open it.
     ``list_entries``: how many a revocation list holds at most (1000 indices stay under the 4 KiB a message may have);
     beyond that the watermark rises, so a revocation never fails for want of space. ``list_lifetime``: until
@@ -38,7 +44,7 @@ class Limits:
     """
 
     owner_lifetime: int = 365 * DAY
-    friend_lifetime: int = 72 * 3600
+    friend_token: int = 72 * 3600
     share_depth: int = MAX_DEPTH
     unexpired_keys: int = 1000
     list_entries: int = 1000
@@ -54,14 +60,17 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class KeyToken:
-    """Both serialisations of one key token, exactly as signed (so that CRED_I changes only with a new token).
+    """Both serialisations of the newest key token of one key, exactly as signed (CRED_I changes only with a new token).
 
-    ``grant``: of a shared key, what its parent's device signed.
+    ``grant``: of a shared key, what its parent's device signed. ``expires_at``: ``exp`` of both forms. ``renew_from``:
+    the time from which on a new token is signed when somebody asks; ``None``: this is the last one. Unix seconds.
     """
 
     jwt: str = field(repr=False)
     cwt: bytes = field(repr=False)
     grant: bytes | None = field(default=None, repr=False)
+    expires_at: int = 0
+    renew_from: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from keygw.model.entitlement import Entitlement
 from keygw.model.receipt import Receipt
 from keygw.model.vehicle import Vehicle
 from keygw.store.database import Fetch, Row
+from keygw.store.invitation_store import SqliteInvitationReads
 
 _VEHICLE = """
     SELECT id, name, public_key, advertising_key, epoch, list_sequence, acknowledged_sequence, receipts_through,
@@ -34,7 +35,7 @@ _RECEIPT = """
 """
 
 
-class SqliteReads:
+class SqliteReads(SqliteInvitationReads):
     """``CredentialReads`` over whatever answers a statement: the reader, or an open transaction."""
 
     def __init__(self, fetch: Fetch) -> None:
@@ -60,7 +61,9 @@ class SqliteReads:
         return _key(rows[0]) if rows else None
 
     async def key_token(self, key_id: str) -> KeyToken | None:
-        rows = await self._fetch("SELECT jwt, cwt, signed_grant FROM digital_keys WHERE id = ?", (key_id,))
+        rows = await self._fetch(
+            "SELECT jwt, cwt, signed_grant, token_expires_at, renew_from FROM digital_keys WHERE id = ?", (key_id,)
+        )
         return KeyToken(*rows[0]) if rows else None
 
     async def keys(self, vehicle_id: str | None = None, device_id: str | None = None) -> list[KeyRecord]:

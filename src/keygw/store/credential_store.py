@@ -16,9 +16,10 @@ from keygw.model.receipt import Receipt
 from keygw.model.vehicle import Vehicle
 from keygw.store.credential_reads import SqliteReads, device_of
 from keygw.store.database import Database, Row, Transaction
+from keygw.store.invitation_store import SqliteInvitationWrites
 
 
-class _Transaction(SqliteReads):
+class _Transaction(SqliteReads, SqliteInvitationWrites):
     """``CredentialTransaction``."""
 
     def __init__(self, transaction: Transaction) -> None:
@@ -53,10 +54,11 @@ class _Transaction(SqliteReads):
             raise Conflict("this pairing ticket, or a newer one, has been used", code="ticket_replayed")
 
     async def add_device(self, device: Device) -> Device:
-        # The update changes nothing; it is there because only a written row is answered.
+        # Mostly the update changes nothing; it is there also because only a written row is answered.
         rows = await self._fetch(
             "INSERT INTO devices (id, kind, public_key, label, app_id) VALUES (?, ?, ?, ?, ?) "
-            "ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING id, kind, public_key, label, app_id",
+            "ON CONFLICT (id) DO UPDATE SET app_id = coalesce(app_id, excluded.app_id) "
+            "RETURNING id, kind, public_key, label, app_id",
             (device.id, device.kind.value, device.public_key, device.label, device.app_id),
         )
         return device_of(rows[0])
@@ -73,7 +75,8 @@ class _Transaction(SqliteReads):
             await self._fetch(
                 "INSERT INTO digital_keys (id, vehicle_id, device_id, role, entitlements, key_index, not_before, "
                 "expires_at, issued_at, state, parent_id, depth, max_depth, epoch, label, version, jwt, cwt, "
-                "signed_grant) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "signed_grant, token_expires_at, renew_from) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     key.id,
                     key.vehicle_id,
@@ -94,6 +97,8 @@ class _Transaction(SqliteReads):
                     token.jwt,
                     token.cwt,
                     token.grant,
+                    token.expires_at,
+                    token.renew_from,
                 ),
             )
         except sqlite3.IntegrityError as error:
@@ -107,13 +112,22 @@ class _Transaction(SqliteReads):
         )
         return replace(key, state=state, version=_counted(rows))
 
-    async def renew_token(self, key: DigitalKey, issued_at: int, token: KeyToken) -> DigitalKey:
+    async def set_key_token(self, key: DigitalKey, token: KeyToken) -> DigitalKey:
         rows = await self._fetch(
-            "UPDATE digital_keys SET issued_at = ?, jwt = ?, cwt = ?, version = version + 1 "
-            "WHERE id = ? AND version = ? RETURNING version",
-            (issued_at, token.jwt, token.cwt, key.id, key.version),
+            "UPDATE digital_keys SET jwt = ?, cwt = ?, token_expires_at = ?, renew_from = ?, "
+            "issued_at = ?, expires_at = ?, version = version + 1 WHERE id = ? AND version = ? RETURNING version",
+            (
+                token.jwt,
+                token.cwt,
+                token.expires_at,
+                token.renew_from,
+                key.issued_at,
+                key.expires_at,
+                key.id,
+                key.version,
+            ),
         )
-        return replace(key, issued_at=issued_at, version=_counted(rows))
+        return replace(key, version=_counted(rows))
 
     async def raise_issued_before(self, vehicle_id: str, at: int) -> None:
         await self._fetch("UPDATE vehicles SET issued_before = max(issued_before, ?) WHERE id = ?", (at, vehicle_id))

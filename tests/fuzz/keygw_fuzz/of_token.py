@@ -12,7 +12,7 @@ from keygw.model.entitlement import Entitlement
 from keygw.model.ids import format_id
 from keygw.model.receipt import Receipt
 from keygw.model.revocation import ListAck, RevocationList
-from keygw.token import cwt, envelope, grant, jwt, receipt, revocation, strict_json, ticket, time_proof
+from keygw.token import cwt, envelope, grant, jwt, possession, receipt, revocation, strict_json, ticket, time_proof
 from keygw.token.claims import KeyClaims
 from keygw.token.envelope import Envelope, Purpose
 from keygw_fuzz.target import TOKEN, VALUE, Broken, Target
@@ -41,6 +41,7 @@ PROOFS = (
     time_proof.TimeProof(VEHICLE, bytes(8), NOW, 0),
     time_proof.TimeProof(VEHICLE, b"nonce..8", 2**34, 2**32 - 1),
 )
+INVITATION, SECRET = format_id("inv", b"invitation"), bytes(range(32))
 TICKET = ticket.PairingTicket(VEHICLE, sha256(b"device"), sha256(b"transcript"), 77)
 
 GRANTS = (
@@ -116,6 +117,21 @@ def _signed(
     ]
 
 
+def proofs() -> list[bytes]:
+    return [possession.sign_possession(possession.InvitationAct.CLAIM, INVITATION, SECRET, DEVICE)]
+
+
+def _proof(data: bytes) -> None:
+    claim = possession.InvitationAct.CLAIM
+    possession.verify_possession(data, claim, INVITATION, sha256(SECRET), DEVICE.public_key)
+
+
+def _seal_proof(_: None, signer: EchoSigner) -> bytes:
+    """There is one right content, so nothing has to be remembered of it."""
+    purpose = envelope.INVITATION_PROOF
+    return purpose.seal(purpose.open(proofs()[0]).payload, signer)
+
+
 def _seal_receipt(value: Receipt, signer: EchoSigner) -> bytes:
     fields = {name: getattr(value, name) for name in value.__slots__ if name != "signed"}
     return receipt.sign_receipt(**fields, signer=signer)
@@ -189,6 +205,10 @@ TARGETS = [
         lambda value, signer: time_proof.sign_time_proof(value, signer, KID),
         lambda: [time_proof.sign_time_proof(one, ISSUER, KID) for one in PROOFS],
         ("token.time_proof.verify_time_proof",),
+    ),
+    *_signed(
+        "proof", envelope.INVITATION_PROOF, DEVICE, _proof, _seal_proof, proofs,
+        ("token.possession.verify_possession",), longest=400,
     ),
     Target("token.cwt.index", cwt.index_of, TOKEN, cwts, covers=("token.cwt.index_of",)),
     Target("token.jwt", _jwt, TOKEN, jwts, covers=("token.jwt.decode_jwt",), longest=1200),

@@ -48,6 +48,25 @@ async def test_each_hears_its_own(world: World) -> None:
     assert (await ears[operator.id].heard()).count("command.updated") == 4
 
 
+async def test_invitations_are_heard_by_who_sees_the_key_they_were_made_with(world: World) -> None:
+    owner, _, top = await world.owner()
+    friend, _ = await world.app()
+    sharer, _ = await world.app("key.share")
+    quiet, _ = await world.app("vehicle.read")
+    stranger, _ = await world.app()
+    await world.give_friend_key(friend, top, PROFILES["access"])
+    for app in (sharer, quiet):
+        await world.give_key(app)
+    ears = {app.name + app.id: Ear(world, app) for app in (owner, sharer, friend, quiet, stranger)}
+    made = await world.credentials.invitations.create(
+        top.id, app_id=owner.id, entitlements=PROFILES["access"], key_lifetime=60
+    )
+    await world.credentials.invitations.cancel(made.invitation.id)
+    heard = [await ear.heard() for ear in ears.values()]
+    told = ["invitation.created", "invitation.cancelled"]
+    assert heard == [told, told, [], [], []]
+
+
 async def test_a_friend_hears_of_its_own_key_and_then_no_more_of_the_car(world: World) -> None:
     owner, _, top = await world.owner()
     friend, _ = await world.app()

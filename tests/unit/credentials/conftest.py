@@ -73,12 +73,11 @@ class World:
         phone = LocalSigner.generate()
         self.phones[device_id(phone.public_key)] = phone
         expires_at = int(self.now) + lifetime
+        grant = self.grant(parent, phone.public_key, rights, expires_at)
+        if grant is not None:
+            return await self.service.share_granted(parent.id, device_public_key=phone.public_key, grant=grant)
         return await self.service.share(
-            parent.id,
-            device_public_key=phone.public_key,
-            entitlements=rights,
-            expires_at=expires_at,
-            grant=self.grant(parent, phone.public_key, rights, expires_at),
+            parent.id, device_public_key=phone.public_key, entitlements=rights, expires_at=expires_at
         )
 
     def grant(

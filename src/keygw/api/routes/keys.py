@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict
 
 from keygw.api.auth import Caller, Wired
 from keygw.api.document import problems
-from keygw.api.fields import Body, Id, Label, PublicKey, Time, Word
+from keygw.api.fields import Body, Id, Label, PublicKey, Signed
 from keygw.api.models import KeyOut, Keys, OwnerKeyOut, Receipts, TokenOut
-from keygw.api.present import issuer_json, key_json, list_json, vehicle_json
+from keygw.api.present import issuer_json, key_json, token_json
+from keygw.api.rights import Rights
 from keygw.api.strict import StrictRoute
 from keygw.bridge.present import b64, receipt_json
 from keygw.crypto.signer import thumbprint
-from keygw.model.entitlement import PROFILES, Entitlement
-from keygw.model.errors import BadInput
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"], route_class=StrictRoute)
 
-YEAR = 366 * 86400
 _CHANGE = problems(404, 409)
 
 
@@ -33,8 +31,9 @@ class NewKey(Body):
     label: Label = ""
 
 
-class Share(Body):
-    """Exactly one of ``profile`` and ``entitlements``, exactly one of ``expires_at`` and ``lifetime_seconds``."""
+class Share(Rights):
+    """Either a ``grant``, which says everything, or rights and an end: exactly one of ``profile`` and ``entitlements``,
+    exactly one of ``expires_at`` and ``lifetime_seconds``."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -49,27 +48,14 @@ class Share(Body):
         }
     )
     public_key: PublicKey
-    profile: Word | None = None
-    entitlements: Annotated[list[Word], Field(min_length=1, max_length=32)] | None = None
-    expires_at: Time | None = None
-    lifetime_seconds: Annotated[int, Field(ge=1, le=YEAR)] | None = None
+    grant: Signed | None = None
     label: Label = ""
 
-    @model_validator(mode="after")
-    def _one_of_each(self) -> Self:
-        if (self.profile is None) == (self.entitlements is None):
-            raise ValueError("give either profile or entitlements")
-        if (self.expires_at is None) == (self.lifetime_seconds is None):
-            raise ValueError("give either expires_at or lifetime_seconds")
-        return self
-
-    def rights(self) -> Entitlement:
-        """``BadInput`` unknown_profile or unknown_entitlement."""
-        if self.profile is None:
-            return Entitlement.from_names(self.entitlements or ())
-        if self.profile not in PROFILES:
-            raise BadInput(f"there is no such profile; known: {', '.join(PROFILES)}", code="unknown_profile")
-        return PROFILES[self.profile]
+    def check(self) -> None:
+        if self.grant is None:
+            super().check()
+        elif (self.profile, self.entitlements, self.expires_at, self.lifetime_seconds) != (None,) * 4:
+            raise ValueError("a grant says what is shared and until when; leave the rest out")
 
 
 @router.post(
@@ -111,15 +97,18 @@ async def get(key_id: str, caller: Caller, wired: Wired) -> dict[str, Any]:
     summary="Share a key with the device of a friend",
 )
 async def share(key_id: str, body: Share, caller: Caller, wired: Wired) -> dict[str, Any]:
-    """Never wider, never longer, never deeper than its parent."""
-    lifetime = body.lifetime_seconds
-    ends = body.expires_at if lifetime is None else wired.clock() + lifetime
+    """Never wider, never longer, never deeper than its parent. Where a phone holds the parent, it signs a ``grant``."""
+    if body.grant is not None:
+        granted = await wired.bridge.keys.share_granted(
+            caller, key_id, device_public_key=body.public_key, grant=body.grant, label=body.label
+        )
+        return key_json(granted)
     view = await wired.bridge.keys.share(
         caller,
         key_id,
         device_public_key=body.public_key,
         entitlements=body.rights(),
-        expires_at=int(ends or 0),
+        expires_at=body.end(wired.clock()),
         label=body.label,
     )
     return key_json(view)
@@ -146,17 +135,17 @@ async def revoke(key_id: str, caller: Caller, wired: Wired) -> dict[str, Any]:
 async def token(key_id: str, caller: Caller, wired: Wired) -> dict[str, Any]:
     """Both forms, and what the device needs to find and know the vehicle. For the holder of the device key.
 
-    ``chain``: for a shared key, what the vehicle asks for when it meets the key first; nearest parent first.
+    Signed anew when a third of its life, or less, is left. ``chain``: for a shared key, what the vehicle asks for when
+    it meets the key first; nearest parent first.
     """
-    key_token, links, vehicle, newest = await wired.bridge.keys.token(caller, key_id)
-    known = {**vehicle_json(vehicle), "advertising_key": b64(vehicle.advertising_key)}
-    return {
-        "jwt": key_token.jwt,
-        "cwt": b64(key_token.cwt),
-        "chain": [{"grant": b64(link.grant), "parent_token": b64(link.parent_token)} for link in links],
-        "vehicle": known,
-        "revocation_list": list_json(newest),
-    }
+    return token_json(*await wired.bridge.keys.token(caller, key_id))
+
+
+@router.post("/{key_id}:renew", response_model=TokenOut, responses=_CHANGE, summary="A key token signed now")
+async def renew(key_id: str, caller: Caller, wired: Wired) -> dict[str, Any]:
+    """As long as grant and parent allow, 72 hours at most for a shared key. One that would last no longer than the
+    present one is not signed; the present one is answered."""
+    return token_json(*await wired.bridge.keys.renew(caller, key_id))
 
 
 @router.get("/{key_id}/receipts", response_model=Receipts, responses=problems(404), summary="What the key has done")

@@ -1,0 +1,134 @@
+"""Key tokens end sooner than their keys, and are signed anew while the key may still be used.
+
+A friend key lives as long as its grant says; its token lives 72 hours at most, so that a car which hears of nothing
+lets it go by itself. An owner key that was issued for the full term is prolonged in the same way. Both happen silently,
+when somebody asks for the token and a third of its life, or less, is left. Nothing is prolonged past the grant, past
+what the parent's token says, or for a key that is suspended, revoked or over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from keygw.credentials.lifecycle import shown_state
+from keygw.credentials.ports import CredentialTransaction, KeyRecord, VehicleRecord
+from keygw.credentials.values import Issuer, KeyToken, Limits
+from keygw.crypto.signer import thumbprint
+from keygw.model.device import Device
+from keygw.model.digital_key import DigitalKey, KeyState, Role
+from keygw.model.errors import NotFound
+from keygw.token.claims import THUMBPRINT_BYTES, KeyClaims
+from keygw.token.cwt import encode_cwt
+from keygw.token.jwt import encode_jwt
+
+LEAST_GAIN = 60
+"""Seconds. What would last hardly longer is not signed anew, however often somebody asks."""
+
+
+def token_end(key: DigitalKey, limits: Limits, parent_end: int | None) -> int:
+    """``exp`` of a token that is signed at ``key.issued_at``. ``parent_end``: of the parent's newest token."""
+    if key.role is Role.OWNER:
+        return key.expires_at
+    end = min(key.expires_at, key.issued_at + limits.friend_token)
+    return end if parent_end is None else min(end, parent_end)
+
+
+def sign_token(
+    key: DigitalKey,
+    device: Device,
+    vehicle: VehicleRecord,
+    issuer: Issuer,
+    end: int,
+    limits: Limits,
+    grant: bytes | None = None,
+) -> KeyToken:
+    """Both forms, with ``end`` as their ``exp``."""
+    claims = claims_of(key, device, vehicle, issuer.issuer, end)
+    return KeyToken(
+        jwt=encode_jwt(claims, issuer.signer, issuer.kid),
+        cwt=encode_cwt(claims, issuer.signer, issuer.kid),
+        grant=grant,
+        expires_at=end,
+        renew_from=_renew_from(key, end, limits),
+    )
+
+
+async def renew(
+    tx: CredentialTransaction, record: KeyRecord, now: float, issuer: Issuer, limits: Limits, *, asked: bool = False
+) -> KeyToken:
+    """The key's token: a new one if it is due (or ``asked`` for) and would last longer, else the one there is.
+
+    A parent's token that is due goes first: a child's never outlives it. Answers the old token of a key that cannot be
+    used now.
+    """
+    token = await tx.key_token(record.key.id)
+    if token is None:
+        raise NotFound("there is no such key", code="unknown_key")
+    due = token.renew_from is not None and now >= token.renew_from
+    state = shown_state(record.key.state, record.above, record.key.expires_at, now)
+    if not (due or asked) or state is not KeyState.ACTIVE:
+        return token
+    parent_end = None
+    if record.key.parent_id is not None and (parent := await tx.key(record.key.parent_id)) is not None:
+        parent_end = (await renew(tx, parent, now, issuer, limits)).expires_at
+    key = replace(record.key, issued_at=int(now))
+    if key.role is Role.OWNER and token.renew_from is not None:
+        key = replace(key, expires_at=key.issued_at + limits.owner_lifetime)
+    end = token_end(key, limits, parent_end)
+    device, vehicle = await tx.device(key.device_id), await tx.vehicle(key.vehicle_id)
+    if end < token.expires_at + LEAST_GAIN or device is None or vehicle is None:
+        return token
+    fresh = sign_token(key, device, vehicle, issuer, end, limits, token.grant)
+    await tx.set_key_token(key, fresh)
+    await tx.raise_last_issued_at(key.issued_at)
+    return fresh
+
+
+async def resign(
+    tx: CredentialTransaction, vehicle: VehicleRecord, key: DigitalKey, issued_at: int, issuer: Issuer, limits: Limits
+) -> DigitalKey:
+    """The same key with a token of a later iat (Unix seconds), due or not: a list is about to bar the old one.
+
+    Parents first, or the child's token would end with its parent's old one.
+    """
+    token, device = await tx.key_token(key.id), await tx.device(key.device_id)
+    if token is None or device is None:
+        raise NotFound("there is no such key", code="unknown_key")
+    above = None if key.parent_id is None else await tx.key_token(key.parent_id)
+    fresh = replace(key, issued_at=issued_at)
+    end = token_end(fresh, limits, None if above is None else above.expires_at)
+    signed = sign_token(fresh, device, vehicle, issuer, end, limits, token.grant)
+    if key.role is Role.OWNER:  # its end has not moved, and whether it may is what it was
+        signed = replace(signed, renew_from=token.renew_from)
+    return await tx.set_key_token(fresh, signed)
+
+
+def claims_of(key: DigitalKey, device: Device, vehicle: VehicleRecord, issuer: str, end: int) -> KeyClaims:
+    """The claims that both forms of the key token carry. ``end``: their ``exp``."""
+    return KeyClaims(
+        issuer=issuer,
+        key_id=key.id,
+        device_key=device.public_key,
+        vehicle_id=key.vehicle_id,
+        vehicle_thumbprint=thumbprint(vehicle.vehicle.public_key)[:THUMBPRINT_BYTES],
+        role=key.role,
+        entitlements=key.entitlements,
+        index=key.index,
+        issued_at=key.issued_at,
+        not_before=key.not_before,
+        expires_at=end,
+        parent_id=key.parent_id,
+        depth=key.depth,
+        max_depth=key.max_depth,
+        epoch=key.epoch,
+        status_index=None,
+        user_verification=False,
+    )
+
+
+def _renew_from(key: DigitalKey, end: int, limits: Limits) -> int | None:
+    """``None`` if no later token can follow: an owner key was to end sooner, or this is the last of a friend's."""
+    full_term = key.role is Role.OWNER and end - key.issued_at == limits.owner_lifetime
+    if end == key.expires_at and not full_term:
+        return None
+    return end - (end - key.issued_at) // 3
