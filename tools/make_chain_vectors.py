@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from make_session_vectors import draws, exported
-from make_token_vectors import CAR, DIRECTORY, FRIEND_KEY, KEY, OWNER_DEVICE, OWNER_KEY, THIRD, THIRD_DEVICE, VEHICLE
+from make_token_vectors import DIRECTORY
+from token_cast import CAR, FRIEND_KEY, KEY, OWNER_DEVICE, OWNER_KEY, THIRD, THIRD_DEVICE, VEHICLE
 
 from keygw.crypto.kdf import sha256
 from keygw.crypto.signer import thumbprint
