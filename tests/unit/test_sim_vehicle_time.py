@@ -117,6 +117,17 @@ def test_after_a_reboot_a_friend_waits_for_a_proof_and_then_opens(garage: Garage
     assert garage.brain.body.locked is False
 
 
+def test_a_friend_may_be_the_first_who_meets_a_car_without_the_time(tmp_path: Path) -> None:
+    """It brings the chain, which is kept, and then the proof; the command is decided once."""
+    garage = Garage(tmp_path, trusted=False)
+    visit, result = friend(garage)
+    assert (result.outcome, result.receipt) == (Outcome.TIME_PROOF_REQUIRED, 0)
+    assert garage.key("friend") in garage.stored().grants
+    assert garage.bring_time(visit, result).outcome is Outcome.DONE
+    assert said(visit, Action.UNLOCK, 70) is Outcome.DONE
+    assert garage.brain.memory.receipt_sequence == 1
+
+
 def test_what_was_refused_for_want_of_time_leaves_no_receipt_and_is_done_once(garage: Garage) -> None:
     visit, result = friend(garage)
     assert said(visit, Action.UNLOCK, 70) is Outcome.TIME_PROOF_REQUIRED

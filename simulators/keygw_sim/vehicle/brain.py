@@ -58,7 +58,6 @@ class _Guest:
     info: bytes
     claims: KeyClaims | None = None
     token: bytes = field(default=b"", repr=False)
-    """On that key, as RESULT told it last."""
     session_hash: bytes = b""
     link: LinkKind = LinkKind.RELAYED
     subscribed: bool = False

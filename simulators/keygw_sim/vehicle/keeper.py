@@ -38,7 +38,8 @@ REFUSED_KEY_RECEIPTS = 64
 RECEIPTS_A_BATCH = 12
 """Signed receipts of about 180 bytes: a batch stays well inside one 4 KiB message."""
 
-_UNDECIDED = (Outcome.TIME_PROOF_REQUIRED, Outcome.LIST_REQUIRED, Outcome.CHAIN_REQUIRED)
+_UNDECIDED = (Outcome.CHAIN_REQUIRED, Outcome.TIME_PROOF_REQUIRED, Outcome.LIST_REQUIRED)
+"""The same number comes again behind what was asked for: one receipt, of what is decided then."""
 
 Log = Callable[[str, dict[str, object]], None]
 

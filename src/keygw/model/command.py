@@ -55,6 +55,7 @@ class Outcome(OpenEnum):
     CHAIN_REQUIRED = 24
     """A shared key whose grants this vehicle has not verified (yet), or that is not what they allow."""
     LIST_REQUIRED = 25
+    """A time proof has shown that there is a newer revocation list than the vehicle has."""
     CHAIN_REFUSED = 26
     """The grants that the device brought do not hold."""
     DOOR_OPEN = 32
