@@ -23,6 +23,7 @@ async def second_phone(world: World) -> AsyncIterator[Child]:
 
 async def test_a_link_a_code_and_a_phone_open_the_car(world: World, second_phone: Child) -> None:
     await world.start_phone()
+    await world.command("lock")  # the gateway's contact brings the car the time
     wish = {"profile": "access", "lifetime_seconds": 30 * 86_400, "label": "Friend", "activation_code": True}
     made = await world.app.post(f"/v1/keys/{world.owner_key}/invitations", wish)
     assert made["link"].startswith(f"{world.url}/i/{made['id']}#"), "the gateway's own address unless told otherwise"
@@ -50,6 +51,7 @@ async def test_a_link_a_code_and_a_phone_open_the_car(world: World, second_phone
 async def test_a_friend_shares_on_with_the_word_of_its_own_phone(world: World, second_phone: Child) -> None:
     """Depth 2: the gateway holds no key of the first friend's phone, so that phone signs the grant itself."""
     await world.start_phone()
+    await world.command("lock")  # the gateway's contact brings the car the time
     rights = ["status.read", "door.lock", "door.unlock", "key.share"]
     wish = {"entitlements": rights, "lifetime_seconds": 30 * 86_400, "label": "Friend"}
     made = await world.app.post(f"/v1/keys/{world.owner_key}/invitations", wish)

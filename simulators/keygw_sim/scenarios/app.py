@@ -49,13 +49,15 @@ class App:
         self.commands.append(made["id"])
         return made
 
-    async def events(self, vehicle_id: str) -> AsyncIterator[dict[str, Any]]:
-        """The event stream of one vehicle, for as long as it is read."""
+    async def events(self, vehicle_id: str, opened: asyncio.Event | None = None) -> AsyncIterator[dict[str, Any]]:
+        """The event stream of one vehicle, for as long as it is read. ``opened``: from then on nothing is missed."""
         headers = {"Accept": "text/event-stream"}
         query = {"vehicle": vehicle_id}
         async with self._http.stream("GET", "/v1/events", params=query, headers=headers, timeout=None) as response:
             if response.status_code != httpx.codes.OK:
                 raise AppError(f"no event stream: {response.status_code}")
+            if opened is not None:
+                opened.set()
             async for line in response.aiter_lines():
                 if line.startswith("data:"):
                     yield json.loads(line.removeprefix("data:"))
@@ -88,7 +90,11 @@ class EventStream:
         self._listener: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> EventStream:
-        self._listener = asyncio.create_task(self._listen())
+        opened = asyncio.Event()
+        self._listener = asyncio.create_task(self._listen(opened))
+        waiting = asyncio.create_task(opened.wait())
+        await asyncio.wait((self._listener, waiting), timeout=EVENT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -119,6 +125,6 @@ class EventStream:
         except TimeoutError:
             raise AppError(f"no event {kind}") from None
 
-    async def _listen(self) -> None:
-        async for event in self._app.events(self._vehicle_id):
+    async def _listen(self, opened: asyncio.Event) -> None:
+        async for event in self._app.events(self._vehicle_id, opened):
             await self._heard.put(event)
