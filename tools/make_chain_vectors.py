@@ -110,6 +110,8 @@ def build() -> dict[str, Any]:
 
 
 def main() -> None:
+    if sys.argv[1:] and sys.argv[1].startswith("-"):
+        sys.exit(__doc__)
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else FILE
     path.write_text(json.dumps(build(), indent=2) + "\n", encoding="utf-8")
 

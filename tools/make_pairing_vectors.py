@@ -302,6 +302,8 @@ def files() -> dict[str, Json]:
 
 
 def main() -> int:
+    if sys.argv[1:] and sys.argv[1].startswith("-"):
+        sys.exit(__doc__)
     directory = Path(sys.argv[1]) if len(sys.argv) > 1 else DIRECTORY
     directory.mkdir(parents=True, exist_ok=True)
     for name, content in files().items():

@@ -394,6 +394,8 @@ def documents() -> dict[str, str]:
 
 
 def main() -> None:
+    if sys.argv[1:] and sys.argv[1].startswith("-"):
+        sys.exit(__doc__)
     directory = Path(sys.argv[1]) if len(sys.argv) > 1 else DIRECTORY
     directory.mkdir(parents=True, exist_ok=True)
     for name, text in documents().items():

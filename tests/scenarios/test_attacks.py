@@ -94,7 +94,7 @@ def test_the_runner_tells_and_exits_by_the_worst(shelf: dict[str, Attack], capsy
         ["held", "list-rolled-back", "key_revoked"],
         ["held", "token-stolen", "refused"],
     ]
-    assert lines[-1] == "2 attacks, all as stated"
+    assert lines[-1] == "2 attacks, all as stated: 2 held"
     shelf["bad"] = entered("bad", "done", opens=True)
     assert main([]) == 1
     said = capsys.readouterr().out

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 def test_a_time_proof(run: Run, car: dict[str, str], owner: str) -> None:
     said = run("vehicles", "time-proof", car["name"], "AAAAAAAAAAA")
     assert said.code == 0, said.err
+    assert '"' not in said.out, "it goes into a shell variable as it is"
     signed = base64.urlsafe_b64decode(said.out.strip() + "==")
     assert signed.startswith(b"\x84\x53")
     assert b"dktp" in signed

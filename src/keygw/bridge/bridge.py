@@ -70,7 +70,7 @@ class Bridge:
         )
         self.keys = Keys(credentials, self.access, self._errands)
         self.lists = Lists(credentials, self.access)
-        self.invitations = Invitations(credentials, self.access)
+        self.invitations = Invitations(credentials, self.access, self._errands)
         self.vehicles = Vehicles(credentials, store, self.access, fleet, clock)
         self.pairings = Pairings(credentials, fleet, feed, clock, random)
         self._credentials = credentials

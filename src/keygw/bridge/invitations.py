@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from keygw.bridge.access import Access, require
+from keygw.bridge.errands import Errands
 from keygw.bridge.keys import KeyView, shown
 from keygw.bridge.ports import ChainLink, Credentials, Invited, KeyToken, SignedList
 from keygw.bridge.records import App
@@ -42,9 +43,10 @@ class Offer:
 
 
 class Invitations:
-    def __init__(self, credentials: Credentials, access: Access) -> None:
+    def __init__(self, credentials: Credentials, access: Access, errands: Errands) -> None:
         self._credentials = credentials
         self._access = access
+        self._errands = errands
 
     # With an app's token
 
@@ -106,7 +108,9 @@ class Invitations:
         """What the phone that holds the parent has signed for the device that claimed."""
         require(app, Scope.KEY_SHARE)
         found = await self._visible(app, invitation_id)
-        return await self._credentials.invitations.grant(found.id, signed)
+        granted = await self._credentials.invitations.grant(found.id, signed)
+        await self._prepare(granted.vehicle_id)
+        return granted
 
     # With the secret of the link
 
@@ -124,6 +128,7 @@ class Invitations:
         offer = await self._offer(claimed)
         if claimed.state is not InvitationState.ACCEPTED or claimed.key_id is None:
             return offer
+        await self._prepare(claimed.vehicle_id)
         token = await self._credentials.key_token(claimed.key_id)
         received = Received(
             key=shown(await self._credentials.standing(claimed.key_id)),
@@ -137,6 +142,11 @@ class Invitations:
         return await self._offer(await self._credentials.invitations.decline(invitation_id, secret, device_key, proof))
 
     # Inside
+
+    async def _prepare(self, vehicle_id: str) -> None:
+        """As for any key that is shared: a list that the phone finds beside its token, and a visit to the vehicle."""
+        await self._credentials.refresh_list(vehicle_id)
+        self._errands.request(vehicle_id)
 
     async def _offer(self, invitation: Invitation) -> Offer:
         return Offer(invitation, await self._credentials.vehicle(invitation.vehicle_id))

@@ -90,7 +90,8 @@ class Keys:
         except KeygwError:
             await self._access.key(app, parent_id)
             raise
-        return await self._seen(child)
+        await self._credentials.refresh_list(child.vehicle_id)
+        return await self._changed(child)
 
     async def renew(self, app: App, key_id: str) -> tuple[KeyToken, Sequence[ChainLink], Vehicle, SignedList]:
         """``token``, with one that is signed now."""

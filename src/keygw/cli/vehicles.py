@@ -125,7 +125,7 @@ def time_proof(
     if as_json:
         output.document(answer)
     else:
-        output.line(answer["proof"])
+        output.say(answer["proof"])
 
 
 def _vehicle(source: str | None, given: dict[str, str | None]) -> dict[str, Any]:
