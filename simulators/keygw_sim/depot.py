@@ -49,11 +49,13 @@ class Ledger:
         self.sequence = 1
         self.acknowledged_sequence = 0
         self.signed = office.sign_list(vehicle, 1)
+        self.known_lists = {self.signed}
         self.full = False
 
     def publish(self, **changes: object) -> None:
         self.sequence += 1
         self.signed = self.office.sign_list(self.known, self.sequence, **changes)
+        self.known_lists.add(self.signed)
 
     async def vehicle(self, vehicle_id: str) -> Vehicle:
         if vehicle_id != self.known.id:
@@ -83,6 +85,9 @@ class Ledger:
         return found
 
     async def recover_list(self, vehicle_id: str, signed: bytes) -> None:
+        if signed in self.known_lists:
+            return
+        self.known_lists.add(signed)
         found = verify_list(signed, self.office.trust, vehicle_id)
         self.sequence = max(self.sequence, found.sequence)
         self.publish(revoked=found.revoked, suspended=found.suspended)

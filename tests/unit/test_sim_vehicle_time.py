@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -310,7 +311,31 @@ def test_only_what_the_floor_has_ended_is_forgotten_so_nothing_is_done_twice(tmp
     stranger = garage.visit("stranger")
     assert garage.bring_time(stranger, stranger.prove(), time=ISSUED_AT + 500).outcome is Outcome.DONE
     assert garage.stored().keys.keys() == {garage.key("stranger")}, "the floor has ended it: there is room again"
-    assert garage.key("owner") not in garage.stored().answers
+    assert garage.key("owner") in garage.stored().answers, "a renewed token may still ask"
+
+
+@pytest.mark.parametrize("who", ["owner", "friend"])
+def test_a_renewed_token_does_not_do_again_what_the_old_one_was_answered(tmp_path: Path, who: str) -> None:
+    """The answer is lost on the air, the token ends, and the device asks again with the renewed one."""
+    garage = Garage(tmp_path)
+    until = ISSUED_AT + 5 * LIFETIME
+    long: dict[str, Any] = {"expires_at": ISSUED_AT + 9 * LIFETIME}
+    owner, friend = garage.claims("owner", **long), garage.claims("friend")
+    link = garage.office.link(owner, garage.signers["owner"], friend, expires_at=until)
+    assert garage.visit(who, chain=(link,)).prove(Action.UNLOCK, number=9).outcome is Outcome.DONE
+    garage.brain.set_body({"locked": True})
+    garage.time = ISSUED_AT + 2 * LIFETIME
+    later = int(garage.time)
+    renewed: dict[str, Any] = {"issued_at": later, "not_before": ISSUED_AT, "expires_at": later + LIFETIME}
+    visit = garage.visit("owner", **{**renewed, **long})
+    assert garage.bring_time(visit, visit.prove()).outcome is Outcome.DONE
+    again = garage.visit(who, chain=(), **(renewed if who == "friend" else {**renewed, **long}))
+    assert again.prove(Action.UNLOCK, number=9).outcome is Outcome.DONE, "what it was answered then"
+    assert garage.brain.body.locked is True, "it was done twice"
+    garage.time = until
+    visit = garage.visit("owner", **{**long, "issued_at": until})
+    assert garage.bring_time(visit, visit.prove()).outcome is Outcome.DONE
+    assert (garage.key(who) in garage.stored().answers) is (who == "owner"), "no token is good past its grant"
 
 
 # -- a list that is held back --------------------------------------------------------------------------------------

@@ -268,6 +268,22 @@ async def push(world: World, signed: bytes) -> None:
     await conversation.close()
 
 
+@pytest.mark.parametrize("sequence", [1, 2])
+async def test_books_that_have_signed_lists_since_they_forgot_take_in_the_cars_first(
+    world: World, sequence: int
+) -> None:
+    """The numbers say nothing then: only the car's list itself shows that it is another one."""
+    await push(world, world.office.sign_list(world.car, 1, revoked=(9,)))
+    if sequence == 2:
+        world.books.publish()
+    world.books.couriers = [world.owner]
+    await world.fleet.sync_list(world.car.id)
+    assert world.alerts == ["list_forgotten"]
+    held = verify_list(world.brain.memory.list_signed, world.office.trust, world.car.id)
+    assert (held.sequence, held.revoked) == (sequence + 1, (9,))
+    assert world.books.acknowledged_sequence == sequence + 1
+
+
 async def test_a_list_that_the_books_have_forgotten_is_recovered_and_followed(world: World) -> None:
     await push(world, world.office.sign_list(world.car, 7, revoked=(9,)))
     assert (await world.execute(Action.UNLOCK)).state is CommandState.CONFIRMED

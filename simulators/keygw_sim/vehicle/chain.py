@@ -45,8 +45,7 @@ def verify(claims: KeyClaims, chain: Chain, verify_token: VerifyToken, owners: l
 
 def keep(memory: Memory, links: Verified) -> None:
     """Remember a verified chain. An older token of a parent never replaces a newer one. What has ended makes room."""
-    floor = memory.time_floor
-    memory.grants = {key_id: kept for key_id, kept in memory.grants.items() if floor < kept.grant.expires_at}
+    forget(memory)
     for child, grant, parent in links:
         known = memory.keys.get(parent.key_id)
         if known is None or known.issued_at <= parent.issued_at:
@@ -56,6 +55,17 @@ def keep(memory: Memory, links: Verified) -> None:
     others = sorted((kept.grant.expires_at, key_id) for key_id, kept in memory.grants.items() if key_id not in new)
     for _, key_id in others[: max(0, len(memory.grants) - MAX_GRANTS)]:
         del memory.grants[key_id]
+
+
+def forget(memory: Memory) -> None:
+    """Drop each grant that the floor has ended, and what was answered to its key: no later token is good on it.
+
+    Not with the token: a renewed one keeps the key, and a number that was answered must not be done again. An owner key
+    may be renewed for ever, so what was answered to it stays.
+    """
+    for key_id in [k for k, kept in memory.grants.items() if memory.time_floor >= kept.grant.expires_at]:
+        del memory.grants[key_id]
+        memory.answers.pop(key_id, None)
 
 
 def ancestors(claims: KeyClaims, memory: Memory) -> list[EnrolledKey] | None:

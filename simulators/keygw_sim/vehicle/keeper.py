@@ -111,8 +111,8 @@ class Keeper:
         """The verdict on a key that proves itself. A good one is remembered for its children.
 
         The owner token of the ticketed device makes it an owner's, whichever road it came by. An older token never
-        replaces a newer. What the floor has ended makes room: it can never be good again, so nobody can ask what was
-        answered to it. ``token``: the one that says so.
+        replaces a newer. What the floor has ended makes room, but what was answered to it stays while a renewed token
+        may ask again (``chain.forget``). ``token``: the one that says so.
         """
         verdict = self.judge(claims)
         pairs = verdict is Outcome.NOT_ENROLLED and self.pairing.awaits(claims)
@@ -124,7 +124,7 @@ class Keeper:
             draft.time_floor = max(draft.time_floor, claims.issued_at)  # the issuer signed that it was then already
             for key_id in [key_id for key_id, entry in draft.keys.items() if draft.time_floor >= entry.expires_at]:
                 draft.tokens.pop(draft.keys.pop(key_id).index, None)
-                draft.answers.pop(key_id, None)
+            chain.forget(draft)
             known = draft.keys.get(claims.key_id)
             if known is None or known.issued_at <= claims.issued_at:
                 draft.keys[claims.key_id] = EnrolledKey.of(claims)

@@ -32,17 +32,22 @@ class TakenIn:
 async def take_in(
     tx: CredentialTransaction, vehicle: VehicleRecord, signed: bytes, now: float, issuer: Issuer, limits: Limits
 ) -> TakenIn | None:
-    """Adopt the vehicle's list and sign the next; ``None`` for one that is not newer than ours.
+    """Adopt the vehicle's list and sign the next; ``None`` for one of ours that is not newer.
+
+    One that is not newer and yet another one than ours of that number: we have signed lists since the backup too.
 
     Keys that it names end or pause here too. ``TokenError`` (``verify_list``) if we did not sign it for this vehicle.
     """
     name = vehicle.vehicle.id
     trusted = TrustedIssuers([IssuerKey(issuer.issuer, issuer.kid, issuer.public_key)])
     found = verify_list(signed, trusted, name)
-    if found.sequence <= vehicle.list_sequence:
+    ours = await tx.revocation_list(name, found.sequence)
+    forked = ours is not None and ours.signed != signed
+    if found.sequence <= vehicle.list_sequence and not forked:
         return None
     named = {**dict.fromkeys(found.suspended, KeyEvent.SUSPEND), **dict.fromkeys(found.revoked, KeyEvent.REVOKE)}
-    await tx.adopt_list(ListRecord(name, found.sequence, found.issued_at, signed), max(named, default=-1))
+    if not forked:
+        await tx.adopt_list(ListRecord(name, found.sequence, found.issued_at, signed), max(named, default=-1))
     now = max(now, float(found.issued_at), float(found.issued_before))
     await tx.raise_issued_before(name, int(now) + 1)
     await tx.raise_last_issued_at(int(now))
@@ -56,7 +61,7 @@ async def take_in(
             continue
         state = next_state(record.key.state, event)
         if state is not record.key.state:
-            await tx.set_key_state(record.key, state, found.sequence + 1)
+            await tx.set_key_state(record.key, state, max(found.sequence, vehicle.list_sequence) + 1)
             changed[record.key.id] = event
     adopted = await tx.vehicle(name)
     if adopted is None:

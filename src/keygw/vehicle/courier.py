@@ -50,6 +50,14 @@ class Courier:
         current = await self._books.current_list(car.vehicle_id)
         if current.acknowledged_sequence >= current.sequence and not _behind(car, current.sequence):
             return False
+        if _ahead(car, current.acknowledged_sequence):
+            # A list that it never signed for here. After a restored backup it may be another one than ours of that
+            # number, and a newer one of ours would bring back to life what that one bars.
+            before = current.sequence
+            await self._books.recover_list(car.vehicle_id, await conversation.fetch_list())
+            current = await self._books.current_list(car.vehicle_id)
+            if current.sequence != before:
+                self._on_alert(car.vehicle_id, "list_forgotten")
         ack = await conversation.push_list(current.signed)
         await self._books.acknowledge_list(car.vehicle_id, ack)
         if (await self._books.current_list(car.vehicle_id)).acknowledged_sequence < current.sequence:

@@ -84,6 +84,28 @@ async def test_below_the_vehicles_watermark_a_key_waits_for_somebody_to_look(wor
     assert (await world.service.key(owner.id)).issued_at >= found.issued_before
 
 
+@pytest.mark.parametrize("own_lists", [1, 2])
+async def test_lists_that_we_have_signed_since_the_backup_do_not_undo_the_vehicles(
+    world: World, own_lists: int
+) -> None:
+    """The vehicle's list 1 says more than our list 1; our next one would have brought the key back to life."""
+    vehicle = await world.car()
+    owner = await world.owner(vehicle)
+    ended, others = await world.friend(owner), [await world.friend(owner) for _ in range(own_lists)]
+    signed = cars_list(world, vehicle.id, 1, revoked=(ended.index,))
+    for other in others:
+        await world.service.suspend(other.id)
+    await world.service.recover_list(vehicle.id, signed)
+    assert await states(world, owner, ended, *others) == [
+        KeyState.ACTIVE,
+        KeyState.REVOKING,
+        *([KeyState.SUSPENDED] * own_lists),
+    ]
+    found = await world.list_of(vehicle.id)
+    assert (found.sequence, found.issued_before) == (own_lists + 1, int(world.now) + 1)
+    assert await world.service.acknowledge_list(vehicle.id, await world.ack(vehicle.id)) != []
+
+
 async def test_only_a_newer_list_of_ours_for_this_vehicle_counts(world: World) -> None:
     vehicle, other = await world.car(), await world.car()
     friend = await world.friend(await world.owner(vehicle))
