@@ -181,7 +181,7 @@ def clear() -> dict[str, list[Refusal]]:
 def answered() -> list[Refusal]:
     """message_2 in other words."""
     good = TOLD.message("MESSAGE_2")[1:]
-    body, stream = good[2:], TOLD.derived["KEYSTREAM_2"]
+    body = good[2:]
     own = vehicle_credential(TOLD.inputs["vehicle_id"], TOLD.given("vehicle_public"))
     car = FixedSigner(int(TOLD.inputs["vehicle_secret"], 16))
 
@@ -191,8 +191,12 @@ def answered() -> list[Refusal]:
         return party.message_2(car.sign(party.to_be_signed(items)))
 
     def plain(plaintext: bytes) -> bytes:
-        # The keystream is one expansion, so a shorter plaintext takes its head.
-        return cbor.byte_string(body[:32] + bytes(a ^ b for a, b in zip(plaintext, stream, strict=False)))
+        # The length is in the expansion's info (RFC 9528 section 4.1.2): another length is another keystream.
+        party = Responder(SUITE_6, TOLD.given("g_y_secret"), b"\x01", own)
+        party.receive_1(TOLD.message("MESSAGE_1")[1:])
+        party.to_be_signed()
+        stream = party.schedule.keystream_2(len(plaintext))
+        return cbor.byte_string(body[:32] + bytes(a ^ b for a, b in zip(plaintext, stream, strict=True)))
 
     start, signature = TOLD.derived["plaintext_2"][:2], TOLD.derived["signature 2"]
     return [
