@@ -19,7 +19,8 @@ def main() -> int:
     text = README.read_text()
     head, rest = text.split(START)
     _, tail = rest.split(END)
-    README.write_text(f"{head}{START}```text\n{ran.stdout.strip()}\n```\n{END}{tail}")
+    ladder = ran.stdout.strip("\n")  # its first line begins with a space
+    README.write_text(f"{head}{START}```text\n{ladder}\n```\n{END}{tail}")
     return 0
 
 
