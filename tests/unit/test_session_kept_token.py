@@ -99,6 +99,17 @@ def test_what_has_ended_is_kept_no_longer(garage: Garage) -> None:
     assert list(garage.stored().tokens) == [1]
 
 
+def test_the_end_of_a_key_takes_no_other_keys_token_with_it(garage: Garage) -> None:
+    """A service restored from a backup may have given an index again."""
+    garage.enrol("owner", "friend")
+    ends = garage.claims("friend").expires_at
+    again = {"index": 2, "key_id": "key_" + "b" * 16, "expires_at": ends + 3600}
+    assert garage.tries("owner", **again) is Outcome.DONE
+    later = {"index": 3, "key_id": "key_" + "c" * 16, "issued_at": ends + 1, "expires_at": ends + 3600}
+    assert garage.tries("owner", Action.LOCK, **later) is Outcome.DONE
+    assert sorted(garage.stored().tokens) == [2, 3]
+
+
 @pytest.mark.parametrize(("index", "kid"), [(0, "00"), (23, "17"), (24, "0018"), (65535, "ffff")])
 def test_kids_are_one_byte_while_they_can_be(garage: Garage, index: int, kid: str) -> None:
     assert token_kid(index).hex() == kid

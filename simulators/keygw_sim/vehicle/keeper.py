@@ -123,7 +123,9 @@ class Keeper:
                 self.pairing.take_owner(draft)
             draft.time_floor = max(draft.time_floor, claims.issued_at)  # the issuer signed that it was then already
             for key_id in [key_id for key_id, entry in draft.keys.items() if draft.time_floor >= entry.expires_at]:
-                draft.tokens.pop(draft.keys.pop(key_id).index, None)
+                del draft.keys[key_id]
+            living = {entry.index for entry in draft.keys.values()}
+            draft.tokens = {index: kept for index, kept in draft.tokens.items() if index in living}
             chain.forget(draft)
             known = draft.keys.get(claims.key_id)
             if known is None or known.issued_at <= claims.issued_at:

@@ -12,7 +12,7 @@ from keygw.model.ids import Random, id_bytes
 from keygw.session.channel import Channel
 from keygw.session.edhoc import Initiator, Responder
 from keygw.session.events import Ended, Event
-from keygw.session.fast import FastKey
+from keygw.session.fast import SESSION_HASH_BYTES, FastKey
 from keygw.session.states import TALKING, Side, State, advance
 from keygw.wire import messages
 from keygw.wire.frame import AFTER_AUTHENTICATION, Fragmenter, Reassembler
@@ -26,7 +26,6 @@ SESSION_SECONDS = 600.0
 """An open session lives at most this long, then a new handshake is due."""
 EAD_INTENT = 65001
 """EAD label of the item that binds HELLO (sent critical, so negative)."""
-SESSION_HASH_BYTES = 8
 _UNCOUNTED = (MessageType.HELLO, MessageType.HELLO_REQ)
 
 

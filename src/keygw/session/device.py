@@ -6,13 +6,12 @@ from dataclasses import dataclass, field
 
 from keygw.crypto.agreement import EphemeralKey
 from keygw.crypto.errors import CryptoError
-from keygw.crypto.kdf import sha256
 from keygw.model.command import Outcome
 from keygw.model.errors import ProtocolError
 from keygw.model.ids import Random
 from keygw.model.vehicle import Vehicle
 from keygw.session import fast
-from keygw.session.core import EAD_INTENT, HANDSHAKE_SECONDS, SESSION_HASH_BYTES, SESSION_SECONDS, Session
+from keygw.session.core import EAD_INTENT, HANDSHAKE_SECONDS, SESSION_SECONDS, Session
 from keygw.session.edhoc import EPHEMERAL_BYTES, SUITE_6, Credential, Ead, Initiator
 from keygw.session.events import (
     Answered,
@@ -99,7 +98,6 @@ class DeviceSession(Session):
         self._unanswered: set[int] = set()
         self._session_hash = b""
         self._peer_ephemeral = b""
-        self._transcript = b""
 
     @property
     def token(self) -> bytes:
@@ -138,7 +136,7 @@ class DeviceSession(Session):
         own = EphemeralKey(self._random(EPHEMERAL_BYTES))
         tag = key.tag(self._info + self._hello, own.public)
         try:
-            self._channel, self._transcript = fast.open_channel(
+            self._channel, self._session_hash = fast.open_channel(
                 self.side,
                 key,
                 own,
@@ -242,7 +240,7 @@ class DeviceSession(Session):
         result = FastResult.decode(plaintext)
         if result.outcome in _KEY_REFUSED or result.outcome.curable:
             self.state = State.CLOSED
-        return AnsweredFast(result, sha256(self._transcript)[:SESSION_HASH_BYTES])
+        return AnsweredFast(result, self._session_hash)
 
     def _on_result(self, body: bytes, now: float) -> Answered:
         """The first one opens the channel and may answer a command; any later one is the verdict on the key anew."""

@@ -24,6 +24,7 @@ LABEL_IDENTIFICATION = 32774
 """EDHOC exporter labels (private use range) of ``K_fast`` and ``K_id``."""
 SECRET_BYTES = 32
 TAG_BYTES = 8
+SESSION_HASH_BYTES = 8
 MAX_USES = 100
 MAX_SECONDS = 7 * 86_400
 FAST_ACTIONS = frozenset({Action.UNLOCK, Action.LOCK, Action.OPEN_TRUNK})
@@ -69,7 +70,7 @@ def open_channel(
     tag: bytes,
     g_d: bytes,
 ) -> tuple[Channel, bytes]:
-    """The channel that FAST and FAST_RESULT are the first messages of, and TH_F. ``CryptoError`` for a low-order point.
+    """The channel that FAST and FAST_RESULT begin, and the session hash. ``CryptoError`` for a low-order point.
 
     ``greeting``: INFO | HELLO (its body, which begins with the version). Keys and IVs come from
     ``HKDF-Expand(HKDF-Extract(K_fast, ECDH(G_D, G_V)), label | TH_F)``, a pair for each direction (M: one key for both
@@ -81,4 +82,4 @@ def open_channel(
     def export(label: int, context: bytes, length: int) -> bytes:
         return hkdf_expand(prk, label.to_bytes(2, "big") + context, length)
 
-    return Channel(side, export, th_f, th_f), th_f
+    return Channel(side, export, th_f, th_f), sha256(th_f)[:SESSION_HASH_BYTES]

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from keygw.crypto.agreement import EphemeralKey
-from keygw.crypto.kdf import sha256
 from keygw.model.command import Outcome
 from keygw.model.errors import ProtocolError
 from keygw.model.ids import Random
 from keygw.session import fast
-from keygw.session.core import EAD_INTENT, HANDSHAKE_SECONDS, SESSION_HASH_BYTES, SESSION_SECONDS
+from keygw.session.core import EAD_INTENT, HANDSHAKE_SECONDS, SESSION_SECONDS
 from keygw.session.edhoc import EPHEMERAL_BYTES, SUITE_6, Credential, Ead, Responder, token_of
 from keygw.session.events import (
     ChainBrought,
@@ -190,7 +189,7 @@ class VehicleSession(PairingVehicle):
         for candidate in self._fast_keys():
             if candidate.answers(asked.tag, greeting, asked.ephemeral):
                 key = candidate
-        channel, transcript = fast.open_channel(
+        channel, session_hash = fast.open_channel(
             self.side,
             key,
             own,
@@ -208,7 +207,6 @@ class VehicleSession(PairingVehicle):
         self._channel = channel
         self._reassembler.limit = AFTER_AUTHENTICATION
         self._deadline = now + SESSION_SECONDS
-        session_hash = sha256(transcript)[:SESSION_HASH_BYTES]
         return [PresentedFast(key, command.link, command.subscribe, command.command, session_hash)]
 
     def _on_message_3(self, body: bytes, now: float) -> Presented:
