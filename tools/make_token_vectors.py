@@ -41,13 +41,13 @@ from token_cast import (
 
 from keygw.crypto import cbor, cose
 from keygw.crypto.signer import coordinates, device_id, thumbprint
+from keygw.model.base64url import decode_base64url, encode_base64url
 from keygw.model.command import Action, Outcome
 from keygw.model.revocation import ListAck, RevocationList
 from keygw.token.cwt import encode_cwt
 from keygw.token.jwt import encode_jwt
 from keygw.token.receipt import FIRST, receipt_hash, sign_receipt
 from keygw.token.revocation import list_hash, sign_ack, sign_list
-from keygw.token.strict_json import decode_base64url, encode_base64url
 from keygw.token.time_proof import sign_time_proof
 
 DIRECTORY = Path(__file__).resolve().parent.parent / "protocols" / "key_token" / "vectors"

@@ -28,12 +28,12 @@ from token_cast import (
 from keygw.crypto import cbor, cose
 from keygw.crypto.kdf import sha256
 from keygw.crypto.signer import thumbprint
+from keygw.model.base64url import encode_base64url
 from keygw.model.entitlement import PROFILES, Entitlement
 from keygw.token.claims import KeyClaims
 from keygw.token.cwt import encode_cwt
 from keygw.token.grant import Grant, sign_grant
 from keygw.token.possession import InvitationAct, sign_possession
-from keygw.token.strict_json import encode_base64url
 from keygw.wire.messages import encode_chain
 
 

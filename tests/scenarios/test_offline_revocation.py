@@ -28,6 +28,7 @@ from keygw.credentials.service import CredentialService
 from keygw.credentials.values import DAY, Issuer
 from keygw.crypto.signer import device_id, thumbprint
 from keygw.events.hub import Hub
+from keygw.model.base64url import decode_base64url, encode_base64url
 from keygw.model.command import Action
 from keygw.model.device import Device, DeviceKind
 from keygw.model.errors import LinkError
@@ -37,7 +38,7 @@ from keygw.token.trust import kid_of
 from keygw.vehicle.fleet import Fleet
 from keygw.vehicle.ports import Link, Sighting
 from keygw_sim.chance import chance, new_signer
-from keygw_sim.phone.phone import Invitation, Phone, b64, describe, raw
+from keygw_sim.phone.phone import Invitation, Phone, describe
 from keygw_sim.phone.satchel import CarriedList, Satchel
 from keygw_sim.road import Road
 from keygw_sim.vehicle.brain import Brain
@@ -152,8 +153,8 @@ class Town:
         car = {
             "id": self.vehicle.id,
             "name": "Car",
-            "public_key": b64(self.vehicle.public_key),
-            "advertising_key": b64(self.vehicle.advertising_key),
+            "public_key": encode_base64url(self.vehicle.public_key),
+            "advertising_key": encode_base64url(self.vehicle.advertising_key),
         }
         await self.ask("POST", "/vehicles", token, **car)
         key = await self.ask("POST", "/keys", token, vehicle_id=self.vehicle.id, role="owner")
@@ -218,7 +219,7 @@ class Friend:
         self.phone.satchel.put(carried)
 
     async def hand_in(self) -> dict[str, Any]:
-        ack = b64(self.phone.satchel.acks[self.town.vehicle.id])
+        ack = encode_base64url(self.phone.satchel.acks[self.town.vehicle.id])
         return await self.town.ask("POST", f"/vehicles/{self.town.vehicle.id}/revocation-acks", self.token, ack=ack)
 
     async def tries(self, action: Action = Action.UNLOCK) -> str:
@@ -226,8 +227,8 @@ class Friend:
         tried = await self.phone.command(action)
         if tried.time_nonce is not None:  # the car has lost the time: the app fetches a proof
             path = f"/vehicles/{self.town.vehicle.id}/time-proofs"
-            answer = await self.town.ask("POST", path, self.token, nonce=b64(tried.time_nonce))
-            tried = await self.phone.prove_time(raw(answer["proof"]))
+            answer = await self.town.ask("POST", path, self.token, nonce=encode_base64url(tried.time_nonce))
+            tried = await self.phone.prove_time(decode_base64url(answer["proof"]))
         return tried.outcome
 
 
@@ -300,7 +301,7 @@ async def test_what_no_car_has_signed_is_not_taken(town: Town) -> None:
         await ann.hand_in()
     _, stranger = await town.app("Stranger", "key.read")
     for method, path in (("GET", "revocation-list"), ("POST", "revocation-acks")):
-        body = {"ack": b64(bytes(100))} if method == "POST" else {}
+        body = {"ack": encode_base64url(bytes(100))} if method == "POST" else {}
         with pytest.raises(AssertionError, match="unknown_vehicle"):
             await town.ask(method, f"/vehicles/{town.vehicle.id}/{path}", stranger, **body)
 

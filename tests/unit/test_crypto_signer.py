@@ -12,11 +12,11 @@ from keygw.crypto.signer import (
     coordinates,
     cose_key,
     device_id,
-    encode_public,
     from_cose_key,
     thumbprint,
     verify,
 )
+from keygw.model.base64url import encode_base64url
 
 # RFC 6979 A.2.5: a P-256 key and its signature over "sample" with SHA-256.
 SECRET = 0xC9AFA9D845BA75166B5C215767B1D6934E50C3DB36E89B127B8A622B120F6721
@@ -178,4 +178,4 @@ def test_any_other_cose_key_is_refused(value: object) -> None:
 
 
 def test_public_keys_in_json_have_no_padding() -> None:
-    assert encode_public(KEY) == "A2D-1LolWp0xyWHrdMY1bWjASbiSO2H6bOZpYi5g8p-2"
+    assert encode_base64url(KEY) == "A2D-1LolWp0xyWHrdMY1bWjASbiSO2H6bOZpYi5g8p-2"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -103,9 +104,9 @@ def test_the_end_of_a_key_takes_no_other_keys_token_with_it(garage: Garage) -> N
     """A service restored from a backup may have given an index again."""
     garage.enrol("owner", "friend")
     ends = garage.claims("friend").expires_at
-    again = {"index": 2, "key_id": "key_" + "b" * 16, "expires_at": ends + 3600}
+    again: dict[str, Any] = {"index": 2, "key_id": "key_" + "b" * 16, "expires_at": ends + 3600}
     assert garage.tries("owner", **again) is Outcome.DONE
-    later = {"index": 3, "key_id": "key_" + "c" * 16, "issued_at": ends + 1, "expires_at": ends + 3600}
+    later: dict[str, Any] = {"index": 3, "key_id": "key_" + "c" * 16, "issued_at": ends + 1, "expires_at": ends + 3600}
     assert garage.tries("owner", Action.LOCK, **later) is Outcome.DONE
     assert sorted(garage.stored().tokens) == [2, 3]
 

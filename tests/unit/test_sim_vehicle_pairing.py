@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from keygw.crypto.signer import LocalSigner, encode_public, thumbprint
+from keygw.crypto.signer import LocalSigner, thumbprint
+from keygw.model.base64url import encode_base64url
 from keygw.model.command import Action, Outcome
 from keygw.model.digital_key import Role
 from keygw.model.errors import Conflict, ProtocolError
@@ -436,15 +437,15 @@ def _told(visit: Visit) -> list[tuple[SignalId, object]]:
 
 def named(office: Office) -> dict[str, str]:
     key = office.key
-    return {"issuer": key.issuer, "kid": encode_public(key.kid), "public_key": encode_public(key.public_key)}
+    return {"issuer": key.issuer, "kid": encode_base64url(key.kid), "public_key": encode_base64url(key.public_key)}
 
 
 def test_the_factory_file_names_the_issuer_alone(yard: Yard) -> None:
     other = Office(chance("other", "office"), "https://other.example")
     issuer = {
         "issuer": other.key.issuer,
-        "kid": encode_public(other.kid),
-        "public_key": encode_public(other.key.public_key),
+        "kid": encode_base64url(other.kid),
+        "public_key": encode_base64url(other.key.public_key),
     }
     file = {"v": 1, "vehicle_id": yard.vehicle.id, "issuer": issuer}
     (yard.folder / "provisioning.json").write_text(json.dumps(file))
@@ -455,7 +456,7 @@ def test_the_factory_file_names_the_issuer_alone(yard: Yard) -> None:
 
 def test_a_paired_car_takes_no_owner_from_a_file(yard: Yard) -> None:
     yard.pair(yard.show(), yard.owner)
-    thief = encode_public(thumbprint(yard.thief.public_key))
+    thief = encode_base64url(thumbprint(yard.thief.public_key))
     file = {"v": 1, "vehicle_id": yard.vehicle.id, "issuer": named(yard.office), "owner_thumbprint": thief}
     (yard.folder / "provisioning.json").write_text(json.dumps(file))
     yard.brain.connected(99)

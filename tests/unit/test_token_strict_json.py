@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from keygw.token.strict_json import MAX_NESTING, decode_base64url, dump_object, encode_base64url, parse_object
+from keygw.model.base64url import decode_base64url, encode_base64url
+from keygw.token.strict_json import MAX_NESTING, dump_object, parse_object
 
 
 @pytest.mark.parametrize("data", [b"", b"\0", b"ab", b"abc", b"\xfb\xff\xfe", bytes(64)])

@@ -8,8 +8,9 @@ from dataclasses import replace
 from keygw.credentials.service import CredentialService
 from keygw.crypto.errors import CryptoError
 from keygw.crypto.kdf import sha256
-from keygw.crypto.signer import device_id, encode_public, thumbprint
+from keygw.crypto.signer import device_id, thumbprint
 from keygw.crypto.spake2plus import SECRET_BYTES, Prover
+from keygw.model.base64url import encode_base64url
 from keygw.model.command import Action, Outcome
 from keygw.model.device import Device, DeviceKind
 from keygw.model.errors import KeygwError, ProtocolError
@@ -318,10 +319,10 @@ async def with_the_factorys_file(scene: Scene) -> str:
         "vehicle_id": garage.vehicle.id,
         "issuer": {
             "issuer": issuer.issuer,
-            "kid": encode_public(issuer.kid),
-            "public_key": encode_public(issuer.public_key),
+            "kid": encode_base64url(issuer.kid),
+            "public_key": encode_base64url(issuer.public_key),
         },
-        "owner_thumbprint": encode_public(thumbprint(garage.signers["stranger"].public_key)),
+        "owner_thumbprint": encode_base64url(thumbprint(garage.signers["stranger"].public_key)),
     }
     (garage.folder / "provisioning.json").write_text(json.dumps(file))
     scene.strike()

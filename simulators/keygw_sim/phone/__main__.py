@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import base64
 import json
 import logging
 import os
@@ -31,12 +30,13 @@ from pathlib import Path
 from typing import Any
 
 from keygw.ble.air import BleAir
+from keygw.model.base64url import decode_base64url, encode_base64url
 from keygw.model.command import Action
 from keygw.model.entitlement import Entitlement
 from keygw.model.errors import KeygwError
 from keygw_sim.chance import chance
 from keygw_sim.phone.link import claim
-from keygw_sim.phone.phone import Invitation, Phone, describe, load_signer, raw
+from keygw_sim.phone.phone import Invitation, Phone, describe, load_signer
 from keygw_sim.phone.satchel import CarriedList
 from keygw_sim.stdio import orders, say, stop_signal
 
@@ -91,14 +91,14 @@ async def _obey(phone: Phone, order: dict[str, Any]) -> dict[str, Any]:
         case "claim":
             return {"did": "claim", **(await claim(phone, order["link"], order.get("activation_code")))}
         case "grant":
-            now, key = int(time.time()), raw(order["public_key"])
+            now, key = int(time.time()), decode_base64url(order["public_key"])
             rights = Entitlement.from_names(order["entitlements"])
             signed = phone.grant(key, rights, now + int(order["lifetime_seconds"]), now)
-            return {"did": "grant", "grant": base64.urlsafe_b64encode(signed).rstrip(b"=").decode()}
+            return {"did": "grant", "grant": encode_base64url(signed)}
         case "command":
             return {"did": "command", **(await phone.command(Action.from_label(order["action"]))).to_json()}
         case "prove_time":
-            return {"did": "prove_time", **(await phone.prove_time(raw(order["proof"]))).to_json()}
+            return {"did": "prove_time", **(await phone.prove_time(decode_base64url(order["proof"]))).to_json()}
     raise ValueError(f"unknown order {order['do']!r}; known: accept, carry, claim, grant, command, prove_time")
 
 

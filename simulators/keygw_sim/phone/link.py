@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
+from keygw.model.base64url import decode_base64url, encode_base64url
 from keygw.model.errors import BadInput
 from keygw_sim.phone.phone import Invitation, Phone
 
@@ -29,7 +29,7 @@ class Link:
         try:
             parts = urlsplit(text)
             base, _, name = parts.path.rpartition("/i/")
-            secret = base64.urlsafe_b64decode(parts.fragment + "=" * (-len(parts.fragment) % 4))
+            secret = decode_base64url(parts.fragment)
         except ValueError as error:
             raise BadInput("not the link of an invitation", code="bad_link") from error
         if parts.scheme not in ("http", "https") or not parts.netloc or not name or not secret:
@@ -44,9 +44,9 @@ async def claim(phone: Phone, text: str, code: str | None = None) -> dict[str, A
     """
     link = Link.parse(text)
     body = {
-        "secret": _text(link.secret),
-        "public_key": _text(phone.public_key),
-        "proof": _text(phone.prove(link.invitation_id, link.secret)),
+        "secret": encode_base64url(link.secret),
+        "public_key": encode_base64url(phone.public_key),
+        "proof": encode_base64url(phone.prove(link.invitation_id, link.secret)),
     }
     if code is not None:
         body["activation_code"] = code
@@ -62,7 +62,3 @@ async def claim(phone: Phone, text: str, code: str | None = None) -> dict[str, A
     if key_id is not None:
         phone.accept(Invitation.from_json({"key_id": key_id, **answer["token"]}))
     return {"state": answer["invitation"]["state"], "key_id": key_id}
-
-
-def _text(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from keygw.crypto.signer import LocalSigner, device_id, encode_public, thumbprint
+from keygw.crypto.signer import LocalSigner, device_id, thumbprint
+from keygw.model.base64url import decode_base64url, encode_base64url
 from keygw.model.command import Action, Outcome
 from keygw.model.entitlement import Entitlement
 from keygw.model.errors import BadInput, LinkError, ProtocolError, TokenError
@@ -47,10 +47,14 @@ class Invitation:
         """``BadInput`` if it is not of that shape."""
         try:
             car = data["vehicle"]
-            vehicle = Vehicle(car["id"], car["name"], raw(car["public_key"]), raw(car["advertising_key"]))
-            chain = tuple((raw(link["grant"]), raw(link["parent_token"])) for link in data["chain"])
+            vehicle = Vehicle(
+                car["id"], car["name"], decode_base64url(car["public_key"]), decode_base64url(car["advertising_key"])
+            )
+            chain = tuple(
+                (decode_base64url(link["grant"]), decode_base64url(link["parent_token"])) for link in data["chain"]
+            )
             carried = CarriedList.from_json(data["revocation_list"]) if "revocation_list" in data else None
-            return cls(data["key_id"], raw(data["cwt"]), vehicle, carried, chain)
+            return cls(data["key_id"], decode_base64url(data["cwt"]), vehicle, carried, chain)
         except (KeyError, TypeError, ValueError) as error:
             raise BadInput("not a key that a phone can take in", code="bad_invitation") from error
 
@@ -92,9 +96,9 @@ class Tried:
             "message_bytes": self.message_bytes,
             "air_bytes": self.air_bytes,
             "road": self.road,
-            "list_ack": None if self.list_ack is None else b64(self.list_ack),
+            "list_ack": None if self.list_ack is None else encode_base64url(self.list_ack),
             "chain": self.chain,
-            "time_nonce": None if self.time_nonce is None else encode_public(self.time_nonce),
+            "time_nonce": None if self.time_nonce is None else encode_base64url(self.time_nonce),
         }
 
 
@@ -305,21 +309,11 @@ def load_signer(folder: Path, random: Random) -> LocalSigner:
 def describe(phone: Phone) -> dict[str, str]:
     """The public half, as ``:share`` wants it."""
     return {
-        "public_key": b64(phone.public_key),
+        "public_key": encode_base64url(phone.public_key),
         "device_id": phone.device_id,
         "thumbprint": thumbprint(phone.public_key).hex(),
     }
 
 
-def b64(data: bytes) -> str:
-    """Base64url without padding, as the bridge wants it."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
 def _ms(started: float) -> float:
     return (time.monotonic() - started) * 1000
-
-
-def raw(text: str) -> bytes:
-    """Base64url, padded or not."""
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

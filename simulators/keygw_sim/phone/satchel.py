@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass, field
 from typing import Any
 
+from keygw.model.base64url import decode_base64url
 from keygw.model.errors import BadInput, LinkError, ProtocolError, TokenError
 from keygw.model.vehicle import Vehicle
 from keygw.token.revocation import verify_ack
@@ -26,8 +26,7 @@ class CarriedList:
         try:
             if data["signed"] is None:
                 return None
-            text = data["signed"]
-            raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+            raw = decode_base64url(data["signed"])
             return cls(str(data["vehicle_id"]), int(data["sequence"]), raw)
         except (KeyError, TypeError, ValueError) as error:
             raise BadInput("not a list that a phone can carry", code="bad_list") from error

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import json
 import time
 from pathlib import Path
 from typing import Any
 
+from keygw.model.base64url import decode_base64url
 from keygw.session.identity import recognises
 from keygw_sim.processes import Child
 from keygw_sim.scenarios.app import App
@@ -151,10 +151,10 @@ class World:
 
     async def heard(self, tries: int = 20) -> str | None:
         """The rotating id under which the gateway's radio hears the car now."""
-        advertising_key = _raw(self.vehicle["advertising_key"])
+        advertising_key = decode_base64url(self.vehicle["advertising_key"])
         for _ in range(tries):
             for item in (await self.operator.get("/v1/discovery", seconds=0.3))["vehicles"]:
-                if recognises(advertising_key, _raw(item["rotating_id"])):
+                if recognises(advertising_key, decode_base64url(item["rotating_id"])):
                     return str(item["rotating_id"])
         return None
 
@@ -170,7 +170,3 @@ class World:
     async def command(self, action: str) -> dict[str, Any]:
         """The app asks the car, through the gateway, and waits for the end."""
         return await self.app.command(self.vehicle_id, action)
-
-
-def _raw(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -9,10 +9,10 @@ Drop ``provisioning.json`` into the car's folder; it is taken at the next connec
 
 from __future__ import annotations
 
-import base64
 import json
 from pathlib import Path
 
+from keygw.model.base64url import decode_base64url
 from keygw.model.errors import BadInput
 from keygw.token.trust import IssuerKey, TrustedIssuers
 from keygw_sim.vehicle.flash import Issuer, Memory
@@ -32,9 +32,13 @@ def take(folder: Path, memory: Memory) -> bool:
         return False
     try:
         data = json.loads(path.read_text())
-        issuer = Issuer(data["issuer"]["issuer"], _raw(data["issuer"]["kid"]), _raw(data["issuer"]["public_key"]))
+        issuer = Issuer(
+            data["issuer"]["issuer"],
+            decode_base64url(data["issuer"]["kid"]),
+            decode_base64url(data["issuer"]["public_key"]),
+        )
         vehicle_id = data["vehicle_id"]
-        owner = _raw(data["owner_thumbprint"]) if "owner_thumbprint" in data else None
+        owner = decode_base64url(data["owner_thumbprint"]) if "owner_thumbprint" in data else None
         version = data["v"]
     except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
         raise BadInput(f"{path.name} is not a provisioning file", code="bad_provisioning") from error
@@ -55,7 +59,3 @@ def take(folder: Path, memory: Memory) -> bool:
 def taken(folder: Path) -> None:
     """Put the file aside, once what it said is safely in flash."""
     (folder / FILE).replace(folder / "provisioning.taken.json")
-
-
-def _raw(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from keygw.ble.bumble_host import HciOpener
-from keygw.crypto.signer import encode_public
+from keygw.model.base64url import encode_base64url
 from keygw.model.errors import LinkError
 from keygw.model.ids import Random, new_id
 from keygw.wire.gatt import PREFERRED_MTU
@@ -131,6 +131,6 @@ def identity(memory: Memory) -> dict[str, str]:
     return {
         "id": memory.vehicle_id,
         "name": memory.name,
-        "public_key": encode_public(memory.signer.public_key),
-        "advertising_key": encode_public(memory.advertising_key),
+        "public_key": encode_base64url(memory.signer.public_key),
+        "advertising_key": encode_base64url(memory.advertising_key),
     }

@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
+from keygw.model.base64url import encode_base64url
+
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
@@ -30,7 +32,7 @@ def _binary(least: int, most: int | None = None) -> Any:
             data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         except (ValueError, binascii.Error):
             raise ValueError("is not base64url") from None
-        if not least <= len(data) <= most or base64.urlsafe_b64encode(data).rstrip(b"=").decode() != text.rstrip("="):
+        if not least <= len(data) <= most or encode_base64url(data) != text.rstrip("="):
             raise ValueError(f"must be {size} bytes in canonical base64url")
         return data
 

@@ -8,15 +8,19 @@ from typing import Any
 
 from keygw.bridge.keys import KeyView
 from keygw.bridge.ports import ChainLink, IssuerInfo, KeyToken, SignedList
-from keygw.bridge.present import b64
 from keygw.bridge.records import App
 from keygw.events.event import rfc3339
+from keygw.model.base64url import encode_base64url
 from keygw.model.vehicle import Vehicle
 from keygw.vehicle.values import LinkStatus
 
 
 def issuer_json(issuer: IssuerInfo) -> dict[str, Any]:
-    return {"issuer": issuer.issuer, "kid": b64(issuer.kid), "public_key": b64(issuer.public_key)}
+    return {
+        "issuer": issuer.issuer,
+        "kid": encode_base64url(issuer.kid),
+        "public_key": encode_base64url(issuer.public_key),
+    }
 
 
 def app_json(app: App) -> dict[str, Any]:
@@ -30,7 +34,7 @@ def app_json(app: App) -> dict[str, Any]:
 
 
 def vehicle_json(vehicle: Vehicle) -> dict[str, Any]:
-    return {"id": vehicle.id, "name": vehicle.name, "public_key": b64(vehicle.public_key)}
+    return {"id": vehicle.id, "name": vehicle.name, "public_key": encode_base64url(vehicle.public_key)}
 
 
 def link_json(status: LinkStatus) -> dict[str, Any]:
@@ -41,7 +45,7 @@ def list_json(newest: SignedList) -> dict[str, Any]:
     return {
         "vehicle_id": newest.vehicle_id,
         "sequence": newest.sequence,
-        "signed": b64(newest.signed) if newest.signed else None,
+        "signed": encode_base64url(newest.signed) if newest.signed else None,
         "acknowledged": newest.acknowledged_sequence,
     }
 
@@ -70,9 +74,12 @@ def token_json(token: KeyToken, chain: Sequence[ChainLink], vehicle: Vehicle, ne
     """What the device needs to use its key, and the list that it may carry to the vehicle."""
     return {
         "jwt": token.jwt,
-        "cwt": b64(token.cwt),
+        "cwt": encode_base64url(token.cwt),
         "expires_at": rfc3339(token.expires_at),
-        "chain": [{"grant": b64(link.grant), "parent_token": b64(link.parent_token)} for link in chain],
-        "vehicle": {**vehicle_json(vehicle), "advertising_key": b64(vehicle.advertising_key)},
+        "chain": [
+            {"grant": encode_base64url(link.grant), "parent_token": encode_base64url(link.parent_token)}
+            for link in chain
+        ],
+        "vehicle": {**vehicle_json(vehicle), "advertising_key": encode_base64url(vehicle.advertising_key)},
         "revocation_list": list_json(newest),
     }

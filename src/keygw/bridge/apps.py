@@ -6,7 +6,6 @@ looked up by that hash, so neither a stolen database nor the time of a look-up g
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 from collections.abc import Iterable
@@ -14,6 +13,7 @@ from collections.abc import Iterable
 from keygw.bridge.ports import AppStore, Clock
 from keygw.bridge.records import App
 from keygw.bridge.scopes import Scope, parse_scopes
+from keygw.model.base64url import encode_base64url
 from keygw.model.errors import BadInput, KeygwError, NotFound
 from keygw.model.ids import Random, new_id
 
@@ -31,7 +31,7 @@ class Unauthenticated(KeygwError):
 
 def new_token(random: Random) -> str:
     """A fresh bearer token."""
-    return TOKEN_PREFIX + base64.urlsafe_b64encode(random(32)).rstrip(b"=").decode("ascii")
+    return TOKEN_PREFIX + encode_base64url(random(32))
 
 
 def token_hash(token: str) -> bytes:

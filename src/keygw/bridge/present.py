@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import asdict
 from typing import Any
 
 from keygw.bridge.records import CommandRecord
 from keygw.events.event import rfc3339
+from keygw.model.base64url import encode_base64url
 from keygw.model.command import CommandState
 from keygw.model.receipt import Receipt
 from keygw.model.signal import Quality, Signal
@@ -19,11 +19,6 @@ RETRYABLE_REASONS = frozenset(
         "time_proof_required", "list_required",
     }
 )  # fmt: skip
-
-
-def b64(data: bytes) -> str:
-    """Base64url without padding."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
 
 
 def receipt_json(receipt: Receipt) -> dict[str, Any]:
@@ -40,7 +35,7 @@ def receipt_json(receipt: Receipt) -> dict[str, Any]:
         "after": receipt.after,
         "boot_epoch": receipt.boot_epoch,
         "at": rfc3339(receipt.at) if receipt.at else None,
-        "signed": b64(receipt.signed),
+        "signed": encode_base64url(receipt.signed),
     }
 
 

@@ -6,7 +6,6 @@ section 3.4). A private key is only ever behind ``Signer``, so that it may live 
 
 from __future__ import annotations
 
-import base64
 from functools import lru_cache
 from typing import Protocol
 
@@ -149,11 +148,6 @@ def thumbprint(public_key: bytes) -> bytes:
 def device_id(public_key: bytes) -> str:
     """``dev_...``: the head of the thumbprint, so that the id cannot be claimed for another key."""
     return format_id("dev", thumbprint(public_key)[:ID_BYTES])
-
-
-def encode_public(public_key: bytes) -> str:
-    """base64url without padding, the form of JSON documents."""
-    return base64.urlsafe_b64encode(public_key).rstrip(b"=").decode()
 
 
 @lru_cache(maxsize=512)

@@ -15,12 +15,13 @@ from jwt.exceptions import InvalidSignatureError, PyJWTError
 
 from keygw.crypto.errors import CryptoError
 from keygw.crypto.signer import SIGNATURE_BYTES, Signer, compress, coordinates, verify
+from keygw.model.base64url import decode_base64url, encode_base64url
 from keygw.model.digital_key import Role
 from keygw.model.entitlement import Entitlement
 from keygw.model.errors import TokenError
 from keygw.token.claims import KeyClaims, check_number, malformed
 from keygw.token.policy import check_time
-from keygw.token.strict_json import decode_base64url, dump_object, encode_base64url, parse_object
+from keygw.token.strict_json import dump_object, parse_object
 from keygw.token.trust import KID_BYTES, TrustedIssuers
 
 TYP = "dk+jwt"

@@ -5,26 +5,12 @@ Everything here raises ``ValueError``.
 
 from __future__ import annotations
 
-import base64
 import json
 from typing import Any, NoReturn
 
 MAX_NESTING = 8
 _MAX_DIGITS = 13
 """Of an integer: 2^40 has that many."""
-
-
-def decode_base64url(text: str) -> bytes:
-    """RFC 7515 appendix C: no padding, no foreign character, unused bits zero."""
-    data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    # Python's decoder skips what it does not know; encoding again shows whether it skipped anything.
-    if encode_base64url(data) != text:
-        raise ValueError("not canonical base64url")
-    return data
-
-
-def encode_base64url(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
 
 
 def parse_object(data: bytes) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import copy
 import json
 import tempfile
@@ -15,6 +14,7 @@ from bumble.device import Advertisement
 
 from keygw.ble.bumble_backend import advertisement_data
 from keygw.crypto.signer import thumbprint
+from keygw.model.base64url import encode_base64url
 from keygw.model.command import Action
 from keygw.model.errors import BadInput, ProtocolError, StoreError, TokenError
 from keygw.session.states import State
@@ -89,14 +89,14 @@ def _provision(data: bytes) -> Memory:
 
 
 def _provisioning() -> list[bytes]:
-    issuer = {"issuer": "https://keys.example", "kid": _b64(KID), "public_key": _b64(ISSUER.public_key)}
+    issuer = {
+        "issuer": "https://keys.example",
+        "kid": encode_base64url(KID),
+        "public_key": encode_base64url(ISSUER.public_key),
+    }
     plain = {"v": 1, "vehicle_id": VEHICLE, "issuer": issuer}
-    owner = {"owner_thumbprint": _b64(thumbprint(CAR.public_key))}
+    owner = {"owner_thumbprint": encode_base64url(thumbprint(CAR.public_key))}
     return [json.dumps(document).encode() for document in (plain, plain | owner)]
-
-
-def _b64(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).decode()
 
 
 def _brain(script: bytes) -> State:

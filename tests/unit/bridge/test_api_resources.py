@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from keygw.bridge.present import b64
 from keygw.crypto.signer import LocalSigner, thumbprint
+from keygw.model.base64url import encode_base64url
 from keygw.model.ids import new_id
 from keygw.model.revocation import ListAck
 from keygw.model.signal import SignalId
@@ -38,8 +38,8 @@ def new_vehicle(world: World, **changes: Any) -> dict[str, Any]:
     return {
         "id": new_id("veh", world.random),
         "name": "Red van",
-        "public_key": b64(LocalSigner.generate().public_key),
-        "advertising_key": b64(bytes(range(16))),
+        "public_key": encode_base64url(LocalSigner.generate().public_key),
+        "advertising_key": encode_base64url(bytes(range(16))),
         **changes,
     }
 
@@ -53,8 +53,8 @@ async def test_the_gateway_says_what_it_is(client: httpx.AsyncClient, world: Wor
     known = (await client.get("/.well-known/keygw")).json()
     assert known["issuer"] == {
         "issuer": "urn:keygw:test",
-        "kid": b64(world.issuer.kid),
-        "public_key": b64(world.issuer.public_key),
+        "kid": encode_base64url(world.issuer.kid),
+        "public_key": encode_base64url(world.issuer.public_key),
     }
     assert "unlock" in known["actions"]
     assert "app.manage" not in known["scopes"]
@@ -89,7 +89,7 @@ async def test_from_nothing_to_an_unlocked_car(
         "v": 1,
         "vehicle_id": vehicle["id"],
         "issuer": registered.json()["issuer"],
-        "owner_thumbprint": b64(thumbprint(device.public_key)),
+        "owner_thumbprint": encode_base64url(thumbprint(device.public_key)),
     }
     world.car.vehicle_id, world.car.signer = vehicle["id"], world.car.signer
     del key["provisioning"]
@@ -103,10 +103,10 @@ async def test_from_nothing_to_an_unlocked_car(
         {"id": "veh_short"},
         {"id": "key_mfrggzdfmztwq2lk"},
         {"public_key": "AAAA"},
-        {"public_key": b64(b"\x04" + bytes(32))},
-        {"public_key": b64(b"\x02" + b"\xff" * 32)},
-        {"advertising_key": b64(bytes(15))},
-        {"advertising_key": b64(bytes(16))[:-1] + "B"},
+        {"public_key": encode_base64url(b"\x04" + bytes(32))},
+        {"public_key": encode_base64url(b"\x02" + b"\xff" * 32)},
+        {"advertising_key": encode_base64url(bytes(15))},
+        {"advertising_key": encode_base64url(bytes(16))[:-1] + "B"},
         {"advertising_key": "!" * 22},
         {"name": ""},
         {"name": "a\x00b"},
@@ -133,7 +133,11 @@ async def test_another_apps_vehicle(client: httpx.AsyncClient, world: World, aut
     assert code(await client.delete(f"{url}/link", headers=auth(theirs))) == (404, "unknown_vehicle")
     assert (await client.get("/v1/vehicles", headers=auth(theirs))).json() == {"vehicles": []}
     shown = (await client.get(url, headers=auth(mine))).json()
-    assert shown == {"id": world.vehicle.id, "name": "Blue van", "public_key": b64(world.vehicle.public_key)}
+    assert shown == {
+        "id": world.vehicle.id,
+        "name": "Blue van",
+        "public_key": encode_base64url(world.vehicle.public_key),
+    }
 
 
 async def test_links(client: httpx.AsyncClient, world: World, auth: Auth) -> None:
@@ -166,7 +170,12 @@ async def test_discovery_names_only_what_is_ones_own(client: httpx.AsyncClient, 
 async def test_share_suspend_resume_revoke(client: httpx.AsyncClient, world: World, auth: Auth) -> None:
     _, token, top = await world.owner()
     headers, phone = auth(token), LocalSigner.generate()
-    body = {"public_key": b64(phone.public_key), "profile": "access", "lifetime_seconds": 3600, "label": "Friend"}
+    body = {
+        "public_key": encode_base64url(phone.public_key),
+        "profile": "access",
+        "lifetime_seconds": 3600,
+        "label": "Friend",
+    }
     shared = await client.post(f"/v1/keys/{top.id}:share", json=body, headers=headers)
     key = shared.json()
     assert shared.status_code == 201
@@ -186,7 +195,7 @@ async def test_share_suspend_resume_revoke(client: httpx.AsyncClient, world: Wor
     assert held["revocation_list"] == {
         "vehicle_id": world.vehicle.id,
         "sequence": 1,
-        "signed": b64(newest.signed),
+        "signed": encode_base64url(newest.signed),
         "acknowledged": newest.acknowledged_sequence,
     }
 
@@ -208,15 +217,15 @@ async def test_share_suspend_resume_revoke(client: httpx.AsyncClient, world: Wor
 async def test_a_phone_gets_a_time_proof_for_its_vehicle(client: httpx.AsyncClient, world: World, auth: Auth) -> None:
     _, token, _ = await world.owner("key.read")
     url, trusted = f"/v1/vehicles/{world.vehicle.id}/time-proofs", [world.issuer.kid, world.issuer.public_key]
-    given = await client.post(url, json={"nonce": b64(b"nonce..8")}, headers=auth(token))
+    given = await client.post(url, json={"nonce": encode_base64url(b"nonce..8")}, headers=auth(token))
     assert given.status_code == 200
     issuers = TrustedIssuers([IssuerKey("urn:keygw:test", *trusted)])
     proof = verify_time_proof(raw(given.json()["proof"]), issuers, world.vehicle.id)
     assert (proof.nonce, proof.time, proof.list_sequence) == (b"nonce..8", int(world.clock()), 0)
-    for nonce in (b64(bytes(7)), b64(bytes(9)), "!", 8, None):
+    for nonce in (encode_base64url(bytes(7)), encode_base64url(bytes(9)), "!", 8, None):
         assert code(await client.post(url, json={"nonce": nonce}, headers=auth(token))) == (422, "validation")
     _, stranger = await world.app()
-    asked = await client.post(url, json={"nonce": b64(bytes(8))}, headers=auth(stranger))
+    asked = await client.post(url, json={"nonce": encode_base64url(bytes(8))}, headers=auth(stranger))
     assert code(asked) == (404, "unknown_vehicle")
 
 
@@ -250,7 +259,11 @@ async def test_sharing_that_cannot_be(
     client: httpx.AsyncClient, world: World, auth: Auth, changes: Any, wanted: tuple[int, str]
 ) -> None:
     _, token, top = await world.owner()
-    body = {"public_key": b64(LocalSigner.generate().public_key), "profile": "access", "lifetime_seconds": 60}
+    body = {
+        "public_key": encode_base64url(LocalSigner.generate().public_key),
+        "profile": "access",
+        "lifetime_seconds": 60,
+    }
     response = await client.post(f"/v1/keys/{top.id}:share", json={**body, **changes}, headers=auth(token))
     assert code(response) == wanted
 
@@ -260,7 +273,7 @@ async def test_a_friend_cannot_share_what_it_does_not_hold(client: httpx.AsyncCl
     app, token = await world.app()
     key = await world.give_friend_key(app, top, top.entitlements & ~(1 << 3))
     body = {
-        "public_key": b64(LocalSigner.generate().public_key),
+        "public_key": encode_base64url(LocalSigner.generate().public_key),
         "entitlements": ["trunk.open"],
         "lifetime_seconds": 60,
     }
@@ -330,7 +343,7 @@ async def test_a_phones_acknowledgement_ends_a_revocation(client: httpx.AsyncCli
     assert (newest["sequence"], newest["acknowledged"]) == (1, 0)
 
     def signed(sequence: int, digest: bytes, signer: LocalSigner = world.car.signer) -> dict[str, str]:
-        return {"ack": b64(sign_ack(ListAck(world.vehicle.id, sequence, digest, 1), signer))}
+        return {"ack": encode_base64url(sign_ack(ListAck(world.vehicle.id, sequence, digest, 1), signer))}
 
     async def hand_in(body: dict[str, str], as_app: str = token) -> httpx.Response:
         return await client.post(f"{path}/revocation-acks", json=body, headers=auth(as_app))
@@ -339,7 +352,7 @@ async def test_a_phones_acknowledgement_ends_a_revocation(client: httpx.AsyncCli
     assert code(await hand_in(signed(1, digest, LocalSigner.generate()))) == (422, "token_signature")
     assert code(await hand_in(signed(1, bytes(32)))) == (422, "ack_mismatch")
     assert code(await hand_in(signed(2, digest))) == (409, "ack_unknown_list")
-    assert code(await hand_in({"ack": b64(raw(newest["signed"]))})) == (422, "wrong_type")
+    assert code(await hand_in({"ack": encode_base64url(raw(newest["signed"]))})) == (422, "wrong_type")
     assert code(await hand_in({"ack": "AAAA"})) == (422, "validation")
     assert code(await hand_in(signed(1, digest), blind)) == (403, "insufficient_scope")
     assert (await client.get(f"{path}/revocation-list", headers=auth(blind))).status_code == 403

@@ -15,9 +15,9 @@ from keygw.api.present import key_json, token_json
 from keygw.api.rights import Rights
 from keygw.api.strict import StrictRoute
 from keygw.bridge.invitations import Offer
-from keygw.bridge.present import b64
 from keygw.credentials.invitation import MOST_TRIES, Invitation, InvitationState
 from keygw.events.event import rfc3339
+from keygw.model.base64url import encode_base64url
 
 router = APIRouter(prefix="/v1", tags=["invitations"], route_class=StrictRoute)
 
@@ -125,7 +125,7 @@ def invitation_json(invitation: Invitation) -> dict[str, Any]:
         "vehicle_id": invitation.vehicle_id,
         "parent_id": invitation.parent_id,
         "key_id": invitation.key_id,
-        "public_key": None if invitation.device_key is None else b64(invitation.device_key),
+        "public_key": None if invitation.device_key is None else encode_base64url(invitation.device_key),
         "wrong_codes": invitation.wrong_codes,
         "other_claims": invitation.other_claims,
         "created_at": rfc3339(invitation.created_at),
@@ -188,7 +188,7 @@ async def create(key_id: str, body: NewInvitation, caller: Caller, wired: Wired)
         activation_code=body.activation_code,
         lifetime=body.open_seconds,
     )
-    link = f"{wired.public_url}/i/{invited.invitation.id}#{b64(invited.secret)}"
+    link = f"{wired.public_url}/i/{invited.invitation.id}#{encode_base64url(invited.secret)}"
     return {**invitation_json(invited.invitation), "link": link, "activation_code": invited.code}
 
 

@@ -14,8 +14,9 @@ from keygw.api.models import KeyOut, Keys, OwnerKeyOut, Receipts, TokenOut
 from keygw.api.present import issuer_json, key_json, token_json
 from keygw.api.rights import Rights
 from keygw.api.strict import StrictRoute
-from keygw.bridge.present import b64, receipt_json
+from keygw.bridge.present import receipt_json
 from keygw.crypto.signer import thumbprint
+from keygw.model.base64url import encode_base64url
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"], route_class=StrictRoute)
 
@@ -72,7 +73,7 @@ async def issue(body: NewKey, caller: Caller, wired: Wired) -> dict[str, Any]:
         "v": 1,
         "vehicle_id": body.vehicle_id,
         "issuer": issuer_json(wired.issuer),
-        "owner_thumbprint": b64(thumbprint(public_key)),
+        "owner_thumbprint": encode_base64url(thumbprint(public_key)),
     }
     return {**key_json(view), "provisioning": provisioning}
 

@@ -21,7 +21,7 @@ from keygw.api.models import (
 )
 from keygw.api.present import issuer_json, link_json, list_json, vehicle_json
 from keygw.api.strict import StrictRoute
-from keygw.bridge.present import b64
+from keygw.model.base64url import encode_base64url
 from keygw.model.vehicle import Vehicle
 
 router = APIRouter(prefix="/v1", tags=["vehicles"], route_class=StrictRoute)
@@ -74,7 +74,7 @@ async def discover(
             {
                 "vehicle_id": each.vehicle_id,
                 "name": names.get(each.vehicle_id or ""),
-                "rotating_id": b64(each.rotating_id),
+                "rotating_id": encode_base64url(each.rotating_id),
                 "link": each.link,
             }
             for each in heard
@@ -115,7 +115,7 @@ async def get(vehicle_id: str, caller: Caller, wired: Wired) -> dict[str, Any]:
 async def prove_time(vehicle_id: str, body: TimeQuestion, caller: Caller, wired: Wired) -> dict[str, Any]:
     """For a phone whose vehicle has answered `time_proof_required`: send the nonce of its RESULT here, and the proof to
     the vehicle in the same session, within 60 seconds. Then repeat the command, with the same number."""
-    return {"proof": b64(await wired.bridge.vehicles.time_proof(caller, vehicle_id, body.nonce))}
+    return {"proof": encode_base64url(await wired.bridge.vehicles.time_proof(caller, vehicle_id, body.nonce))}
 
 
 @router.get("/vehicles/{vehicle_id}/link", response_model=LinkOut, responses=problems(404), summary="How the link is")
