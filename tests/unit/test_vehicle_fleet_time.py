@@ -55,6 +55,19 @@ async def test_a_friends_command_waits_for_the_proof_and_is_sent_again_with_its_
     assert world.states == [CommandState.SENT, CommandState.ACKNOWLEDGED]
 
 
+async def test_a_fast_answered_with_noise_stays_in_doubt_whatever_is_asked_for_then(world: World) -> None:
+    """The noise may have come in the place of a true answer, so that what the car wants now proves nothing."""
+    friend = world.friend()
+    await world.execute(Action.LOCK, friend)
+    await world.fleet.disconnect(world.car.id)
+    world.reboot()
+    world.road.seen.clear()
+    world.road.lose = MessageType.TIME_PROOF
+    result = await world.execute(Action.UNLOCK, friend)
+    assert MessageType.FAST in world.road.seen
+    assert (result.state, result.reason) == (CommandState.UNKNOWN, "link_lost")
+
+
 async def test_a_list_that_the_proof_asks_for_is_brought_as_well(world: World) -> None:
     world.books.publish()
     result = await world.execute(Action.UNLOCK, world.friend())

@@ -113,6 +113,8 @@ class Conversation:
         self._error: KeygwError | None = None
         self._greeted_at = 0.0
         self._stale = False
+        self.in_doubt = False
+        """Whether a FAST was answered with what does not open: whatever is answered later, it may have happened."""
         self._round_trips = 0
         self._air_bytes = 0
         self._reader = asyncio.create_task(self._read(), name="conversation")
@@ -190,7 +192,7 @@ class Conversation:
         ``kept``: name the token that the vehicle has accepted before (``DeviceSession.begin``).
         """
         await self._freshen()
-        started, earlier = self._clock(), self.proof_sent
+        started = self._clock()
         answered = self._expect(Answered)
         self.session.begin(self._clock(), first, kept=kept)
         await self._flush()
@@ -198,7 +200,7 @@ class Conversation:
         assert isinstance(event, Answered)  # noqa: S101 - narrows the union; _expect(Answered) yields nothing else
         result = event.result
         if result.outcome is Outcome.CHAIN_REQUIRED and self.session.has_chain:
-            self.proof_sent = earlier  # the vehicle has said that it did nothing with this one
+            self.proof_sent = self.in_doubt  # the vehicle has said that it did nothing with this one
             result = await self._bring_chain(first)
         self.handshake_ms = (self._clock() - started) * 1000
         return result
@@ -248,7 +250,7 @@ class Conversation:
         event = await self._exchange(waiting)
         if not isinstance(event, AnsweredFast):
             # Anybody can send bytes that do not open in place of a true answer: it may have happened all the same.
-            self._stale = True
+            self._stale = self.in_doubt = True
             return None
         self.handshake_ms = (self._clock() - started) * 1000
         return event.result

@@ -103,7 +103,7 @@ class Dispatcher:
         for _ in range(MOST_ASKED_AGAIN):
             if reply.outcome not in (Outcome.TIME_PROOF_REQUIRED, Outcome.LIST_REQUIRED):
                 break
-            conversation.proof_sent = False  # it has answered that it did nothing
+            conversation.proof_sent = conversation.in_doubt  # it has answered that it did nothing with this one
             if reply.list_sequence is not None:
                 car.list_known(reply.list_sequence)
             try:
