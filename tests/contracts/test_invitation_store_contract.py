@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keygw.credentials.invitation import Invitation, InvitationState
-from keygw.credentials.ports import CredentialStore
+from keygw.credentials.ports import CredentialReads, CredentialStore, CredentialTransaction
 from keygw.credentials.values import KeyToken
 from keygw.model.device import Device, DeviceKind
 from keygw.model.digital_key import DigitalKey, Role
@@ -57,12 +57,15 @@ def invitation(number: int, parent: str = "key_a0", vehicle: str = "veh_a") -> I
 
 async def prepare(store: CredentialStore) -> None:
     """Two vehicles and three keys."""
-    async with store.transaction() as tx:
+
+    async def work(tx: CredentialTransaction) -> None:
         for vehicle in (CAR, OTHER):
             await tx.add_vehicle(vehicle)
         await tx.add_device(PHONE)
         for each in (key(0), key(1), key(0, OTHER)):
             await tx.add_key(each, KeyToken("a.b.c", b"cwt"))
+
+    await store.write(work)
 
 
 @pytest.fixture
@@ -73,18 +76,21 @@ async def store(opener: Open, tmp_path: Path) -> AsyncIterator[CredentialStore]:
 
 
 async def add(store: CredentialStore, *invitations: Invitation) -> None:
-    async with store.transaction() as tx:
+    async def work(tx: CredentialTransaction) -> None:
         for each in invitations:
             await tx.add_invitation(each)
+
+    await store.write(work)
 
 
 @pytest.mark.parametrize("inside", [False, True])
 async def test_absent_ones_are_none_or_empty(store: CredentialStore, inside: bool) -> None:
-    async with store.transaction() as tx:
-        reads = tx if inside else store
+    async def look(reads: CredentialReads) -> None:
         assert await reads.invitation("inv_1") is None
         assert not await reads.invitations("veh_a")
         assert not await reads.unsettled_invitations("key_a0")
+
+    await (store.write(look) if inside else look(store))
 
 
 async def test_every_field_is_read_as_it_was_written_after_a_restart(opener: Open, tmp_path: Path) -> None:
@@ -134,20 +140,24 @@ async def test_only_what_may_still_become_a_key_is_unsettled(store: CredentialSt
 async def test_it_is_written_over_the_version_that_was_read(store: CredentialStore) -> None:
     await add(store, invitation(1))
     claimed = replace(invitation(1), state=InvitationState.CLAIMED, device_key=PHONE.public_key, wrong_codes=1)
-    async with store.transaction() as tx:
+
+    async def work(tx: CredentialTransaction) -> Invitation:
         saved = await tx.save_invitation(claimed)
         assert saved == replace(claimed, version=2)
         with pytest.raises(Conflict) as caught:
             await tx.save_invitation(replace(invitation(1), state=InvitationState.CANCELLED))
         assert (caught.value.code, caught.value.retryable) == ("invitation_changed", True)
-        done = await tx.save_invitation(replace(saved, state=InvitationState.ACCEPTED, key_id="key_a1", other_claims=2))
+        return await tx.save_invitation(replace(saved, state=InvitationState.ACCEPTED, key_id="key_a1", other_claims=2))
+
+    done = await store.write(work)
     assert await store.invitation("inv_1") == done
 
 
 async def test_what_was_promised_cannot_be_rewritten(store: CredentialStore) -> None:
     """Rights, times and hashes stay as they were made, whatever is saved."""
     await add(store, invitation(1))
-    async with store.transaction() as tx:
+
+    async def work(tx: CredentialTransaction) -> None:
         await tx.save_invitation(
             replace(
                 invitation(1),
@@ -159,17 +169,17 @@ async def test_what_was_promised_cannot_be_rewritten(store: CredentialStore) -> 
                 app_id="app_b",
             )
         )
+
+    await store.write(work)
     assert await store.invitation("inv_1") == replace(invitation(1), version=2)
 
 
 async def test_a_failed_transaction_leaves_nothing(store: CredentialStore) -> None:
-    async def fail() -> None:
-        async with store.transaction() as tx:
-            await tx.add_invitation(invitation(1))
-            assert await tx.invitation("inv_1") is not None
-            assert await store.invitation("inv_1") is None
-            raise Conflict
+    async def fail(tx: CredentialTransaction) -> None:
+        await tx.add_invitation(invitation(1))
+        assert await tx.invitation("inv_1") is not None
+        raise Conflict
 
     with pytest.raises(Conflict):
-        await fail()
+        await store.write(fail)
     assert await store.invitation("inv_1") is None

@@ -10,6 +10,7 @@ import pytest
 from keygw.credentials.ports import Vault
 from keygw.crypto.signer import device_id, verify
 from keygw.model.errors import NotFound, StoreError
+from keygw.store.group import Transaction
 from keygw.store.store import DATABASE_NAME, Store, open_store
 
 
@@ -48,14 +49,18 @@ async def test_it_survives_a_restart(store: Store, tmp_path: Path) -> None:
 
 async def test_rows_cannot_be_swapped_or_changed(store: Store) -> None:
     one, two = device_id(await store.vault.create()), device_id(await store.vault.create())
-    async with store.database.transaction() as tx:
+
+    async def work(tx: Transaction) -> None:
         rows = await tx.fetch("SELECT nonce, sealed FROM hosted_keys WHERE device_id = ?", (one,))
         await tx.fetch("UPDATE hosted_keys SET nonce = ?, sealed = ? WHERE device_id = ?", (*rows[0], two))
+
+    await store.database.write(work)
     with pytest.raises(StoreError) as caught:
         await store.vault.signer(two)
     assert caught.value.code == "vault_damaged"
-    async with store.database.transaction() as tx:
-        await tx.fetch("UPDATE hosted_keys SET nonce = x'00' WHERE device_id = ?", (two,))
+    await store.database.write(
+        lambda tx: tx.fetch("UPDATE hosted_keys SET nonce = ? WHERE device_id = ?", (b"\0", two))
+    )
     with pytest.raises(StoreError):
         await store.vault.signer(two)
     assert device_id((await store.vault.signer(one)).public_key) == one

@@ -180,8 +180,8 @@ class Town:
         """A friend with a phone, an app on it, and a driver's key for three days."""
         app_id, token = await self.app(name, "key.read")
         phone = Phone(self.road, new_signer(self.random), self.random)
-        async with self.store.credentials.transaction() as tx:
-            await tx.add_device(Device(device_id(phone.public_key), DeviceKind.PHONE, phone.public_key, name, app_id))
+        device = Device(device_id(phone.public_key), DeviceKind.PHONE, phone.public_key, name, app_id)
+        await self.store.credentials.write(lambda tx: tx.add_device(device))
         key = await self.ask(
             "POST",
             f"/keys/{owner[1]}:share",

@@ -8,8 +8,9 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from keygw.credentials.values import KeyToken
 from keygw.model.errors import StoreError
 from keygw.store import database as module
 from keygw.store.database import Database
+from keygw.store.group import Transaction
 from keygw.store.schema import APPLICATION_ID, SCHEMA_VERSION, VERSIONS
 from keygw.store.store import DATABASE_NAME, open_store
 
@@ -65,13 +67,18 @@ async def refusal(directory: Path) -> StoreError:
     return caught.value
 
 
+async def put(database: Database, name: str, value: object = 1) -> None:
+    await database.write(lambda tx: tx.fetch(PUT, (name, value)))
+
+
 async def test_what_a_commit_means(database: Database) -> None:
-    async with database.transaction() as tx:
-        settings = [
+    async def work(tx: Transaction) -> list[object]:
+        return [
             (await tx.fetch(f"PRAGMA {name}"))[0][0]
             for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout", "user_version")
         ]
-    assert settings == ["wal", 2, 1, 2000, SCHEMA_VERSION]
+
+    assert await database.write(work) == ["wal", 2, 1, 2000, SCHEMA_VERSION]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="rights of files are a matter of POSIX")
@@ -91,14 +98,13 @@ async def test_it_is_opened_again_as_it_was(tmp_path: Path) -> None:
     for count in range(3):
         database = await Database.open(tmp_path / DATABASE_NAME)
         assert len(await facts(database)) == count
-        async with database.transaction() as tx:
-            await tx.fetch(PUT, (f"n{count}", count))
+        await put(database, f"n{count}", count)
         await database.close()
         await database.close()
         with pytest.raises(StoreError):
             await database.fetch("SELECT 1")
         with pytest.raises(StoreError):
-            await database.transaction().__aenter__()
+            await put(database, "late")
 
 
 async def test_held_by_another_process_at_start(tmp_path: Path) -> None:
@@ -125,12 +131,10 @@ async def test_held_by_another_process_later(tmp_path: Path, monkeypatch: pytest
     async with await open_store(tmp_path) as store:
         with held(tmp_path / DATABASE_NAME):
             with pytest.raises(StoreError) as caught:
-                async with store.database.transaction():
-                    pytest.fail("the transaction began")
+                await store.database.write(lambda tx: pytest.fail("the transaction began"))
             assert caught.value.code == "store_busy"
             await store.database.fetch("SELECT 1 FROM facts")
-        async with store.database.transaction() as tx:
-            await tx.fetch(PUT, ("a", 1))
+        await put(store.database, "a")
         assert (await facts(store.database))["a"] == 1
 
 
@@ -224,125 +228,62 @@ async def test_a_directory_that_may_not_be_written() -> None:
 
 
 async def test_no_space_left_and_then_some(database: Database) -> None:
-    async with database.transaction() as tx:
+    async def fill_up(tx: Transaction) -> None:
         pages = (await tx.fetch("PRAGMA page_count"))[0][0]
         await tx.fetch(f"PRAGMA max_page_count = {pages}")
+
+    await database.write(fill_up)
     with pytest.raises(StoreError) as caught:
-        async with database.transaction() as tx:
-            await tx.fetch(PUT, ("big", bytes(100_000)))
+        await put(database, "big", bytes(100_000))
     assert (caught.value.code, caught.value.retryable) == ("store_full", True)
-    async with database.transaction() as tx:
-        await tx.fetch("PRAGMA max_page_count = 100000")
-        await tx.fetch(PUT, ("big", bytes(100_000)))
+    await database.write(lambda tx: tx.fetch("PRAGMA max_page_count = 100000"))
+    await put(database, "big", bytes(100_000))
     assert list(await facts(database)) == ["big"]
 
 
 async def test_readers_see_what_is_committed_and_nothing_else(database: Database) -> None:
-    async with database.transaction() as tx:
+    reached, go_on = threading.Event(), threading.Event()
+    kept: list[Transaction] = []
+
+    async def work(tx: Transaction) -> None:
         await tx.fetch(PUT, ("a", 1))
-        assert await facts(database) == {}
+        kept.append(tx)
+        reached.set()
+        go_on.wait(10)
+
+    writing = asyncio.create_task(database.write(work))
+    assert await asyncio.to_thread(reached.wait, 10)
+    assert await facts(database) == {}
+    go_on.set()
+    await writing
     assert await facts(database) == {"a": 1}
     with pytest.raises(RuntimeError):
-        await tx.fetch(PUT, ("b", 2))
+        await kept[0].fetch(PUT, ("b", 2))
     with pytest.raises(StoreError):
         await database.fetch(PUT, ("b", 2))
 
 
-async def test_an_exception_rolls_back_and_tells_nobody(database: Database) -> None:
-    told: list[str] = []
-
-    async def fail() -> None:
-        async with database.transaction() as tx:
-            tx.after_commit(lambda: told.append("no"))
-            await tx.fetch(PUT, ("a", 1))
-            raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        await fail()
-    async with database.transaction() as tx:
-        tx.after_commit(lambda: told.append("one"))
-        tx.after_commit(lambda: told.append("two"))
-        await tx.fetch(PUT, ("b", 2))
-        assert told == []
-    assert told == ["one", "two"]
-    assert await facts(database) == {"b": 2}
-
-
-async def test_a_failing_callback_cannot_undo_a_commit(database: Database) -> None:
-    failures: list[dict[str, Any]] = []
-    told: list[str] = []
-    asyncio.get_running_loop().set_exception_handler(lambda loop, context: failures.append(context))
-
-    def fail() -> None:
-        raise ZeroDivisionError
-
-    async with database.transaction() as tx:
+async def test_a_work_that_waits_for_something_else_is_refused(database: Database) -> None:
+    async def work(tx: Transaction) -> None:
         await tx.fetch(PUT, ("a", 1))
-        tx.after_commit(fail)
-        tx.after_commit(lambda: told.append("still"))
-    assert (told, len(failures), await facts(database)) == (["still"], 1, {"a": 1})
+        await asyncio.sleep(0)
+
+    with pytest.raises(StoreError):
+        await database.write(work)
+    await put(database, "b")
+    assert await facts(database) == {"b": 1}
 
 
-async def test_writers_take_turns(database: Database) -> None:
-    async with database.transaction() as tx:
-        await tx.fetch(PUT, ("n", 0))
+async def test_two_on_one_file_take_turns(tmp_path: Path) -> None:
+    """Two databases on one file: each sees what the other has committed, and nobody's write is lost."""
+    first, second = await Database.open(tmp_path / DATABASE_NAME), await Database.open(tmp_path / DATABASE_NAME)
 
-    async def count() -> None:
-        async with database.transaction() as tx:
-            value = (await tx.fetch("SELECT value FROM facts WHERE name = 'n'"))[0][0]
-            await tx.fetch("UPDATE facts SET value = ? WHERE name = 'n'", (value + 1,))
+    async def count(tx: Transaction) -> None:
+        rows = await tx.fetch("SELECT value FROM facts WHERE name = 'n'")
+        value = rows[0][0] + 1 if rows else 1
+        await tx.fetch(f"{PUT} ON CONFLICT (name) DO UPDATE SET value = excluded.value", ("n", value))
 
-    await asyncio.gather(*(count() for _ in range(20)))
-    assert await facts(database) == {"n": 20}
-
-
-@pytest.mark.parametrize("statements", [0, 1, 2, 3, 4])
-async def test_a_cancellation_anywhere_leaves_no_transaction(database: Database, statements: int) -> None:
-    """The task is cancelled while its n-th statement is in SQLite's hands (0: BEGIN, 4: none, it only waits)."""
-    begun = asyncio.Event()
-    told: list[str] = []
-
-    async def work() -> None:
-        async with database.transaction() as tx:
-            tx.after_commit(lambda: told.append("no"))
-            for number in range(3):
-                await tx.fetch(PUT, (f"n{number}", 1))
-                if number + 1 == statements:
-                    begun.set()
-                    await tx.fetch(SLOW)
-            begun.set()
-            await asyncio.Event().wait()
-
-    task = asyncio.create_task(work())
-    if statements:
-        await begun.wait()
-    await asyncio.sleep(0)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    async with database.transaction() as tx:
-        await tx.fetch(PUT, ("after", 1))
-    assert (await facts(database), told) == ({"after": 1}, [])
-
-
-async def test_a_cancelled_commit_is_finished_and_told(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    write = database._write
-    told: list[str] = []
-
-    async def cancelling(sql: str, parameters: Iterable[Any] = ()) -> list[Any]:
-        if sql == "COMMIT":
-            task.cancel()
-            await asyncio.sleep(0)
-            task.cancel()
-        return await write(sql, parameters)
-
-    async def work() -> None:
-        async with database.transaction() as tx:
-            tx.after_commit(lambda: told.append("yes"))
-            await tx.fetch(PUT, ("a", 1))
-
-    monkeypatch.setattr(database, "_write", cancelling)
-    task = asyncio.create_task(work())
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert (await facts(database), told) == ({"a": 1}, ["yes"])
+    await asyncio.gather(*(database.write(count) for database in (first, second) for _ in range(10)))
+    assert await facts(first) == await facts(second) == {"n": 20}
+    await first.close()
+    await second.close()

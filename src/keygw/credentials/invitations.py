@@ -96,7 +96,8 @@ class Invitations:
         if (key_expires_at is None) == (key_lifetime is None):
             raise BadInput("say when the key ends: either by its time or by its lifetime", code="bad_lifetime")
         secret, code = self._random(SECRET_BYTES), self._code() if activation_code else None
-        async with self._store.transaction() as tx:
+
+        async def work(tx: CredentialTransaction) -> Invitation:
             now = await self._now(tx)
             parent = await parent_of(tx, parent_id, now)
             made = Invitation(
@@ -120,7 +121,9 @@ class Invitations:
                     code="too_many_invitations",
                 )
             await self.steps.add(tx, made)
-        return Invited(made, secret, code)
+            return made
+
+        return Invited(await self._store.write(work), secret, code)
 
     async def get(self, invitation_id: str) -> Invitation:
         """As it stands now: one whose time is over is stored so."""
@@ -135,9 +138,12 @@ class Invitations:
 
     async def cancel(self, invitation_id: str) -> Invitation:
         """Again: a success that changes nothing. ``Conflict`` invitation_accepted once there is a key."""
-        async with self._store.transaction() as tx:
+
+        async def work(tx: CredentialTransaction) -> Invitation:
             invitation = await self.steps.current(tx, invitation_id, await self._now(tx))
             return await self.steps.move(tx, invitation, InvitationEvent.CANCEL)
+
+        return await self._store.write(work)
 
     async def grant(self, invitation_id: str, signed: bytes) -> Invitation:
         """The phone that holds the parent allows it to the device that has claimed; the key is issued.
@@ -145,25 +151,24 @@ class Invitations:
         The same grant again is a success. ``Conflict``: invitation_not_claimed, invitation_accepted, or how it ended;
         ``Forbidden`` beyond_invitation and, as ``BadInput`` or ``Forbidden``, the codes of ``token.grant``.
         """
-        refused: KeygwError | None = None
+
+        async def work(tx: CredentialTransaction) -> tuple[Invitation, KeygwError | None]:
+            now = await self._now(tx)
+            invitation = await self.steps.current(tx, invitation_id, now)
+            try:
+                state = next_invitation_state(invitation.state, InvitationEvent.ACCEPT)
+            except Conflict as error:
+                return invitation, error
+            if state is not invitation.state:
+                device = _phone(invitation.device_key or b"")
+                plan = await self.steps.granted(tx, invitation, device, signed, now)
+                return await self.steps.accept(tx, invitation, plan, signed, now), None
+            if not await same_grant(tx, invitation.key_id or "", signed):
+                return invitation, Conflict("the key was issued on another grant", code="invitation_accepted")
+            return invitation, None
+
         with callers_grant():
-            async with self._store.transaction() as tx:
-                now = await self._now(tx)
-                invitation = await self.steps.current(tx, invitation_id, now)
-                try:
-                    state = next_invitation_state(invitation.state, InvitationEvent.ACCEPT)
-                except Conflict as error:
-                    refused = error
-                else:
-                    if state is not invitation.state:
-                        device = _phone(invitation.device_key or b"")
-                        plan = await self.steps.granted(tx, invitation, device, signed, now)
-                        invitation = await self.steps.accept(tx, invitation, plan, signed, now)
-                    elif not await same_grant(tx, invitation.key_id or "", signed):
-                        refused = Conflict("the key was issued on another grant", code="invitation_accepted")
-        if refused is not None:
-            raise refused
-        return invitation
+            return _unless_refused(await self._store.write(work))
 
     # What the friend does
 
@@ -189,7 +194,8 @@ class Invitations:
         known = await self._known(invitation_id, secret)
         _check_proof(InvitationAct.CLAIM, known, device_key, proof)
         signer = await self._signer_of(known.parent_id)
-        async with self._store.transaction() as tx:
+
+        async def work(tx: CredentialTransaction) -> tuple[Invitation, KeygwError | None]:
             now = await self._now(tx)
             invitation = await self.steps.current(tx, invitation_id, now)
             invitation, refused = await self._bind(tx, invitation, device_key, secret, code)
@@ -198,9 +204,9 @@ class Invitations:
                 if signer is not None and invitation.state is InvitationState.CLAIMED:
                     plan = await self.steps.promised(tx, invitation, device, now)
                     invitation = await self.steps.accept(tx, invitation, plan, hosted_grant(plan, now, signer), now)
-        if refused is not None:
-            raise refused
-        return invitation
+            return invitation, refused
+
+        return _unless_refused(await self._store.write(work))
 
     async def decline(
         self, invitation_id: str, secret: bytes, device_key: bytes | None = None, proof: bytes | None = None
@@ -212,11 +218,14 @@ class Invitations:
         known = await self._known(invitation_id, secret)
         if device_key is not None:
             _check_proof(InvitationAct.DECLINE, known, device_key, proof or b"")
-        async with self._store.transaction() as tx:
+
+        async def work(tx: CredentialTransaction) -> Invitation:
             invitation = await self.steps.current(tx, invitation_id, await self._now(tx))
             if invitation.state is InvitationState.CLAIMED and invitation.device_key != device_key:
                 raise _taken()
             return await self.steps.move(tx, invitation, InvitationEvent.DECLINE)
+
+        return await self._store.write(work)
 
     # Inside
 
@@ -257,8 +266,11 @@ class Invitations:
     async def _seen(self, found: Invitation) -> Invitation:
         if await self.steps.due(self._store, found, await self._now(self._store)) is None:
             return found
-        async with self._store.transaction() as tx:
+
+        async def work(tx: CredentialTransaction) -> Invitation:
             return await self.steps.current(tx, found.id, await self._now(tx))
+
+        return await self._store.write(work)
 
     async def _signer_of(self, parent_id: str) -> Signer | None:
         """The device key of the parent, if the gateway holds it."""
@@ -290,6 +302,13 @@ def _check_proof(act: InvitationAct, known: Invitation, device_key: bytes, proof
 
 def _phone(device_key: bytes, app_id: str | None = None) -> Device:
     return Device(device_id(device_key), DeviceKind.PHONE, device_key, app_id=app_id)
+
+
+def _unless_refused(outcome: tuple[Invitation, KeygwError | None]) -> Invitation:
+    invitation, refused = outcome
+    if refused is not None:
+        raise refused
+    return invitation
 
 
 def _taken() -> Conflict:

@@ -5,10 +5,9 @@ The contract suite is ``tests/contracts/test_credential_store_contract.py``; eve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from keygw.credentials.invitation_ports import InvitationReads, InvitationWrites
 from keygw.credentials.values import KeyToken
@@ -19,6 +18,8 @@ from keygw.model.receipt import Receipt
 from keygw.model.vehicle import Vehicle
 
 INDEX_MAX = 0xFFFF
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,12 +160,20 @@ class CredentialTransaction(CredentialReads, InvitationWrites, Protocol):
     async def set_receipts_through(self, vehicle_id: str, sequence: int) -> None: ...
 
 
+Work = Callable[[CredentialTransaction], Awaitable[T]]
+
+
 class CredentialStore(CredentialReads, Protocol):
     """Durable storage of the credential service."""
 
-    def transaction(self) -> AbstractAsyncContextManager[CredentialTransaction]:
-        """One writer at a time. Leaving the block commits durably, leaving it by an exception (or by cancellation)
-        rolls back. ``StoreError`` store_busy (retryable) if another process holds the database."""
+    async def write(self, work: Work[T]) -> T:
+        """What ``work`` answers, once its writes are committed durably; nothing of it if it raises.
+
+        ``work`` is given the transaction, and awaits nothing but that: many of them share one commit. It may be run
+        more than once, so it leaves nothing behind outside (``after_commit`` is for telling). One writer at a time.
+        ``StoreError`` store_busy (retryable) if another process holds the database, or too many writers wait. A
+        cancelled caller's work is committed whole or not at all.
+        """
 
 
 class Vault(Protocol):

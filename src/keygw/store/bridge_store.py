@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
+from collections.abc import Sequence
 
 from keygw.bridge.records import App, CommandRecord, command_from_text, command_to_text
 from keygw.bridge.scopes import Scope
 from keygw.model.errors import Conflict, NotFound
-from keygw.store.database import Database, Row
+from keygw.store.database import Database
+from keygw.store.group import Row, Transaction
 
 _APP = "SELECT id, name, scopes, created_at, token_hash, expires_at, revoked FROM apps"
 # The condition is spelled like that of the partial index commands_open, or SQLite would not use it.
@@ -25,23 +26,22 @@ class SqliteBridge:
         self._database = database
 
     async def add_app(self, app: App) -> None:
-        try:
-            async with self._database.transaction() as tx:
-                await tx.fetch(
-                    "INSERT INTO apps (id, name, scopes, created_at, token_hash, expires_at, revoked)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (
-                        app.id,
-                        app.name,
-                        " ".join(sorted(app.scopes)),
-                        app.created_at,
-                        app.token_hash,
-                        app.expires_at,
-                        app.revoked,
-                    ),
-                )
-        except sqlite3.IntegrityError as error:
-            raise Conflict("an app with this id or token is registered", code="app_exists") from error
+        values = (
+            app.id,
+            app.name,
+            " ".join(sorted(app.scopes)),
+            app.created_at,
+            app.token_hash,
+            app.expires_at,
+            int(app.revoked),
+        )
+        rows = await self._put(
+            "INSERT INTO apps (id, name, scopes, created_at, token_hash, expires_at, revoked) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING id",
+            values,
+        )
+        if not rows:
+            raise Conflict("an app with this id or token is registered", code="app_exists")
 
     async def app_by_token(self, token_hash: bytes) -> App | None:
         rows = await self._database.fetch(f"{_APP} WHERE token_hash = ?", (token_hash,))
@@ -52,17 +52,18 @@ class SqliteBridge:
         return _app(rows[0]) if rows else None
 
     async def revoke_app(self, app_id: str) -> None:
-        async with self._database.transaction() as tx:
-            await tx.fetch("UPDATE apps SET revoked = 1 WHERE id = ?", (app_id,))
+        await self._put("UPDATE apps SET revoked = 1 WHERE id = ?", (app_id,))
 
     async def claim_vehicle(self, vehicle_id: str, app_id: str) -> str:
-        async with self._database.transaction() as tx:
+        async def work(tx: Transaction) -> str:
             await tx.fetch(
                 "INSERT INTO vehicle_claims (vehicle_id, app_id) VALUES (?, ?) ON CONFLICT DO NOTHING",
                 (vehicle_id, app_id),
             )
             rows = await tx.fetch("SELECT app_id FROM vehicle_claims WHERE vehicle_id = ?", (vehicle_id,))
-        return str(rows[0][0])
+            return str(rows[0][0])
+
+        return await self._database.write(work)
 
     async def claimant(self, vehicle_id: str) -> str | None:
         rows = await self._database.fetch("SELECT app_id FROM vehicle_claims WHERE vehicle_id = ?", (vehicle_id,))
@@ -75,7 +76,9 @@ class SqliteBridge:
         return [row[0] for row in rows]
 
     async def add_command(self, record: CommandRecord) -> CommandRecord:
-        async with self._database.transaction() as tx:
+        body = command_to_text(record)
+
+        async def work(tx: Transaction) -> CommandRecord:
             added = await tx.fetch(
                 "INSERT INTO commands (id, vehicle_id, app_id, idempotency_key, state, body) VALUES (?, ?, ?, ?, ?, ?) "
                 "ON CONFLICT (app_id, idempotency_key) DO NOTHING RETURNING id",
@@ -85,7 +88,7 @@ class SqliteBridge:
                     record.app_id,
                     record.idempotency_key,
                     record.state.value,
-                    command_to_text(record),
+                    body,
                 ),
             )
             if added:
@@ -94,16 +97,17 @@ class SqliteBridge:
                 "SELECT body FROM commands WHERE app_id = ? AND idempotency_key = ?",
                 (record.app_id, record.idempotency_key),
             )
-        return command_from_text(rows[0][0])
+            return command_from_text(rows[0][0])
+
+        return await self._database.write(work)
 
     async def save_command(self, record: CommandRecord) -> None:
-        async with self._database.transaction() as tx:
-            rows = await tx.fetch(
-                "UPDATE commands SET state = ?, body = ? WHERE id = ? RETURNING id",
-                (record.state.value, command_to_text(record), record.id),
-            )
-            if not rows:
-                raise NotFound("there is no such command", code="unknown_command")
+        rows = await self._put(
+            "UPDATE commands SET state = ?, body = ? WHERE id = ? RETURNING id",
+            (record.state.value, command_to_text(record), record.id),
+        )
+        if not rows:
+            raise NotFound("there is no such command", code="unknown_command")
 
     async def command(self, command_id: str) -> CommandRecord | None:
         rows = await self._database.fetch("SELECT body FROM commands WHERE id = ?", (command_id,))
@@ -118,6 +122,10 @@ class SqliteBridge:
     async def open_commands(self) -> list[CommandRecord]:
         rows = await self._database.fetch(_OPEN_COMMANDS)
         return [command_from_text(row[0]) for row in rows]
+
+    async def _put(self, sql: str, values: Sequence[object]) -> list[Row]:
+        """One statement, committed."""
+        return await self._database.write(lambda tx: tx.fetch(sql, values))
 
 
 def _app(row: Row) -> App:

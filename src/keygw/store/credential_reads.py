@@ -10,7 +10,7 @@ from keygw.model.digital_key import DigitalKey, KeyState, Role
 from keygw.model.entitlement import Entitlement
 from keygw.model.receipt import Receipt
 from keygw.model.vehicle import Vehicle
-from keygw.store.database import Fetch, Row
+from keygw.store.group import Fetch, Row
 from keygw.store.invitation_store import SqliteInvitationReads
 
 _VEHICLE = """
@@ -107,8 +107,8 @@ class SqliteReads(SqliteInvitationReads):
 
     async def receipt_run_end(self, vehicle_id: str, start: int) -> int:
         rows = await self._fetch(
-            "SELECT min(sequence) FROM receipts here WHERE vehicle_id = ?1 AND sequence >= ?2 AND NOT EXISTS "
-            "(SELECT 1 FROM receipts WHERE vehicle_id = ?1 AND sequence = here.sequence + 1)",
+            "SELECT min(sequence) FROM receipts here WHERE vehicle_id = ? AND sequence >= ? AND NOT EXISTS "
+            "(SELECT 1 FROM receipts WHERE vehicle_id = here.vehicle_id AND sequence = here.sequence + 1)",
             (vehicle_id, start),
         )
         return int(rows[0][0])

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from keygw.credentials.ports import INDEX_MAX, CredentialTransaction, ListRecord
+from keygw.credentials.ports import INDEX_MAX, ListRecord, T, Work
 from keygw.credentials.values import KeyToken
 from keygw.model.device import Device
 from keygw.model.digital_key import DigitalKey, KeyState
@@ -15,7 +13,8 @@ from keygw.model.errors import Conflict
 from keygw.model.receipt import Receipt
 from keygw.model.vehicle import Vehicle
 from keygw.store.credential_reads import SqliteReads, device_of
-from keygw.store.database import Database, Row, Transaction
+from keygw.store.database import Database
+from keygw.store.group import Row, Transaction
 from keygw.store.invitation_store import SqliteInvitationWrites
 
 
@@ -32,23 +31,23 @@ class _Transaction(SqliteReads, SqliteInvitationWrites):
     async def raise_last_issued_at(self, at: int) -> None:
         await self._fetch(
             "INSERT INTO facts (name, value) VALUES ('last_issued_at', ?) "
-            "ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE excluded.value > value",
+            "ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE excluded.value > facts.value",
             (at,),
         )
 
     async def add_vehicle(self, vehicle: Vehicle) -> None:
-        try:
-            await self._fetch(
-                "INSERT INTO vehicles (id, name, public_key, advertising_key) VALUES (?, ?, ?, ?)",
-                (vehicle.id, vehicle.name, vehicle.public_key, vehicle.advertising_key),
-            )
-        except sqlite3.IntegrityError as error:
-            raise Conflict("a vehicle with this id is registered", code="vehicle_exists") from error
+        rows = await self._fetch(
+            "INSERT INTO vehicles (id, name, public_key, advertising_key) VALUES (?, ?, ?, ?) "
+            "ON CONFLICT DO NOTHING RETURNING id",
+            (vehicle.id, vehicle.name, vehicle.public_key, vehicle.advertising_key),
+        )
+        if not rows:
+            raise Conflict("a vehicle with this id is registered", code="vehicle_exists")
 
     async def take_ticket(self, vehicle_id: str, counter: int) -> None:
         rows = await self._fetch(
-            "UPDATE vehicles SET ticket_counter = ?2 WHERE id = ?1 AND ticket_counter < ?2 RETURNING id",
-            (vehicle_id, counter),
+            "UPDATE vehicles SET ticket_counter = ? WHERE id = ? AND ticket_counter < ? RETURNING id",
+            (counter, vehicle_id, counter),
         )
         if not rows:
             raise Conflict("this pairing ticket, or a newer one, has been used", code="ticket_replayed")
@@ -57,7 +56,7 @@ class _Transaction(SqliteReads, SqliteInvitationWrites):
         # Mostly the update changes nothing; it is there also because only a written row is answered.
         rows = await self._fetch(
             "INSERT INTO devices (id, kind, public_key, label, app_id) VALUES (?, ?, ?, ?, ?) "
-            "ON CONFLICT (id) DO UPDATE SET app_id = coalesce(app_id, excluded.app_id) "
+            "ON CONFLICT (id) DO UPDATE SET app_id = coalesce(devices.app_id, excluded.app_id) "
             "RETURNING id, kind, public_key, label, app_id",
             (device.id, device.kind.value, device.public_key, device.label, device.app_id),
         )
@@ -71,38 +70,38 @@ class _Transaction(SqliteReads, SqliteInvitationWrites):
         return int(rows[0][0]) if rows else None
 
     async def add_key(self, key: DigitalKey, token: KeyToken) -> None:
-        try:
-            await self._fetch(
-                "INSERT INTO digital_keys (id, vehicle_id, device_id, role, entitlements, key_index, not_before, "
-                "expires_at, issued_at, state, parent_id, depth, max_depth, epoch, label, version, jwt, cwt, "
-                "signed_grant, token_expires_at, renew_from) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    key.id,
-                    key.vehicle_id,
-                    key.device_id,
-                    int(key.role),
-                    int(key.entitlements),
-                    key.index,
-                    key.not_before,
-                    key.expires_at,
-                    key.issued_at,
-                    key.state.value,
-                    key.parent_id,
-                    key.depth,
-                    key.max_depth,
-                    key.epoch,
-                    key.label,
-                    key.version,
-                    token.jwt,
-                    token.cwt,
-                    token.grant,
-                    token.expires_at,
-                    token.renew_from,
-                ),
-            )
-        except sqlite3.IntegrityError as error:
-            raise Conflict("the key's id or index is taken", code="key_exists") from error
+        rows = await self._fetch(
+            "INSERT INTO digital_keys (id, vehicle_id, device_id, role, entitlements, key_index, not_before, "
+            "expires_at, issued_at, state, parent_id, depth, max_depth, epoch, label, version, jwt, cwt, "
+            "signed_grant, token_expires_at, renew_from) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT DO NOTHING RETURNING id",
+            (
+                key.id,
+                key.vehicle_id,
+                key.device_id,
+                int(key.role),
+                int(key.entitlements),
+                key.index,
+                key.not_before,
+                key.expires_at,
+                key.issued_at,
+                key.state.value,
+                key.parent_id,
+                key.depth,
+                key.max_depth,
+                key.epoch,
+                key.label,
+                key.version,
+                token.jwt,
+                token.cwt,
+                token.grant,
+                token.expires_at,
+                token.renew_from,
+            ),
+        )
+        if not rows:
+            raise Conflict("the key's id or index is taken", code="key_exists")
 
     async def set_key_state(self, key: DigitalKey, state: KeyState, list_sequence: int | None = None) -> DigitalKey:
         rows = await self._fetch(
@@ -130,21 +129,27 @@ class _Transaction(SqliteReads, SqliteInvitationWrites):
         return replace(key, version=_counted(rows))
 
     async def raise_issued_before(self, vehicle_id: str, at: int) -> None:
-        await self._fetch("UPDATE vehicles SET issued_before = max(issued_before, ?) WHERE id = ?", (at, vehicle_id))
+        await self._fetch(
+            "UPDATE vehicles SET issued_before = ? WHERE id = ? AND issued_before < ?", (at, vehicle_id, at)
+        )
 
     async def add_list(self, record: ListRecord) -> None:
         rows = await self._fetch(
-            "UPDATE vehicles SET list_sequence = ?2 WHERE id = ?1 AND list_sequence = ?2 - 1 RETURNING id",
-            (record.vehicle_id, record.sequence),
+            "UPDATE vehicles SET list_sequence = ? WHERE id = ? AND list_sequence = ? RETURNING id",
+            (record.sequence, record.vehicle_id, record.sequence - 1),
         )
         await self._keep_list(record, rows)
 
     async def adopt_list(self, record: ListRecord, index: int) -> None:
         rows = await self._fetch(
-            "UPDATE vehicles SET list_sequence = ?2, next_index = max(next_index, ?3 + 1) "
-            "WHERE id = ?1 AND list_sequence < ?2 RETURNING id",
-            (record.vehicle_id, record.sequence, index),
+            "UPDATE vehicles SET list_sequence = ? WHERE id = ? AND list_sequence < ? RETURNING id",
+            (record.sequence, record.vehicle_id, record.sequence),
         )
+        if rows:
+            await self._fetch(
+                "UPDATE vehicles SET next_index = ? WHERE id = ? AND next_index <= ?",
+                (index + 1, record.vehicle_id, index),
+            )
         await self._keep_list(record, rows)
 
     async def _keep_list(self, record: ListRecord, moved: Sequence[Row]) -> None:
@@ -160,33 +165,33 @@ class _Transaction(SqliteReads, SqliteInvitationWrites):
             "UPDATE revocation_lists SET ack = ? WHERE vehicle_id = ? AND sequence = ?", (ack, vehicle_id, sequence)
         )
         await self._fetch(
-            "UPDATE vehicles SET acknowledged_sequence = max(acknowledged_sequence, ?) WHERE id = ?",
-            (sequence, vehicle_id),
+            "UPDATE vehicles SET acknowledged_sequence = ? WHERE id = ? AND acknowledged_sequence < ?",
+            (sequence, vehicle_id, sequence),
         )
 
     async def add_receipt(self, receipt: Receipt) -> None:
-        try:
-            await self._fetch(
-                "INSERT INTO receipts (vehicle_id, sequence, number, key_id, action, outcome, lock_before, lock_after, "
-                "boot_epoch, session, previous, at, signed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    receipt.vehicle_id,
-                    receipt.sequence,
-                    receipt.number,
-                    receipt.key_id,
-                    int(receipt.action),
-                    int(receipt.outcome),
-                    receipt.before,
-                    receipt.after,
-                    receipt.boot_epoch,
-                    receipt.session,
-                    receipt.previous,
-                    receipt.at,
-                    receipt.signed,
-                ),
-            )
-        except sqlite3.IntegrityError as error:
-            raise Conflict("there is a receipt with this sequence", code="receipt_exists") from error
+        rows = await self._fetch(
+            "INSERT INTO receipts (vehicle_id, sequence, number, key_id, action, outcome, lock_before, lock_after, "
+            "boot_epoch, session, previous, at, signed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT DO NOTHING RETURNING sequence",
+            (
+                receipt.vehicle_id,
+                receipt.sequence,
+                receipt.number,
+                receipt.key_id,
+                int(receipt.action),
+                int(receipt.outcome),
+                receipt.before,
+                receipt.after,
+                receipt.boot_epoch,
+                receipt.session,
+                receipt.previous,
+                receipt.at,
+                receipt.signed,
+            ),
+        )
+        if not rows:
+            raise Conflict("there is a receipt with this sequence", code="receipt_exists")
 
     async def set_receipts_through(self, vehicle_id: str, sequence: int) -> None:
         await self._fetch("UPDATE vehicles SET receipts_through = ? WHERE id = ?", (sequence, vehicle_id))
@@ -206,7 +211,5 @@ class SqliteCredentials(SqliteReads):
         super().__init__(database.fetch)
         self._database = database
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[CredentialTransaction]:
-        async with self._database.transaction() as transaction:
-            yield _Transaction(transaction)
+    async def write(self, work: Work[T]) -> T:
+        return await self._database.write(lambda transaction: work(_Transaction(transaction)))

@@ -1,8 +1,8 @@
-"""One SQLite file: opening, schema, transactions.
+"""One SQLite file: opening, schema, reading, writing.
 
-Two connections. The writer is guarded by a lock and only ever works inside ``BEGIN IMMEDIATE ... COMMIT``; the reader
-sees committed state only, so nothing is shown that could still be rolled back. WAL with synchronous=FULL: a commit that
-returned is on the disk. Each statement is one hop to aiosqlite's thread, and statements are prepared once.
+Two connections. The writer runs whole groups of works (``store.group``) on its own thread, inside
+``BEGIN IMMEDIATE ... COMMIT``; the reader sees committed state only, so nothing is shown that could still be rolled
+back. WAL with synchronous=FULL: a commit that returned is on the disk. Statements are prepared once.
 """
 
 from __future__ import annotations
@@ -10,55 +10,88 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import aiosqlite
 
 from keygw.model.errors import StoreError
 from keygw.store.errors import store_error
+from keygw.store.group import Fetch, GroupCommit, Job, Row, Transaction, Work, finish, run_group
 from keygw.store.schema import APPLICATION_ID, SCHEMA_VERSION, VERSIONS
 
 BUSY_SECONDS = 2.0
 _STATEMENTS = 256
 
-Row = Sequence[Any]
-Fetch = Callable[..., Coroutine[Any, Any, list[Row]]]
-"""``await fetch(sql, parameters)``: every row of the answer."""
+T = TypeVar("T")
 
 
-class Transaction:
-    """The open transaction. Only of use inside its block."""
+class _Writer(sqlite3.Connection):
+    """The writing connection. Its ``commit`` runs and commits a whole group of works.
 
-    def __init__(self, fetch: Fetch) -> None:
-        self._fetch = fetch
-        self._callbacks: list[Callable[[], None]] = []
-        self._open = True
+    That is aiosqlite's one public way to spend a single trip to its thread on more than one statement, and a trip costs
+    more than most statements do.
+    """
+
+    def __init__(self, *args: Any, commit_group: Callable[[sqlite3.Connection], None], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._commit_group = commit_group
+
+    def commit(self) -> None:
+        self._commit_group(self)
+
+
+class _Door:
+    """``store.group.Door``. Its coroutines never wait: they run to their end on the thread that drives them."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection = connection
+        self._path = path
 
     async def fetch(self, sql: str, parameters: Iterable[Any] = ()) -> list[Row]:
-        if not self._open:
-            raise RuntimeError("the transaction has ended")
-        return await self._fetch(sql, parameters)
+        try:
+            return self._connection.execute(sql, tuple(parameters)).fetchall()
+        except sqlite3.IntegrityError:
+            raise
+        except sqlite3.Error as error:
+            raise store_error(error, self._path) or error from error
 
-    def after_commit(self, callback: Callable[[], None]) -> None:
-        """Run it right after the commit, in order; never if the transaction ends otherwise."""
-        self._callbacks.append(callback)
+    async def begin(self) -> None:
+        await self.fetch("BEGIN IMMEDIATE")
 
-    def end(self) -> list[Callable[[], None]]:
-        self._open = False
-        return self._callbacks
+    async def commit(self) -> None:
+        await self.fetch("COMMIT")
+
+    async def rollback(self) -> None:
+        # SQLite may have rolled back by itself already (disk full, I/O error).
+        if self._connection.in_transaction:
+            self._connection.rollback()
+
+
+def _drive(work: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine that never waits, without an event loop."""
+    try:
+        work.send(None)
+    except StopIteration:
+        return
+    work.close()
+    raise RuntimeError("a work awaited something other than its transaction")
 
 
 class Database:
     """``open`` it, ``close`` it. Errors of the storage are ``StoreError``; ``sqlite3.IntegrityError`` passes."""
 
-    def __init__(self, path: Path, writer: aiosqlite.Connection, reader: aiosqlite.Connection) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self._writer = writer
-        self._reader = reader
-        self._lock = asyncio.Lock()
+        self._reader = aiosqlite.connect(
+            path, timeout=BUSY_SECONDS, isolation_level=None, cached_statements=_STATEMENTS
+        )
+        self._writer = aiosqlite.connect(
+            path, timeout=BUSY_SECONDS, isolation_level=None, cached_statements=_STATEMENTS, factory=self._connect
+        )
+        self._raw: _Writer | None = None
+        self._groups = GroupCommit(self._run)
         self._closed = False
 
     @classmethod
@@ -68,107 +101,85 @@ class Database:
         ``StoreError``: store_busy (retryable, after about 2 s), store_too_new, store_unavailable.
         """
         await asyncio.to_thread(_prepare, path)
-        connections: list[aiosqlite.Connection] = []
+        database = cls(path)
+        opened: list[aiosqlite.Connection] = []
         try:
-            for _ in range(2):
-                connections.append(
-                    await aiosqlite.connect(
-                        path, timeout=BUSY_SECONDS, isolation_level=None, cached_statements=_STATEMENTS
-                    )
-                )
-            database = cls(path, *connections)
+            for connection in (database._reader, database._writer):
+                opened.append(await connection)
             await database._start()
         except sqlite3.Error as error:
-            await _close(connections)
+            await _close(opened)
             raise store_error(error, path) or error from error
         except BaseException:
-            await _finish(_close(connections))
+            await finish(_close(opened))
             raise
         return database
 
     async def close(self) -> None:
-        """Wait for the running transaction, then close. The second time nothing happens."""
-        async with self._lock:
-            self._closed = True
-            await _finish(_close([self._reader, self._writer]))
+        """Wait for the writes that were begun, refuse those that follow, close. The second time nothing happens."""
+        self._closed = True
+        await finish(self._shut())
 
     async def fetch(self, sql: str, parameters: Iterable[Any] = ()) -> list[Row]:
         """Ask one question of the committed state."""
-        return await self._ask(self._reader, sql, parameters)
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
-        """Leaving the block commits; an exception or a cancellation rolls back. Neither leaves it open.
-
-        A cancellation that arrives during the commit waits for its end: what was committed is also told.
-        """
-        async with self._lock:
-            tx = Transaction(self._write)
-            try:
-                await self._write("BEGIN IMMEDIATE")
-                yield tx
-            except BaseException:
-                tx.end()
-                await _finish(self._rollback())
-                raise
-            await _finish(self._commit(tx.end()))
-
-    async def _commit(self, callbacks: list[Callable[[], None]]) -> None:
+        self._check_open()
         try:
-            await self._write("COMMIT")
-        except BaseException:
-            await self._rollback()
-            raise
-        for callback in callbacks:
-            try:
-                callback()
-            except Exception as error:
-                # The commit stands, so the caller must not hear of a failure; but nobody may overlook it either.
-                asyncio.get_running_loop().call_exception_handler(
-                    {"message": "a callback after a commit failed", "exception": error}
-                )
-
-    async def _rollback(self) -> None:
-        # Queued behind a statement whose caller was cancelled, so it comes after it; it may find nothing to do.
-        if not self._closed:
-            await self._writer.rollback()
-
-    async def _write(self, sql: str, parameters: Iterable[Any] = ()) -> list[Row]:
-        return await self._ask(self._writer, sql, parameters)
-
-    async def _ask(self, connection: aiosqlite.Connection, sql: str, parameters: Iterable[Any]) -> list[Row]:
-        if self._closed:
-            raise StoreError(f"the database {self.path} has been closed")
-        try:
-            return list(await connection.execute_fetchall(sql, parameters))
-        except sqlite3.IntegrityError:
-            raise
+            return list(await self._reader.execute_fetchall(sql, parameters))
         except sqlite3.Error as error:
             raise store_error(error, self.path) or error from error
 
+    async def write(self, work: Work[T]) -> T:
+        """``work(transaction)``, committed durably on return; see ``store.group`` for what a work may do."""
+        self._check_open()
+        return await self._groups.write(work)
+
+    async def _run(self, jobs: Sequence[Job[Any]]) -> None:
+        self._jobs = jobs
+        await finish(self._writer.commit())
+
+    def _connect(self, *args: Any, **options: Any) -> _Writer:
+        return _Writer(*args, commit_group=self._commit_group, **options)
+
+    def _commit_group(self, connection: sqlite3.Connection) -> None:
+        _drive(run_group(_Door(connection, self.path), self._jobs))
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreError(f"the database {self.path} has been closed")
+
+    async def _shut(self) -> None:
+        await self._groups.idle()
+        await _close([self._reader, self._writer])
+
     async def _start(self) -> None:
         # Look before touching: a foreign or newer file is left exactly as it is.
-        _check_header(self.path, *await self._header(self._reader))
-        mode = (await self._write("PRAGMA journal_mode = WAL"))[0][0]
+        _check_header(self.path, *await _header(self.fetch))
+        mode = (await self._set("journal_mode = WAL"))[0][0]
         if mode != "wal":
             raise StoreError(f"the file system of {self.path} does not allow write-ahead logging: choose a local disk")
         for pragma in ("synchronous = FULL", "fullfsync = ON", "foreign_keys = ON"):
-            await self._write(f"PRAGMA {pragma}")
+            await self._set(pragma)
         await self._reader.execute_fetchall("PRAGMA query_only = ON")
-        async with self.transaction() as tx:
-            # Again, now that nobody else can write: another process may have created it meanwhile.
-            version = _check_header(self.path, *await self._header(self._writer))
-            for statement in (statement for step in VERSIONS[version:] for statement in step):
-                await tx.fetch(statement)
-            if version < SCHEMA_VERSION:
-                await tx.fetch(f"PRAGMA application_id = {APPLICATION_ID}")
-                await tx.fetch(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        await self.write(self._bring_up)
 
-    async def _header(self, connection: aiosqlite.Connection) -> tuple[int, int, int]:
-        application = await self._ask(connection, "PRAGMA application_id", ())
-        version = await self._ask(connection, "PRAGMA user_version", ())
-        tables = await self._ask(connection, "SELECT count(*) FROM sqlite_master", ())
-        return application[0][0], version[0][0], tables[0][0]
+    async def _set(self, pragma: str) -> list[Row]:
+        return list(await self._writer.execute_fetchall(f"PRAGMA {pragma}"))
+
+    async def _bring_up(self, tx: Transaction) -> None:
+        # Looked at again, now that nobody else can write: another process may have created it meanwhile.
+        version = _check_header(self.path, *await _header(tx.fetch))
+        for statement in (statement for step in VERSIONS[version:] for statement in step):
+            await tx.fetch(statement)
+        if version < SCHEMA_VERSION:
+            await tx.fetch(f"PRAGMA application_id = {APPLICATION_ID}")
+            await tx.fetch(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+async def _header(fetch: Fetch) -> tuple[int, int, int]:
+    application = await fetch("PRAGMA application_id")
+    version = await fetch("PRAGMA user_version")
+    tables = await fetch("SELECT count(*) FROM sqlite_master")
+    return application[0][0], version[0][0], tables[0][0]
 
 
 def _check_header(path: Path, application: int, version: int, tables: int) -> int:
@@ -198,19 +209,3 @@ def _prepare(path: Path) -> None:
 async def _close(connections: Iterable[aiosqlite.Connection]) -> None:
     for connection in connections:
         await connection.close()
-
-
-async def _finish(work: Coroutine[Any, Any, None]) -> None:
-    """Await ``work`` to its end even if this task is cancelled meanwhile; the cancellation is raised afterwards."""
-    task = asyncio.ensure_future(work)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        if not task.cancelled():
-            task.exception()
-        raise cancelled
-    task.result()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import replace
 
 from keygw.credentials.invitation import Invitation, InvitationState
 from keygw.model.entitlement import Entitlement
 from keygw.model.errors import Conflict
-from keygw.store.database import Fetch, Row
+from keygw.store.group import Fetch, Row
 
 _INVITATION = """
     SELECT id, vehicle_id, parent_id, app_id, entitlements, created_at, expires_at, secret_hash, code_hash,
@@ -40,34 +39,34 @@ class SqliteInvitationWrites(SqliteInvitationReads):
     """``InvitationWrites`` in an open transaction."""
 
     async def add_invitation(self, invitation: Invitation) -> None:
-        try:
-            await self._fetch(
-                "INSERT INTO invitations (id, vehicle_id, parent_id, app_id, entitlements, created_at, expires_at, "
-                "secret_hash, code_hash, key_expires_at, key_lifetime, label, state, device_key, key_id, wrong_codes, "
-                "other_claims, version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    invitation.id,
-                    invitation.vehicle_id,
-                    invitation.parent_id,
-                    invitation.app_id,
-                    int(invitation.entitlements),
-                    invitation.created_at,
-                    invitation.expires_at,
-                    invitation.secret_hash,
-                    invitation.code_hash,
-                    invitation.key_expires_at,
-                    invitation.key_lifetime,
-                    invitation.label,
-                    invitation.state.value,
-                    invitation.device_key,
-                    invitation.key_id,
-                    invitation.wrong_codes,
-                    invitation.other_claims,
-                    invitation.version,
-                ),
-            )
-        except sqlite3.IntegrityError as error:
-            raise Conflict("an invitation with this id exists", code="invitation_exists") from error
+        rows = await self._fetch(
+            "INSERT INTO invitations (id, vehicle_id, parent_id, app_id, entitlements, created_at, expires_at, "
+            "secret_hash, code_hash, key_expires_at, key_lifetime, label, state, device_key, key_id, wrong_codes, "
+            "other_claims, version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT DO NOTHING RETURNING id",
+            (
+                invitation.id,
+                invitation.vehicle_id,
+                invitation.parent_id,
+                invitation.app_id,
+                int(invitation.entitlements),
+                invitation.created_at,
+                invitation.expires_at,
+                invitation.secret_hash,
+                invitation.code_hash,
+                invitation.key_expires_at,
+                invitation.key_lifetime,
+                invitation.label,
+                invitation.state.value,
+                invitation.device_key,
+                invitation.key_id,
+                invitation.wrong_codes,
+                invitation.other_claims,
+                invitation.version,
+            ),
+        )
+        if not rows:
+            raise Conflict("an invitation with this id exists", code="invitation_exists")
 
     async def save_invitation(self, invitation: Invitation) -> Invitation:
         rows = await self._fetch(

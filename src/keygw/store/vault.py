@@ -10,6 +10,7 @@ from keygw.crypto.kdf import constant_time_equal, hmac256
 from keygw.crypto.signer import LocalSigner, Signer, device_id
 from keygw.model.errors import NotFound, StoreError
 from keygw.store.database import Database
+from keygw.store.group import Transaction
 
 _PURPOSE = b"keygw hosted device key 1 "
 
@@ -26,8 +27,8 @@ class SqliteVault:
         name = device_id(signer.public_key)
         nonce = secrets.token_bytes(NONCE_BYTES)
         sealed = seal(self._key, nonce, signer.to_pem(), _PURPOSE + name.encode())
-        async with self._database.transaction() as tx:
-            await tx.fetch("INSERT INTO hosted_keys (device_id, nonce, sealed) VALUES (?, ?, ?)", (name, nonce, sealed))
+        sql = "INSERT INTO hosted_keys (device_id, nonce, sealed) VALUES (?, ?, ?)"
+        await self._database.write(lambda tx: tx.fetch(sql, (name, nonce, sealed)))
         return signer.public_key
 
     async def signer(self, device_id: str) -> Signer:
@@ -50,7 +51,8 @@ class SqliteVault:
 async def check_vault_key(database: Database, key: bytes) -> None:
     """Remember which vault key this database goes with; ``StoreError`` vault_damaged if keys of another are there."""
     mark = hmac256(key, b"keygw vault check")[:16]
-    async with database.transaction() as tx:
+
+    async def work(tx: Transaction) -> bytes:
         # With no hosted key stored nothing depends on the old vault key, and a new one takes its place.
         await tx.fetch(
             "INSERT INTO facts (name, value) VALUES ('vault_check', ?) ON CONFLICT (name) DO UPDATE "
@@ -58,7 +60,9 @@ async def check_vault_key(database: Database, key: bytes) -> None:
             (mark,),
         )
         rows = await tx.fetch("SELECT value FROM facts WHERE name = 'vault_check'")
-    if not constant_time_equal(rows[0][0], mark):
+        return bytes(rows[0][0])
+
+    if not constant_time_equal(await database.write(work), mark):
         raise StoreError(
             f"the vault key is not the one of {database.path}: restore both from one backup", code="vault_damaged"
         )

@@ -203,8 +203,7 @@ async def test_vehicles_are_registered_once(world: World) -> None:
 
 async def test_an_index_is_never_given_again_and_runs_out(world: World) -> None:
     vehicle = await world.car()
-    async with world.store.database.transaction() as tx:
-        await tx.fetch("UPDATE vehicles SET next_index = 65535")
+    await world.store.database.write(lambda tx: tx.fetch("UPDATE vehicles SET next_index = 65535"))
     assert (await world.owner(vehicle)).index == 65535
     for _ in range(2):
         with pytest.raises(Conflict) as caught:

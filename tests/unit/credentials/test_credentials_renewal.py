@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from keygw.credentials.ports import CredentialTransaction
 from keygw.credentials.renewal import renew
 from keygw.credentials.values import Limits
 from keygw.crypto.signer import LocalSigner
@@ -86,10 +87,13 @@ async def test_a_suspension_that_comes_in_between_is_seen(world: World) -> None:
     before = await world.service.key_token(friend.id)
     world.now += 60 * HOUR
     await world.service.suspend(friend.id)
-    async with world.store.credentials.transaction() as tx:
+
+    async def work(tx: CredentialTransaction) -> None:
         record = await tx.key(friend.id)
         assert record is not None
         assert await renew(tx, record, world.now, world.issuer, Limits(), asked=True) == before
+
+    await world.store.credentials.write(work)
 
 
 async def test_a_childs_token_never_outlives_its_parents(world: World) -> None:

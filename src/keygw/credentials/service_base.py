@@ -1,0 +1,71 @@
+"""What every part of the credential service stands on: the store, the issuer, a clock that never goes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from keygw.credentials.invitation_steps import tell_keys
+from keygw.credentials.ports import (
+    CredentialReads,
+    CredentialStore,
+    CredentialTransaction,
+    KeyRecord,
+    Vault,
+    VehicleRecord,
+)
+from keygw.credentials.values import Issuer, Limits, Notify
+from keygw.model.digital_key import DigitalKey
+from keygw.model.errors import Conflict, NotFound, TokenError
+from keygw.model.ids import Random
+
+_ALARMING = frozenset({"ack_mismatch", "receipt_conflict", "receipt_chain_broken"})
+
+
+def no_notice(event_type: str, data: dict[str, Any]) -> None:
+    """A ``Notify`` for who does not listen."""
+
+
+class ServiceBase:
+    """The parts of ``CredentialService`` derive from it, and use what is private here."""
+
+    def __init__(
+        self,
+        store: CredentialStore,
+        vault: Vault,
+        issuer: Issuer,
+        clock: Callable[[], float],
+        random: Random,
+        notify: Notify = no_notice,
+        limits: Limits | None = None,
+    ) -> None:
+        self.issuer = issuer
+        self._store = store
+        self._vault = vault
+        self._clock = clock
+        self._random = random
+        self._notify = notify
+        self._limits = limits or Limits()
+
+    async def _now(self, reads: CredentialReads) -> float:
+        return max(self._clock(), float(await reads.last_issued_at()))
+
+    async def _vehicle(self, reads: CredentialReads, vehicle_id: str) -> VehicleRecord:
+        record = await reads.vehicle(vehicle_id)
+        if record is None:
+            raise NotFound("there is no such vehicle", code="unknown_vehicle")
+        return record
+
+    async def _record(self, reads: CredentialReads, key_id: str) -> KeyRecord:
+        record = await reads.key(key_id)
+        if record is None:
+            raise NotFound("there is no such key", code="unknown_key")
+        return record
+
+    def _tell(self, tx: CredentialTransaction, event_type: str, keys: Iterable[DigitalKey], **more: Any) -> None:
+        tell_keys(tx, self._notify, event_type, keys, **more)
+
+    def _alert(self, error: Conflict | TokenError, vehicle_id: str, sequence: int) -> None:
+        if error.code in _ALARMING:
+            data = {"vehicle_id": vehicle_id, "reason": error.code, "sequence": sequence}
+            self._notify("security.alert", data)

@@ -1,0 +1,130 @@
+"""What a vehicle is told in signed words (revocation lists, the time), and what it says in its own."""
+
+from __future__ import annotations
+
+from keygw.credentials import receipts as receipt_book
+from keygw.credentials.listing import due, put_list
+from keygw.credentials.ports import CredentialTransaction
+from keygw.credentials.recovery import take_in
+from keygw.credentials.revocation import accept_ack
+from keygw.credentials.service_base import ServiceBase
+from keygw.credentials.values import SignedList
+from keygw.model.digital_key import DigitalKey
+from keygw.model.errors import BadInput, Conflict, TokenError
+from keygw.model.receipt import Receipt
+from keygw.token.receipt import verify_receipt
+from keygw.token.revocation import verify_ack
+from keygw.token.time_proof import TimeProof, sign_time_proof
+
+
+class ListService(ServiceBase):
+    """Lists, acknowledgements, time proofs, receipts."""
+
+    async def current_list(self, vehicle_id: str) -> SignedList:
+        vehicle = await self._vehicle(self._store, vehicle_id)
+        stored = await self._store.revocation_list(vehicle_id, vehicle.list_sequence)
+        signed = stored.signed if stored else b""
+        return SignedList(vehicle_id, vehicle.list_sequence, signed, vehicle.acknowledged_sequence)
+
+    async def vehicles_behind(self) -> list[str]:
+        """Ids of the vehicles that have not acknowledged their current list."""
+        return [
+            record.vehicle.id
+            for record in await self._store.vehicles()
+            if record.acknowledged_sequence < record.list_sequence
+        ]
+
+    async def vehicles_due(self) -> list[str]:
+        """Ids of the vehicles that need a fresh list (``listing.due``)."""
+        now = await self._now(self._store)
+        found = await self._store.vehicles()
+        return [record.vehicle.id for record in found if await due(self._store, record, now, self._limits)]
+
+    async def refresh_list(self, vehicle_id: str) -> bool:
+        """Sign the vehicle's list anew if it needs one; whether it did."""
+        if not await due(
+            self._store, await self._vehicle(self._store, vehicle_id), await self._now(self._store), self._limits
+        ):
+            return False  # without waiting for the one writer
+
+        async def work(tx: CredentialTransaction) -> bool:
+            now = await self._now(tx)
+            vehicle = await self._vehicle(tx, vehicle_id)
+            if not await due(tx, vehicle, now, self._limits):
+                return False
+            published = await put_list(tx, vehicle, now, self.issuer, self._limits)
+            self._tell(tx, "key.renewed", published.renewed, list_sequence=published.sequence)
+            return True
+
+        return await self._store.write(work)
+
+    async def recover_list(self, vehicle_id: str, signed: bytes) -> None:
+        """Take in a list that the vehicle has and we have forgotten: we were restored from a backup.
+
+        What it bars stays barred, and the next list is signed at once (``recovery.take_in``). ``TokenError`` if it is
+        not ours; a list that is not newer than what we have changes nothing.
+        """
+
+        async def work(tx: CredentialTransaction) -> None:
+            now = await self._now(tx)
+            taken = await take_in(tx, await self._vehicle(tx, vehicle_id), signed, now, self.issuer, self._limits)
+            if taken is not None:
+                self._tell(tx, "key.revoking", taken.revoked, list_sequence=taken.published.sequence)
+                self._tell(tx, "key.suspended", taken.suspended, list_sequence=taken.published.sequence)
+                self._tell(tx, "key.renewed", taken.published.renewed, list_sequence=taken.published.sequence)
+
+        await self._store.write(work)
+
+    async def acknowledge_list(self, vehicle_id: str, ack: bytes) -> list[DigitalKey]:
+        """The vehicle's signed word that it stored a list; answers the keys that are ``revoked`` by it.
+
+        ``revocation.accept_ack`` has the codes; a signature that does not hold is a ``TokenError``.
+        """
+        said = verify_ack(ack, (await self._vehicle(self._store, vehicle_id)).vehicle.public_key)
+
+        async def work(tx: CredentialTransaction) -> list[DigitalKey]:
+            ended = await accept_ack(tx, vehicle_id, said, ack)
+            self._tell(tx, "key.revoked", ended, list_sequence=said.sequence)
+            return ended
+
+        try:
+            return await self._store.write(work)
+        except TokenError as error:
+            self._alert(error, vehicle_id, said.sequence)
+            raise
+
+    async def time_proof(self, vehicle_id: str, nonce: bytes) -> bytes:
+        """What time it is, signed for that vehicle and an 8-byte nonce of it; names the newest list that it must have.
+
+        Recorded first: the vehicle will hold it against us, so no later signature of ours may name an earlier time.
+        """
+
+        async def work(tx: CredentialTransaction) -> TimeProof:
+            vehicle, now = await self._vehicle(tx, vehicle_id), int(await self._now(tx))
+            await tx.raise_last_issued_at(now)
+            return TimeProof(vehicle_id, nonce, now, vehicle.list_sequence)
+
+        return sign_time_proof(await self._store.write(work), self.issuer.signer, self.issuer.kid)
+
+    async def record_receipt(self, vehicle_id: str, signed: bytes) -> Receipt:
+        """Verify, check against its neighbours, keep; durable on return. ``receipts.keep`` has the codes."""
+        receipt = verify_receipt(signed, (await self._vehicle(self._store, vehicle_id)).vehicle.public_key)
+        try:
+            await self._store.write(lambda tx: receipt_book.keep(tx, vehicle_id, receipt))
+        except Conflict as error:
+            self._alert(error, vehicle_id, receipt.sequence)
+            raise
+        return receipt
+
+    async def receipts(
+        self, vehicle_id: str, after: int = 0, limit: int = 100, key_id: str | None = None
+    ) -> list[Receipt]:
+        """Those with a sequence above ``after``, ascending, at most ``limit`` (1 to 1000)."""
+        if not 1 <= limit <= 1000:
+            raise BadInput("limit is 1 to 1000")
+        await self._vehicle(self._store, vehicle_id)
+        return list(await self._store.receipts(vehicle_id, after, limit, key_id))
+
+    async def last_receipt_sequence(self, vehicle_id: str) -> int:
+        """Receipts 1 to this one are all here: ask the vehicle for those after it, and gaps close."""
+        return (await self._vehicle(self._store, vehicle_id)).receipts_through

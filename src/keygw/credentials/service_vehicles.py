@@ -1,0 +1,64 @@
+"""The vehicles and devices that the credential service knows."""
+
+from __future__ import annotations
+
+from keygw.credentials.issuing import checked_label, checked_public_key
+from keygw.credentials.ports import CredentialTransaction
+from keygw.credentials.service_base import ServiceBase
+from keygw.crypto.signer import Signer, device_id
+from keygw.model.device import Device, DeviceKind
+from keygw.model.errors import BadInput, Conflict, NotFound
+from keygw.model.ids import id_bytes
+from keygw.model.vehicle import Vehicle
+
+
+class VehicleService(ServiceBase):
+    """Vehicles and devices."""
+
+    async def register_vehicle(self, vehicle: Vehicle) -> Vehicle:
+        """The same vehicle again is a success; ``Conflict`` vehicle_exists if the id stands for other keys."""
+        self._check_vehicle(vehicle)
+
+        async def work(tx: CredentialTransaction) -> Vehicle:
+            known = await tx.vehicle(vehicle.id)
+            if known is None:
+                await tx.add_vehicle(vehicle)
+            elif known.vehicle != vehicle:
+                raise Conflict("another vehicle is registered under this id", code="vehicle_exists")
+            return vehicle
+
+        return await self._store.write(work)
+
+    async def vehicle(self, vehicle_id: str) -> Vehicle:
+        return (await self._vehicle(self._store, vehicle_id)).vehicle
+
+    async def vehicles(self) -> list[Vehicle]:
+        return [record.vehicle for record in await self._store.vehicles()]
+
+    async def create_hosted_device(self, app_id: str, label: str = "") -> Device:
+        """A device whose key the gateway keeps for that app."""
+        checked_label(label, self._limits)
+        public_key = await self._vault.create()
+        device = Device(device_id(public_key), DeviceKind.HOSTED, public_key, label, app_id)
+
+        async def work(tx: CredentialTransaction) -> Device:
+            return await tx.add_device(device)
+
+        return await self._store.write(work)
+
+    async def device(self, device_id: str) -> Device:
+        device = await self._store.device(device_id)
+        if device is None:
+            raise NotFound("there is no such device", code="unknown_device")
+        return device
+
+    async def device_signer(self, device_id: str) -> Signer:
+        """The key of a hosted device, for use inside this process alone."""
+        return await self._vault.signer(device_id)
+
+    def _check_vehicle(self, vehicle: Vehicle) -> None:
+        id_bytes(vehicle.id, "veh")
+        checked_public_key(vehicle.public_key)
+        if len(vehicle.advertising_key) != 16:
+            raise BadInput("an advertising key has 16 bytes", code="bad_advertising_key")
+        checked_label(vehicle.name, self._limits)
