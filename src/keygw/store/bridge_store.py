@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 from keygw.bridge.records import App, CommandRecord, command_from_text, command_to_text
 from keygw.bridge.scopes import Scope
 from keygw.model.errors import Conflict, NotFound
 from keygw.store.database import Database, Row
+from keygw.store.errors import Duplicate
 
 _APP = "SELECT id, name, scopes, created_at, token_hash, expires_at, revoked FROM apps"
 # The condition is spelled like that of the partial index commands_open, or SQLite would not use it.
@@ -40,7 +39,7 @@ class SqliteBridge:
                         app.revoked,
                     ),
                 )
-        except sqlite3.IntegrityError as error:
+        except Duplicate as error:
             raise Conflict("an app with this id or token is registered", code="app_exists") from error
 
     async def app_by_token(self, token_hash: bytes) -> App | None:

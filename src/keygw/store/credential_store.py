@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -16,6 +15,7 @@ from keygw.model.receipt import Receipt
 from keygw.model.vehicle import Vehicle
 from keygw.store.credential_reads import SqliteReads, device_of
 from keygw.store.database import Database, Row, Transaction
+from keygw.store.errors import Duplicate
 from keygw.store.invitation_store import SqliteInvitationWrites
 
 
@@ -42,7 +42,7 @@ class _Transaction(SqliteReads, SqliteInvitationWrites):
                 "INSERT INTO vehicles (id, name, public_key, advertising_key) VALUES (?, ?, ?, ?)",
                 (vehicle.id, vehicle.name, vehicle.public_key, vehicle.advertising_key),
             )
-        except sqlite3.IntegrityError as error:
+        except Duplicate as error:
             raise Conflict("a vehicle with this id is registered", code="vehicle_exists") from error
 
     async def take_ticket(self, vehicle_id: str, counter: int) -> None:
@@ -101,7 +101,7 @@ class _Transaction(SqliteReads, SqliteInvitationWrites):
                     token.renew_from,
                 ),
             )
-        except sqlite3.IntegrityError as error:
+        except Duplicate as error:
             raise Conflict("the key's id or index is taken", code="key_exists") from error
 
     async def set_key_state(self, key: DigitalKey, state: KeyState, list_sequence: int | None = None) -> DigitalKey:
@@ -185,7 +185,7 @@ class _Transaction(SqliteReads, SqliteInvitationWrites):
                     receipt.signed,
                 ),
             )
-        except sqlite3.IntegrityError as error:
+        except Duplicate as error:
             raise Conflict("there is a receipt with this sequence", code="receipt_exists") from error
 
     async def set_receipts_through(self, vehicle_id: str, sequence: int) -> None:

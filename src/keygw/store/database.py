@@ -18,10 +18,12 @@ from typing import Any
 import aiosqlite
 
 from keygw.model.errors import StoreError
-from keygw.store.errors import store_error
-from keygw.store.schema import APPLICATION_ID, SCHEMA_VERSION, VERSIONS
+from keygw.store.errors import Duplicate, store_error
+from keygw.store.migrations import VERSION_TABLE
+from keygw.store.schema import APPLICATION_ID, SCHEMA_VERSION
 
 BUSY_SECONDS = 2.0
+_BUSY_PAUSE_SECONDS = 0.01
 _STATEMENTS = 256
 
 Row = Sequence[Any]
@@ -52,7 +54,7 @@ class Transaction:
 
 
 class Database:
-    """``open`` it, ``close`` it. Errors of the storage are ``StoreError``; ``sqlite3.IntegrityError`` passes."""
+    """``open`` it, ``close`` it. Errors of the storage are ``StoreError``, a violated constraint is ``Duplicate``."""
 
     def __init__(self, path: Path, writer: aiosqlite.Connection, reader: aiosqlite.Connection) -> None:
         self.path = path
@@ -141,34 +143,65 @@ class Database:
             raise StoreError(f"the database {self.path} has been closed")
         try:
             return list(await connection.execute_fetchall(sql, parameters))
-        except sqlite3.IntegrityError:
-            raise
+        except sqlite3.IntegrityError as error:
+            raise Duplicate(str(error)) from error
         except sqlite3.Error as error:
             raise store_error(error, self.path) or error from error
 
     async def _start(self) -> None:
         # Look before touching: a foreign or newer file is left exactly as it is.
-        _check_header(self.path, *await self._header(self._reader))
-        mode = (await self._write("PRAGMA journal_mode = WAL"))[0][0]
-        if mode != "wal":
+        version = _check_header(self.path, *await self._header(self._reader))
+        if await self._write_ahead() != "wal":
             raise StoreError(f"the file system of {self.path} does not allow write-ahead logging: choose a local disk")
         for pragma in ("synchronous = FULL", "fullfsync = ON", "foreign_keys = ON"):
             await self._write(f"PRAGMA {pragma}")
         await self._reader.execute_fetchall("PRAGMA query_only = ON")
+        while (found := await self._migrate(version)) != SCHEMA_VERSION:
+            version = found
+
+    async def _write_ahead(self) -> str:
+        """SQLite does not wait where another process makes the same change, or has just made it: so we do."""
+        clock = asyncio.get_running_loop().time
+        until = clock() + BUSY_SECONDS
+        while True:
+            try:
+                return str((await self._write("PRAGMA journal_mode = WAL"))[0][0])
+            except StoreError as error:
+                if error.code != "store_busy" or clock() > until:
+                    raise
+            await asyncio.sleep(_BUSY_PAUSE_SECONDS)
+
+    async def _migrate(self, seen: int) -> int:
+        """Bring the schema from version ``seen`` up to this release's; answers the version that was found instead."""
+        statements: list[str] = []
+        if seen < SCHEMA_VERSION:
+            # Ready before the lock is taken: Alembic takes a while to load, and another process may wait for the lock.
+            stamped = bool(await self.fetch("SELECT 1 FROM sqlite_master WHERE name = ?", (VERSION_TABLE,)))
+            statements = await asyncio.to_thread(_plan, seen, stamped)
         async with self.transaction() as tx:
             # Again, now that nobody else can write: another process may have created it meanwhile.
-            version = _check_header(self.path, *await self._header(self._writer))
-            for statement in (statement for step in VERSIONS[version:] for statement in step):
+            found = _check_header(self.path, *await self._header(self._writer))
+            if found != seen:
+                return found
+            for statement in statements:
                 await tx.fetch(statement)
-            if version < SCHEMA_VERSION:
+            if statements:
                 await tx.fetch(f"PRAGMA application_id = {APPLICATION_ID}")
                 await tx.fetch(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        return SCHEMA_VERSION
 
     async def _header(self, connection: aiosqlite.Connection) -> tuple[int, int, int]:
         application = await self._ask(connection, "PRAGMA application_id", ())
         version = await self._ask(connection, "PRAGMA user_version", ())
         tables = await self._ask(connection, "SELECT count(*) FROM sqlite_master", ())
         return application[0][0], version[0][0], tables[0][0]
+
+
+def _plan(version: int, stamped: bool) -> list[str]:
+    # A start that has nothing to migrate does without Alembic, which is slow to load.
+    from keygw.store.migrations.plan import plan  # noqa: PLC0415
+
+    return plan("sqlite", version, stamped=stamped)
 
 
 def _check_header(path: Path, application: int, version: int, tables: int) -> int:

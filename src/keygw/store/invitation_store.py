@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import replace
 
 from keygw.credentials.invitation import Invitation, InvitationState
 from keygw.model.entitlement import Entitlement
 from keygw.model.errors import Conflict
 from keygw.store.database import Fetch, Row
+from keygw.store.errors import Duplicate
 
 _INVITATION = """
     SELECT id, vehicle_id, parent_id, app_id, entitlements, created_at, expires_at, secret_hash, code_hash,
@@ -66,7 +66,7 @@ class SqliteInvitationWrites(SqliteInvitationReads):
                     invitation.version,
                 ),
             )
-        except sqlite3.IntegrityError as error:
+        except Duplicate as error:
             raise Conflict("an invitation with this id exists", code="invitation_exists") from error
 
     async def save_invitation(self, invitation: Invitation) -> Invitation:
