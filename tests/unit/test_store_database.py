@@ -17,12 +17,11 @@ from typing import Any
 
 import pytest
 
-from keygw.credentials.values import KeyToken
 from keygw.model.errors import StoreError
 from keygw.store import database as module
 from keygw.store.database import Database
 from keygw.store.group import Transaction
-from keygw.store.schema import APPLICATION_ID, SCHEMA_VERSION, VERSIONS
+from keygw.store.schema import APPLICATION_ID, SCHEMA_VERSION
 from keygw.store.store import DATABASE_NAME, open_store
 
 HOLDER = """
@@ -148,31 +147,6 @@ async def test_a_newer_schema_is_left_alone(tmp_path: Path) -> None:
     error = await refusal(tmp_path)
     assert (error.code, error.retryable) == ("store_too_new", False)
     assert (tmp_path / DATABASE_NAME).read_bytes() == before
-
-
-async def test_keys_of_an_older_release_keep_their_tokens(tmp_path: Path) -> None:
-    """Before renewal a key ended with its one token; owner keys of the full term may be prolonged from here on."""
-    year, key = 31_536_000, "INSERT INTO digital_keys VALUES (?, 'veh_a', 'dev_a', ?, 7, ?, 100, ?, 100, 'active', "
-    with sqlite3.connect(tmp_path / DATABASE_NAME) as connection:
-        for statement in (*VERSIONS[0], *VERSIONS[1]):
-            connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute("PRAGMA user_version = 2")
-        connection.execute(
-            "INSERT INTO vehicles (id, name, public_key, advertising_key) VALUES ('veh_a', '', x'', x'')"
-        )
-        connection.execute("INSERT INTO devices VALUES ('dev_a', 'phone', x'', '', NULL)")
-        for index, (name, role, end) in enumerate([("full", 1, 100 + year), ("short", 1, 200), ("friend", 2, 300)]):
-            rest = "NULL, 0, 2, 0, '', 1, 0, 'a.b.c', x'01')"
-            connection.execute(key + rest, (f"key_{name}", role, index, end))
-    connection.close()
-    async with await open_store(tmp_path) as store:
-        tokens = {name: await store.credentials.key_token(f"key_{name}") for name in ("full", "short", "friend")}
-    assert tokens == {
-        "full": KeyToken("a.b.c", b"\x01", None, 100 + year, 100 + year - year // 3),
-        "short": KeyToken("a.b.c", b"\x01", None, 200),
-        "friend": KeyToken("a.b.c", b"\x01", None, 300),
-    }
 
 
 @pytest.mark.parametrize("application", [0, APPLICATION_ID + 1])

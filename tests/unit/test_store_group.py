@@ -104,7 +104,7 @@ async def test_a_broken_constraint_is_the_fault_of_one(counted: Counted) -> None
     ends = await asyncio.gather(
         *(counted.database.write(putting(name)) for name in ("a", "b", "a", "c")), return_exceptions=True
     )
-    assert [type(end).__name__ for end in ends] == ["str", "str", "IntegrityError", "str"]
+    assert [type(end).__name__ for end in ends] == ["str", "str", "Duplicate", "str"]
     assert await counted.names() == ["a", "b", "c"]
 
 

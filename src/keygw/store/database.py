@@ -17,11 +17,13 @@ from typing import Any, TypeVar
 import aiosqlite
 
 from keygw.model.errors import StoreError
-from keygw.store.errors import store_error
+from keygw.store.errors import Duplicate, store_error
 from keygw.store.group import Fetch, GroupCommit, Job, Row, Transaction, Work, finish, run_group
-from keygw.store.schema import APPLICATION_ID, SCHEMA_VERSION, VERSIONS
+from keygw.store.migrations import VERSION_TABLE
+from keygw.store.schema import APPLICATION_ID, SCHEMA_VERSION
 
 BUSY_SECONDS = 2.0
+_BUSY_PAUSE_SECONDS = 0.01
 _STATEMENTS = 256
 
 T = TypeVar("T")
@@ -52,8 +54,8 @@ class _Door:
     async def fetch(self, sql: str, parameters: Iterable[Any] = ()) -> list[Row]:
         try:
             return self._connection.execute(sql, tuple(parameters)).fetchall()
-        except sqlite3.IntegrityError:
-            raise
+        except sqlite3.IntegrityError as error:
+            raise Duplicate(str(error)) from error
         except sqlite3.Error as error:
             raise store_error(error, self._path) or error from error
 
@@ -80,7 +82,7 @@ def _drive(work: Coroutine[Any, Any, None]) -> None:
 
 
 class Database:
-    """``open`` it, ``close`` it. Errors of the storage are ``StoreError``; ``sqlite3.IntegrityError`` passes."""
+    """``open`` it, ``close`` it. Errors of the storage are ``StoreError``; a broken constraint is a ``Duplicate``."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -153,26 +155,50 @@ class Database:
 
     async def _start(self) -> None:
         # Look before touching: a foreign or newer file is left exactly as it is.
-        _check_header(self.path, *await _header(self.fetch))
-        mode = (await self._set("journal_mode = WAL"))[0][0]
-        if mode != "wal":
+        version = _check_header(self.path, *await _header(self.fetch))
+        if await self._write_ahead() != "wal":
             raise StoreError(f"the file system of {self.path} does not allow write-ahead logging: choose a local disk")
         for pragma in ("synchronous = FULL", "fullfsync = ON", "foreign_keys = ON"):
-            await self._set(pragma)
+            await self._writer.execute_fetchall(f"PRAGMA {pragma}")
         await self._reader.execute_fetchall("PRAGMA query_only = ON")
-        await self.write(self._bring_up)
+        while (found := await self._migrate(version)) != SCHEMA_VERSION:
+            version = found
 
-    async def _set(self, pragma: str) -> list[Row]:
-        return list(await self._writer.execute_fetchall(f"PRAGMA {pragma}"))
+    async def _write_ahead(self) -> str:
+        """SQLite does not wait where another process makes the same change, or has just made it: so we do."""
+        clock = asyncio.get_running_loop().time
+        until = clock() + BUSY_SECONDS
+        while True:
+            try:
+                rows = list(await self._writer.execute_fetchall("PRAGMA journal_mode = WAL"))
+                return str(rows[0][0])
+            except sqlite3.OperationalError as error:
+                refused = store_error(error, self.path)
+                if refused is None or refused.code != "store_busy" or clock() > until:
+                    raise
+            await asyncio.sleep(_BUSY_PAUSE_SECONDS)
 
-    async def _bring_up(self, tx: Transaction) -> None:
-        # Looked at again, now that nobody else can write: another process may have created it meanwhile.
-        version = _check_header(self.path, *await _header(tx.fetch))
-        for statement in (statement for step in VERSIONS[version:] for statement in step):
-            await tx.fetch(statement)
-        if version < SCHEMA_VERSION:
-            await tx.fetch(f"PRAGMA application_id = {APPLICATION_ID}")
-            await tx.fetch(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    async def _migrate(self, seen: int) -> int:
+        """Bring the schema from version ``seen`` up to this release's; answers the version that was found instead."""
+        statements: list[str] = []
+        if seen < SCHEMA_VERSION:
+            # Ready before the lock is taken: Alembic takes a while to load, and another process may wait for the lock.
+            stamped = bool(await self.fetch("SELECT 1 FROM sqlite_master WHERE name = ?", (VERSION_TABLE,)))
+            statements = await asyncio.to_thread(_plan, seen, stamped)
+
+        async def work(tx: Transaction) -> int:
+            # Again, now that nobody else can write: another process may have created it meanwhile.
+            found = _check_header(self.path, *await _header(tx.fetch))
+            if found != seen:
+                return found
+            for statement in statements:
+                await tx.fetch(statement)
+            if statements:
+                await tx.fetch(f"PRAGMA application_id = {APPLICATION_ID}")
+                await tx.fetch(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            return SCHEMA_VERSION
+
+        return await self.write(work)
 
 
 async def _header(fetch: Fetch) -> tuple[int, int, int]:
@@ -180,6 +206,13 @@ async def _header(fetch: Fetch) -> tuple[int, int, int]:
     version = await fetch("PRAGMA user_version")
     tables = await fetch("SELECT count(*) FROM sqlite_master")
     return application[0][0], version[0][0], tables[0][0]
+
+
+def _plan(version: int, stamped: bool) -> list[str]:
+    # A start that has nothing to migrate does without Alembic, which is slow to load.
+    from keygw.store.migrations.plan import plan  # noqa: PLC0415
+
+    return plan("sqlite", version, stamped=stamped)
 
 
 def _check_header(path: Path, application: int, version: int, tables: int) -> int:

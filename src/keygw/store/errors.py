@@ -7,6 +7,11 @@ from pathlib import Path
 
 from keygw.model.errors import StoreError
 
+
+class Duplicate(Exception):
+    """What was to be written breaks a constraint of the schema: mostly, its id is taken. The transaction is over."""
+
+
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _FULL = frozenset({sqlite3.SQLITE_FULL})
 _DAMAGED = frozenset({sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT})
