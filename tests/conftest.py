@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
+import subprocess
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -78,3 +81,37 @@ def shared(require: Require) -> Path:
     path = ROOT.parent / "shared"
     require("shared", path.is_dir(), "the folder ../shared is not beside this clone")
     return path
+
+
+SOFTHSM_MODULES = ("/usr/lib/softhsm/libsofthsm2.so", "/usr/lib64/softhsm/libsofthsm.so")
+
+
+@dataclass(frozen=True)
+class SoftHsm:
+    """A software HSM with tokens of its own, in ``folder``. ``conf``: SOFTHSM2_CONF of this process."""
+
+    module: Path
+    folder: Path
+    conf: Path
+    pin: str = "48151623"
+    tokens: tuple[str, ...] = ("keygw", "other")
+
+
+@pytest.fixture(scope="session")
+def softhsm(require: Require, tmp_path_factory: pytest.TempPathFactory) -> SoftHsm:
+    """A real PKCS#11 module, SoftHSM2, with two fresh tokens. One for each test process: the module is loaded once."""
+    module = next((Path(each) for each in SOFTHSM_MODULES if Path(each).is_file()), None)
+    util = shutil.which("softhsm2-util")
+    require("hsm", module is not None and util is not None, "SoftHSM2 is not installed (apt-get install softhsm2)")
+    assert module is not None
+    assert util is not None
+    folder = tmp_path_factory.mktemp("softhsm")
+    (tokens := folder / "tokens").mkdir()
+    conf = folder / "softhsm2.conf"
+    conf.write_text(f"directories.tokendir = {tokens}\nobjectstore.backend = file\nlog.level = ERROR\n")
+    os.environ["SOFTHSM2_CONF"] = str(conf)  # read by the module when it is loaded, and by the processes we start
+    found = SoftHsm(module, tokens, conf)
+    for label in found.tokens:
+        command = [util, "--init-token", "--free", "--label", label, "--pin", found.pin, "--so-pin", found.pin]
+        subprocess.run(command, check=True, capture_output=True)
+    return found

@@ -9,7 +9,12 @@ from pathlib import Path
 import pytest
 
 from keygw.model.errors import StoreError
-from keygw.store.keyfile import load_or_create_issuer_key, load_or_create_secret, load_or_create_vault_key
+from keygw.store.keyfile import (
+    change_passphrase,
+    load_or_create_issuer_key,
+    load_or_create_secret,
+    load_or_create_vault_key,
+)
 from keygw.store.store import VAULT_KEY_NAME, open_store
 
 posix = pytest.mark.skipif(os.name != "posix", reason="rights of files are a matter of POSIX")
@@ -125,3 +130,34 @@ async def test_a_lost_vault_key_is_noticed_when_it_matters(tmp_path: Path) -> No
     (tmp_path / VAULT_KEY_NAME).write_bytes(kept)
     async with await open_store(tmp_path):
         pass
+
+
+@pytest.mark.parametrize("old", [None, b"correct horse"])
+@pytest.mark.parametrize("new", [None, b"battery staple"])
+def test_the_passphrase_is_changed_and_the_key_is_not(tmp_path: Path, old: bytes | None, new: bytes | None) -> None:
+    path = tmp_path / "issuer.pem"
+    made = load_or_create_issuer_key(path, old)
+    assert change_passphrase(path, old, new) is (old != new)
+    assert load_or_create_issuer_key(path, new).public_key == made.public_key
+    assert (b"ENCRYPTED" in path.read_bytes()) is (new is not None)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert not change_passphrase(path, old, new)  # again: as after a change of several files that was cut short
+    assert [found.name for found in tmp_path.iterdir()] == ["issuer.pem"]
+    if old not in (None, new):
+        with pytest.raises(StoreError):
+            load_or_create_issuer_key(path, old)
+
+
+def test_a_passphrase_that_is_not_known_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "issuer.pem"
+    load_or_create_issuer_key(path, b"correct horse")
+    before = path.read_bytes()
+    for old in (b"wrong horse", None):
+        with pytest.raises(StoreError) as caught:
+            change_passphrase(path, old, b"battery staple")
+        assert caught.value.code == "key_file_damaged"
+        assert "horse" not in str(caught.value)
+    assert path.read_bytes() == before
+    with pytest.raises(StoreError) as caught:
+        change_passphrase(tmp_path / "absent.pem", None, None)
+    assert caught.value.code == "key_file_missing"

@@ -27,14 +27,20 @@ _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
 class Signer(Protocol):
-    """Holds one P-256 private key and never gives it away."""
+    """Holds one P-256 private key and never gives it away. Any thread may sign.
+
+    The contract suite is ``tests/contracts/test_signer_contract.py``; every implementation must pass it.
+    """
 
     @property
     def public_key(self) -> bytes:
-        """33 bytes."""
+        """33 bytes; asked for without effort, and always the same."""
 
     def sign(self, message: bytes) -> bytes:
-        """ES256 over ``message``: 64 bytes."""
+        """ES256 over ``message``: 64 bytes. Never waits longer than a bound of its own.
+
+        ``SignerError`` if the key cannot be used now; nothing was signed then that anybody could see.
+        """
 
 
 class LocalSigner:

@@ -65,6 +65,12 @@ class StoreError(KeygwError):
     code = "store_unavailable"
 
 
+class SignerError(StoreError):
+    """The key that must sign cannot be used: its HSM is away, slow, locked, or holds another key."""
+
+    code = "signer_unavailable"
+
+
 class LinkError(KeygwError):
     """The link to the vehicle failed. ``code``: out_of_range, link_lost, link_timeout, radio_unavailable."""
 

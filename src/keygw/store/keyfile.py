@@ -38,6 +38,30 @@ def load_or_create_issuer_key(path: Path, passphrase: bytes | None = None, *, ma
         ) from error
 
 
+def change_passphrase(path: Path, old: bytes | None, new: bytes | None) -> bool:
+    """Encrypt an issuer's key anew, in one rename; ``None`` for no passphrase. Whether anything was to do.
+
+    A file that the new passphrase opens already is left alone, so a change that was cut short is finished by asking
+    for it again. ``StoreError``: key_file_missing, key_file_damaged (neither passphrase opens it), key_file_exposed.
+    """
+    try:
+        pem = _read(path)
+        if pem is None:
+            raise StoreError(f"{path} is missing: restore it from a backup", code="key_file_missing")
+        if _opens(pem, new):
+            return False
+        try:
+            signer = LocalSigner.from_pem(pem, old)
+        except CryptoError as error:
+            raise StoreError(
+                f"{path} holds no P-256 key that the old passphrase opens: give the right one", code="key_file_damaged"
+            ) from error
+        _write(path, signer.to_pem(new), Path.replace)
+    except OSError as error:
+        raise StoreError(f"the key file {path} cannot be used: {error.strerror}") from error
+    return True
+
+
 def load_or_create_vault_key(path: Path, *, may_create: bool = True) -> bytes:
     """The 16-byte key under which hosted device keys are stored; 32 hexadecimal digits and a newline in the file."""
     text = load_or_create_secret(path, lambda: secrets.token_hex(KEY_BYTES).encode() + b"\n", may_create=may_create)
@@ -86,6 +110,15 @@ def _read(path: Path) -> bytes | None:
 
 
 def _create(path: Path, data: bytes) -> None:
+    def link(draft: Path, path: Path) -> None:
+        with suppress(FileExistsError):
+            os.link(draft, path)
+
+    _write(path, data, link)
+
+
+def _write(path: Path, data: bytes, put: Callable[[Path, Path], object]) -> None:
+    """``put`` a whole and flushed draft in its place."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
@@ -93,8 +126,7 @@ def _create(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        with suppress(FileExistsError):
-            os.link(draft, path)
+        put(draft, path)
     finally:
         draft.unlink(missing_ok=True)
     if _POSIX:
@@ -103,3 +135,11 @@ def _create(path: Path, data: bytes) -> None:
             os.fsync(directory)
         finally:
             os.close(directory)
+
+
+def _opens(pem: bytes, passphrase: bytes | None) -> bool:
+    try:
+        LocalSigner.from_pem(pem, passphrase)
+    except CryptoError:
+        return False
+    return True
