@@ -20,7 +20,7 @@ UV ?= $(VENV)/lock/bin/uv
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format bench prove fuzz lock setup clean FORCE
+.PHONY: help demo test lint format bench prove fuzz chaos lock setup clean FORCE
 
 help: ## show this list
 	@echo "keygw: the open digital-key gateway"; echo
@@ -53,6 +53,9 @@ prove: $(DEV_READY) ## check the formal models and their mutants
 
 fuzz: $(FUZZ_READY) ## look for inputs that break a parser, for SECONDS (not part of CI)
 	@$(BIN)/python tests/fuzz/run.py --seconds $(SECONDS) $(ARGS)
+
+chaos: $(DEV_READY) ## kill, fill up and lock gateways under load, and count what was lost (not part of CI)
+	@$(BIN)/python tests/chaos/chaos.py $(ARGS)
 
 setup: $(DEV_READY) ## only prepare .venv, for working on the code
 	@echo "keygw: $(VENV) is ready" >&2
