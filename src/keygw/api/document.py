@@ -22,8 +22,9 @@ MEANINGS: dict[int, str] = {
     "too_many_guesses)",
     500: "A bug here; name the trace id to the operator (internal)",
     502: "The vehicle broke off (link_lost, protocol_violation)",
-    503: "The database or the radio cannot be used now (store_busy, radio_unavailable)",
+    503: "The database or the radio cannot be used now (store_busy, radio_unavailable, not_ready)",
     504: "The vehicle is not in reach (out_of_range, link_timeout)",
+    507: "No space left for the database; nothing was changed (store_full)",
 }
 
 _REF = {"schema": {"$ref": "#/components/schemas/Problem"}}
@@ -37,7 +38,9 @@ def problems(*statuses: int, body: bool = False, public: bool = False) -> Respon
     if body:
         wanted |= {400, 413, 415}
     if not public:
-        wanted |= {401, 403, 503}
+        wanted |= {401, 403}
+    if body or not public:
+        wanted |= {503, 507}
     return {status: {"description": MEANINGS[status], "content": {MEDIA_TYPE: _REF}} for status in sorted(wanted)}
 
 
