@@ -19,7 +19,7 @@ from cddl_verifier import CBORDecodeError, Validator  # type: ignore[import-unty
 from shapes import MESSAGES
 
 PROTOCOLS = Path(__file__).resolve().parent.parent.parent / "protocols"
-PAGES = ("key_session", "key_token", "owner_pairing")
+PAGES = ("key_session", "key_token", "owner_pairing", "attestation")
 SEQUENCES = ("message_1", "message_2", "message_3", "plaintext_2", "plaintext_3")
 SEALED = {name: shape.cddl for name, shape in MESSAGES.items() if shape.body is None and shape.cddl}
 PAIRING = {"enrol": "enrol", "ticket": "credential", "answer": "outcome", "token": "Key_Token"}
@@ -37,7 +37,7 @@ BEYOND_CDDL_OF_OBJECTS = re.compile(
 
 
 def rules() -> str:
-    """All CDDL of the three pages, each rule once."""
+    """All CDDL of the pages, each rule once."""
     found: dict[str, str] = {}
     for page in PAGES:
         text = (PROTOCOLS / page / "README.md").read_text(encoding="utf-8")
@@ -70,6 +70,24 @@ def load(page: str, name: str) -> Any:
 def as_array(sequence: bytes, count: int) -> bytes:
     """A CBOR sequence as the array that the wrapped rule describes."""
     return bytes((0x80 + count,)) + sequence
+
+
+def _attestations() -> list[tuple[str, str, bytes]]:
+    cases = []
+    for row in load("attestation", "packed.json")["valid"]:
+        evidence = bytes.fromhex(row["evidence"])
+        whole = cbor2.loads(evidence)[0]
+        data = cbor2.loads(whole)["authData"]
+        key = data[55 + int.from_bytes(data[53:55], "big") :][:77]
+        cases += [
+            (row["name"], "attested", cbor2.dumps(["packed", evidence])),
+            (row["name"], "packed_evidence", evidence),
+            (row["name"], "attestation_object", whole),
+            (row["name"], "credential_key", key),
+        ]
+    for row in load("attestation", "registration.json")["valid"]:
+        cases.append((row["name"], "device_proof", cbor2.loads(bytes.fromhex(row["proof"]))[2]))
+    return cases
 
 
 def good() -> list[tuple[str, str, bytes]]:
@@ -107,6 +125,7 @@ def good() -> list[tuple[str, str, bytes]]:
         "owner_token": "Key_Token", "ticket": "ticket", "device_signs": "enrol_signed",
     }  # fmt: skip
     cases += [("pairing", rule, bytes.fromhex(pairing[field])) for field, rule in fields.items()]
+    cases += _attestations()
     attested = pairing["attested"]
     cases.append(("attested", "enrol", bytes.fromhex(attested["enrol_plaintext"])))
     cases.append(("attested", "enrol_signed", bytes.fromhex(attested["device_signs"])))

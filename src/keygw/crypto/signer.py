@@ -103,6 +103,15 @@ def verify(public_key: bytes, signature: bytes, message: bytes) -> None:
         raise CryptoError("the signature does not verify") from error
 
 
+def from_der(signature: bytes) -> bytes:
+    """The r || s (64 bytes) of an ECDSA signature in DER (RFC 3279 section 2.2.3), as X.509 and WebAuthn carry it."""
+    try:
+        r, s = decode_dss_signature(signature)
+        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+    except (ValueError, OverflowError) as error:
+        raise CryptoError("not a DER signature of P-256") from error
+
+
 def check_public_key(public_key: bytes) -> bytes:
     """The same bytes if they are a point of the curve in compressed form; ``CryptoError`` otherwise."""
     _load(public_key)

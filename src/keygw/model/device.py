@@ -1,4 +1,4 @@
-"""Devices: what holds a device key."""
+"""Devices: what holds a device key, and what is known of how well it holds it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,44 @@ class DeviceKind(StrEnum):
     """The phone holds it; the gateway has only the public half."""
 
 
+class AttestationLevel(StrEnum):
+    """How well a device key is known to be held, from the least on."""
+
+    NONE = "none"
+    """On the app's word."""
+    SELF = "self"
+    """The key speaks for itself: it belongs to an authenticator, of whatever make."""
+    BASIC = "basic"
+    """A maker whose root the operator trusts says that its hardware made the key."""
+    HOSTED = "hosted"
+    """The gateway holds the key itself."""
+
+    @property
+    def rank(self) -> int:
+        return list(AttestationLevel).index(self)
+
+
 @dataclass(frozen=True, slots=True)
 class Device:
-    """``public_key``: P-256, SEC1 compressed, 33 bytes. ``id`` is the head of that key's thumbprint."""
+    """``public_key``: P-256, SEC1 compressed, 33 bytes. ``id`` is the head of that key's thumbprint.
+
+    ``attestation``: what was proven of the key; ``attestation_format`` and ``model`` say by what and of which model
+    (hexadecimal aaguid), both empty without. Times: Unix seconds, ``None`` if that never happened.
+    """
 
     id: str
     kind: DeviceKind
     public_key: bytes
     label: str = ""
     app_id: str | None = None
-    """The app on whose behalf a hosted device acts."""
+    """The app on whose behalf a hosted device acts, or that has registered or claimed for a phone."""
+    attestation: AttestationLevel = AttestationLevel.NONE
+    attestation_format: str = ""
+    model: str = ""
+    attested_at: int | None = None
+    registered_at: int | None = None
+
+    @property
+    def level(self) -> AttestationLevel:
+        """What policies judge by."""
+        return AttestationLevel.HOSTED if self.kind is DeviceKind.HOSTED else self.attestation

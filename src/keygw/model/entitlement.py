@@ -6,9 +6,11 @@ The bit numbers are the registry of ``protocols/key_token``; they are never reus
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import KEEP, IntFlag
 
 from keygw.model.errors import BadInput
+from keygw.model.signal import SignalId
 
 
 class Entitlement(IntFlag, boundary=KEEP):
@@ -52,6 +54,59 @@ def _name(bit: int) -> str:
     return _BY_BIT.get(bit, f"bit.{bit}")
 
 
+@dataclass(frozen=True, slots=True)
+class EntitlementInfo:
+    """What people must know of one entitlement. ``signals``: what it lets one read, or moves. ``actions``: the labels
+    of the commands that need it; empty where a car of this release has none."""
+
+    entitlement: Entitlement
+    description: str
+    actions: tuple[str, ...] = ()
+    signals: tuple[SignalId, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.entitlement.names[0]
+
+    @property
+    def bit(self) -> int:
+        return self.entitlement.bit_length() - 1
+
+
+_LOCKS = (SignalId.CENTRAL_LOCK, SignalId.DOOR_ROW1_DRIVER_OPEN, SignalId.DOOR_ROW1_PASSENGER_OPEN)
+_TRUNK = (SignalId.TRUNK_OPEN, SignalId.TRUNK_LOCKED)
+
+REGISTRY: tuple[EntitlementInfo, ...] = (
+    EntitlementInfo(
+        Entitlement.STATUS_READ,
+        "see how the vehicle stands",
+        signals=(
+            *_LOCKS,
+            *_TRUNK,
+            SignalId.SPEED,
+            SignalId.BATTERY_SOC,
+            SignalId.LIGHTS_HAZARD,
+            SignalId.ENGINE_RUNNING,
+        ),
+    ),
+    EntitlementInfo(Entitlement.DOOR_LOCK, "lock the doors", ("lock",), _LOCKS),
+    EntitlementInfo(Entitlement.DOOR_UNLOCK, "unlock the doors", ("unlock", "passive_unlock"), _LOCKS),
+    EntitlementInfo(Entitlement.TRUNK_OPEN, "open the trunk", ("open_trunk",), _TRUNK),
+    EntitlementInfo(Entitlement.WINDOW_MOVE, "open and close the windows"),
+    EntitlementInfo(Entitlement.CLIMATE_SET, "heat and cool the cabin"),
+    EntitlementInfo(Entitlement.LIGHT_FLASH, "flash the lights", ("flash_lights",), (SignalId.LIGHTS_HAZARD,)),
+    EntitlementInfo(Entitlement.CHARGE_CONTROL, "begin and end charging"),
+    EntitlementInfo(Entitlement.ENGINE_START, "start the engine", ("start_engine",), (SignalId.ENGINE_RUNNING,)),
+    EntitlementInfo(Entitlement.KEY_SHARE, "share the key on"),
+    EntitlementInfo(
+        Entitlement.KEY_MANAGE,
+        "manage the keys of the vehicle, and allow pairing",
+        ("allow_pairing",),
+        (SignalId.PAIRING_OPEN, SignalId.OWNER_DEVICES),
+    ),
+)
+"""Every entitlement that has a name, in the order of its bit."""
+
 _DOORS = Entitlement.STATUS_READ | Entitlement.DOOR_LOCK | Entitlement.DOOR_UNLOCK
 
 PROFILES: dict[str, Entitlement] = {
@@ -68,4 +123,4 @@ PROFILES: dict[str, Entitlement] = {
     "delivery": Entitlement.STATUS_READ | Entitlement.TRUNK_OPEN,
     "service": _DOORS | Entitlement.ENGINE_START | Entitlement.LIGHT_FLASH,
 }
-"""Access profiles: named sets of entitlements."""
+"""The entitlements of the access profiles that come with keygw; ``credentials.profiles`` holds their rules."""

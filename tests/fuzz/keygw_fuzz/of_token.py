@@ -42,6 +42,7 @@ PROOFS = (
     time_proof.TimeProof(VEHICLE, bytes(8), NOW, 0),
     time_proof.TimeProof(VEHICLE, b"nonce..8", 2**34, 2**32 - 1),
 )
+CHALLENGE, EVIDENCE = sha256(b"challenge"), ("packed", b"evidence")
 INVITATION, SECRET = format_id("inv", b"invitation"), bytes(range(32))
 TICKET = ticket.PairingTicket(VEHICLE, sha256(b"device"), sha256(b"transcript"), 77)
 
@@ -133,6 +134,19 @@ def _seal_proof(_: None, signer: EchoSigner) -> bytes:
     return purpose.seal(purpose.open(proofs()[0]).payload, signer)
 
 
+def device_proofs() -> list[bytes]:
+    return [possession.sign_registration(CHALLENGE, EVIDENCE, DEVICE)]
+
+
+def _device_proof(data: bytes) -> None:
+    possession.verify_registration(data, CHALLENGE, EVIDENCE, DEVICE.public_key)
+
+
+def _seal_device_proof(_: None, signer: EchoSigner) -> bytes:
+    purpose = envelope.DEVICE_PROOF
+    return purpose.seal(purpose.open(device_proofs()[0]).payload, signer)
+
+
 def _seal_receipt(value: Receipt, signer: EchoSigner) -> bytes:
     fields = {name: getattr(value, name) for name in value.__slots__ if name != "signed"}
     return receipt.sign_receipt(**fields, signer=signer)
@@ -210,6 +224,10 @@ TARGETS = [
     *_signed(
         "proof", envelope.INVITATION_PROOF, DEVICE, _proof, _seal_proof, proofs,
         ("token.possession.verify_possession",), longest=400,
+    ),
+    *_signed(
+        "device_proof", envelope.DEVICE_PROOF, DEVICE, _device_proof, _seal_device_proof, device_proofs,
+        ("token.possession.verify_registration",), longest=400,
     ),
     Target("token.cwt.index", cwt.index_of, TOKEN, cwts, covers=("token.cwt.index_of",)),
     Target("token.jwt", _jwt, TOKEN, jwts, covers=("token.jwt.decode_jwt",), longest=1200),
