@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 from keygw.api.factory import create_api
 from keygw.api.problems import BY_CLASS, BY_CODE, CODES_BY_STATUS
 from keygw.api.services import Services
+from keygw.app.load import variables
 from keygw.bridge.present import RETRYABLE_REASONS
 from keygw.bridge.records import CommandRecord
 from keygw.bridge.scopes import COMMAND_SCOPES, SIGNAL_SCOPES, Scope
@@ -30,6 +33,9 @@ SOURCES = ROOT / "src" / "keygw"
 Rows = dict[str, list[str]]
 LINK_CODES = ("OUT_OF_RANGE", "LINK_LOST", "LINK_TIMEOUT", "RADIO_UNAVAILABLE")
 """The constants of ``ble.faults`` that hold codes."""
+
+FILES = ("keygw.web", "keygw.db", "keygw.toml")
+"""Names that look like those of events."""
 
 
 def rows(page: str, heading: str) -> Rows:
@@ -75,7 +81,8 @@ def codes() -> dict[str, set[str]]:
                 if keyword.arg == "code":
                     for word in words(keyword.value):
                         found[word].add(called(node))
-            position = {"Failure": 1, "usage": 0, "ApiError": 1, "problem": 2, "Refused": 0}.get(called(node))
+            places = {"Failure": 1, "usage": 0, "wrong": 0, "ApiError": 1, "problem": 2, "Refused": 0}
+            position = places.get(called(node))
             if position is not None and len(node.args) > position:
                 for word in words(node.args[position]):
                     found[word].add("Conflict" if called(node) == "Refused" else called(node))
@@ -181,7 +188,7 @@ def test_every_event_is_listed() -> None:
     for path, node in sources():
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and path.parent.name != "cli":
             text = node.value
-            if re.fullmatch(r"keygw\.[a-z]+(\.[a-z]+)?", text) and text not in ("keygw.web", "keygw.db"):
+            if re.fullmatch(r"keygw\.[a-z]+(\.[a-z]+)?", text) and text not in FILES:
                 there.add(text)
             if re.fullmatch(r"(key|invitation|security)\.[a-z]+", text) and not text.endswith(
                 (".read", ".manage", ".share")
@@ -195,8 +202,20 @@ def test_every_variable_is_listed() -> None:
     for folder in ("src", "simulators"):
         for path in sorted((ROOT / folder).rglob("*.py")):
             there |= set(re.findall(r"KEYGW_[A-Z_]*[A-Z]", path.read_text("utf-8")))
+    there |= {name for name in variables() if name.startswith("KEYGW_")}
     told = set(rows("configuration.md", "Variables"))
+    for cells in rows("configuration.md", "Settings").values():
+        told |= set(ticked(cells[1]))
     assert {name for name in told if name.startswith("KEYGW_")} == there
+
+
+def test_the_settings_are_those_of_the_program() -> None:
+    line = [sys.executable, str(ROOT / "tools" / "make_configuration.py"), "--check"]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    told = rows("configuration.md", "Settings")
+    assert ticked(told["trusted_proxies"][2]) == ["--trusted-proxy"]
+    assert "KEYGW_ISSUER_PASSPHRASE_FILE" in ticked(told["issuer_passphrase_file"][1])
 
 
 def test_every_step_of_the_demo_is_listed_in_order() -> None:

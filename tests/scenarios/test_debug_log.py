@@ -48,7 +48,7 @@ async def test_debug_logs_hold_no_token_and_no_key(tmp_path: Path, monkeypatch: 
             finally:
                 await world.operator.close()
         told = "\n".join(world.gateway._errors)
-    assert "DEBUG" in told
+    assert "level='debug'" in told
     secrets = {"operator's token": [operator], "app's token": [world.token], "jwt": [token["jwt"]]}
     raw = {"cwt": token["cwt"], "advertising key": world.vehicle["advertising_key"]}
     raw["invitation's secret"] = link.partition("#")[2]

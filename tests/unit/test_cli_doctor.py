@@ -324,3 +324,14 @@ def test_no_gateway_is_no_fault(free_port: int) -> None:
     check, running = checks_gateway.gateway(f"http://127.0.0.1:{free_port}", local=True)
     assert (check.status, running) == (Verdict.WARN, False)
     assert check.fix == "start one with: keygw serve"
+
+
+@pytest.mark.parametrize("emptied", [False, True])
+def test_a_database_that_is_lost_is_not_one_that_is_yet_to_come(data: Path, emptied: bool) -> None:
+    for path in data.glob("keygw.db*"):
+        path.unlink()
+    if emptied:
+        (data / "keygw.db").touch(0o600)
+    check = fails(checks_data.database(data, running=False))
+    assert "database_missing" in check.seen
+    assert "restore it" in check.fix

@@ -373,12 +373,14 @@ def test_the_defaults_of_serve_come_from_the_environment(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from keygw.app import serve as served
-    from keygw.app.config import ServeOptions
+    from keygw.app.settings import Settings
 
-    started: list[ServeOptions] = []
+    started: list[Settings] = []
+    as_json: list[bool] = []
 
-    def record(options: ServeOptions) -> int:
-        started.append(options)
+    def record(settings: Settings, *, json_ready: bool, **_: object) -> int:
+        started.append(settings)
+        as_json.append(json_ready)
         return 3
 
     monkeypatch.setattr(served, "serve", record)
@@ -388,10 +390,11 @@ def test_the_defaults_of_serve_come_from_the_environment(
     assert main(["serve", "--port", "0", "--radio", "none", "--json", "--data", "/x", "--host", "127.0.0.2"]) == 3
     monkeypatch.setenv("KEYGW_PUBLIC_URL", "https://keys.example/car/")
     assert main(["serve"]) == 3
-    assert [(each.data, each.host, each.port, each.radio, each.json_ready) for each in started[:2]] == [
-        (tmp_path, "::1", 9000, "usb:0", False),
-        (Path("/x"), "127.0.0.2", 0, "none", True),
+    assert [(each.data, each.host, each.port, each.radio) for each in started[:2]] == [
+        (tmp_path, "::1", 9000, "usb:0"),
+        (Path("/x"), "127.0.0.2", 0, "none"),
     ]
+    assert as_json == [False, True, False]
     assert [each.public_url for each in started] == [None, None, "https://keys.example/car"]
     for url, code in [("http://keys.example", "clear_text"), ("keys.example", "bad_url")]:
         assert main(["serve", "--public-url", url]) == Exit.USAGE

@@ -15,9 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keygw.app.addresses import is_loopback
 from keygw.cli import files, lookup, output, sharing, spans
 from keygw.cli.command import checked_action
-from keygw.cli.endpoint import checked_url, endpoint, is_loopback
+from keygw.cli.endpoint import checked_url, endpoint
 from keygw.cli.exits import Exit
 from keygw.cli.failure import Failure
 from keygw.cli.places import default_data_dir, default_url

@@ -6,7 +6,20 @@ from fastapi import FastAPI
 
 from keygw.api import document, problems
 from keygw.api.guard import Guard
-from keygw.api.routes import apps, commands, docs, events, invitations, keys, link, meta, pairings, status, vehicles
+from keygw.api.routes import (
+    apps,
+    commands,
+    docs,
+    events,
+    health,
+    invitations,
+    keys,
+    link,
+    meta,
+    pairings,
+    status,
+    vehicles,
+)
 from keygw.api.services import Services
 
 DESCRIPTION = """
@@ -33,7 +46,7 @@ def create_api(services: Services) -> FastAPI:
         generate_unique_id_function=lambda route: f"{route.tags[0] if route.tags else 'api'}_{route.name}",
     )
     app.state.services = services
-    for each in (meta, apps, pairings, vehicles, commands, keys, invitations, status, events, docs, link):
+    for each in (meta, health, apps, pairings, vehicles, commands, keys, invitations, status, events, docs, link):
         app.include_router(each.router)
     problems.install(app)
     document.install(app)

@@ -61,6 +61,7 @@ RETRY_AFTER: dict[str, int] = {
     "store_busy": 1,
     "out_of_range": 5,
     "radio_unavailable": 5,
+    "not_ready": 1,
 }
 
 CODES_BY_STATUS: dict[int, str] = {
@@ -87,6 +88,7 @@ class Problem(BaseModel):
     retry_after: int | None = Field(default=None, description="Seconds")
     required_scope: str | None = None
     errors: list[dict[str, str]] | None = Field(default=None, description="What was wrong where, for code validation")
+    checks: dict[str, str] | None = Field(default=None, description="What is good and what is not, for code not_ready")
     trace_id: str
 
 
@@ -117,6 +119,7 @@ def problem(
     may_have_happened: bool = False,
     required_scope: str | None = None,
     errors: Sequence[Mapping[str, str]] | None = None,
+    checks: Mapping[str, str] | None = None,
 ) -> JSONResponse:
     """The response; what does not apply is left out."""
     retry_after = RETRY_AFTER.get(code)
@@ -132,6 +135,7 @@ def problem(
         "retry_after": retry_after,
         "required_scope": required_scope,
         "errors": errors,
+        "checks": checks,
         "trace_id": trace_id,
     }
     out = dict(headers or {})
@@ -153,15 +157,18 @@ def install(app: FastAPI) -> None:
     app.exception_handler(StarletteHTTPException)(_http)
 
 
-def _trace(request: Request) -> str:
-    return str(request.scope["state"]["trace_id"])
+def _trace(request: Request, code: str) -> str:
+    """The id of the request. Its code is noted beside it, for the log and the figures."""
+    state = request.scope["state"]
+    state["code"] = code
+    return str(state["trace_id"])
 
 
 async def _domain(request: Request, error: KeygwError) -> JSONResponse:
     status = status_of(error)
     if status == 500:
-        log.error("unmapped_error", trace_id=_trace(request), code=error.code, **describe(error))
-        return internal_problem(_trace(request))
+        log.error("unmapped_error", code=error.code, **describe(error))
+        return internal_problem(_trace(request, "internal"))
     headers: dict[str, str] = {}
     scope = error.scope.value if isinstance(error, ScopeRequired) else None
     if isinstance(error, Unauthenticated):
@@ -170,7 +177,7 @@ async def _domain(request: Request, error: KeygwError) -> JSONResponse:
     elif scope is not None:
         headers["WWW-Authenticate"] = f'Bearer realm="keygw", error="insufficient_scope", scope="{scope}"'
     return problem(
-        _trace(request),
+        _trace(request, error.code),
         status,
         error.code,
         str(error),
@@ -190,9 +197,10 @@ async def _validation(request: Request, error: RequestValidationError) -> JSONRe
     ]
     if any(each["at"].lower() == "header.idempotency-key" for each in found):
         detail = "send an Idempotency-Key header: 1 to 255 visible ASCII characters, fresh for each wish"
-        return problem(_trace(request), 400, "idempotency_key_required", detail, instance=request.url.path)
+        code = "idempotency_key_required"
+        return problem(_trace(request, code), 400, code, detail, instance=request.url.path)
     detail = "the request does not have the form that the API describes; see errors"
-    return problem(_trace(request), 422, "validation", detail, instance=request.url.path, errors=found)
+    return problem(_trace(request, "validation"), 422, "validation", detail, instance=request.url.path, errors=found)
 
 
 async def _http(request: Request, error: StarletteHTTPException) -> JSONResponse:
@@ -204,7 +212,7 @@ async def _http(request: Request, error: StarletteHTTPException) -> JSONResponse
     if error.status_code == 405:
         known = _methods_at(request.app, request.url.path)
         headers["Allow"] = ", ".join(known) or headers.get("Allow", "GET")
-    return problem(_trace(request), error.status_code, code, detail, headers=headers, instance=request.url.path)
+    return problem(_trace(request, code), error.status_code, code, detail, headers=headers, instance=request.url.path)
 
 
 def _methods_at(app: FastAPI, path: str) -> list[str]:

@@ -25,6 +25,7 @@ class StrictRoute(APIRoute):
         takes_body = self.body_field is not None
 
         async def strict(request: Request) -> Response:
+            _check_once(request)
             if takes_body:
                 _check_type(request)
                 request = StrictRequest(request.scope, request.receive)
@@ -42,6 +43,12 @@ def parse(body: bytes) -> Any:
     except (ValueError, RecursionError) as error:
         raise ApiError(400, "malformed_json", f"the body is not valid JSON: {_why(error)}") from None
     return value
+
+
+def _check_once(request: Request) -> None:
+    """Of two keys nobody knows which one counts, and a proxy may drop either."""
+    if len(request.headers.getlist("idempotency-key")) > 1:
+        raise ApiError(400, "idempotency_key_required", "send one Idempotency-Key header, not several")
 
 
 def _check_type(request: Request) -> None:

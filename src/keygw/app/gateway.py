@@ -18,8 +18,10 @@ from keygw import __version__
 from keygw.api.factory import create_api
 from keygw.api.services import Services
 from keygw.app.books import ServiceBooks
-from keygw.app.config import ISSUER_KEY, OPERATOR_TOKEN, PASSPHRASE_VARIABLE, ServeOptions
+from keygw.app.config import ISSUER_KEY, OPERATOR_TOKEN
 from keygw.app.radio import open_air
+from keygw.app.readiness import Check, Readiness, disk_space, signing
+from keygw.app.settings import Settings
 from keygw.bridge.apps import new_token, token_hash
 from keygw.bridge.bridge import Bridge
 from keygw.bridge.feed import Feed
@@ -48,7 +50,7 @@ class Gateway:
 
 
 @asynccontextmanager
-async def gateway(options: ServeOptions, address: str) -> AsyncIterator[Gateway]:
+async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
     """Open everything in order, close it in reverse. ``StoreError`` if the data directory cannot be used.
 
     ``address``: the URL where it listens, for links if ``options`` name no public one.
@@ -56,7 +58,7 @@ async def gateway(options: ServeOptions, address: str) -> AsyncIterator[Gateway]
     async with AsyncExitStack() as stack:
         stack.enter_context(InstanceLock(options.data))
         store = await stack.enter_async_context(await open_store(options.data, keys=(ISSUER_KEY,)))
-        issuer = await asyncio.to_thread(_issuer, store)
+        issuer = await asyncio.to_thread(_issuer, store, options)
         operator = await asyncio.to_thread(_operator_token, options.data)
         hub = Hub(secrets.token_hex(4), time.time)
         feed = Feed(hub, SignalCache(time.time))
@@ -94,6 +96,9 @@ async def gateway(options: ServeOptions, address: str) -> AsyncIterator[Gateway]
             clock=time.time,
             version=__version__,
             public_url=options.public_url or address,
+            proxies=options.proxies,
+            host_from_proxy=options.public_url is None,
+            ready=Readiness(_checks(store, issuer)),
         )
         http = create_api(services)
         yield Gateway(http, hub, options.data / OPERATOR_TOKEN)
@@ -105,12 +110,30 @@ def _alert(feed: Feed, vehicle_id: str, reason: str) -> None:
     feed.on_key_event("security.alert", {"vehicle_id": vehicle_id, "reason": reason})
 
 
-def _issuer(store: Store) -> Issuer:
+def _checks(store: Store, issuer: Issuer) -> dict[str, Check]:
+    """What ``/readyz`` looks at."""
+
+    async def database() -> None:
+        await store.database.fetch("SELECT 1")
+
+    async def writer() -> None:
+        async with store.database.transaction():
+            pass  # an empty one: it waits its turn, and writes nothing
+
+    return {
+        "database": database,
+        "writer": writer,
+        "issuer_key": signing(issuer.signer.sign),
+        "disk": disk_space(store.directory),
+    }
+
+
+def _issuer(store: Store, options: Settings) -> Issuer:
     """The signer of key tokens. Its key is made at the first start and never leaves its file."""
-    passphrase = os.environ.get(PASSPHRASE_VARIABLE)
+    passphrase = options.issuer_passphrase
     signer = load_or_create_issuer_key(
         store.directory / ISSUER_KEY,
-        None if passphrase is None else passphrase.encode(),
+        None if passphrase is None else passphrase.get_secret_value().encode(),
         may_create=not store.issued_any,
     )
     kid = kid_of(signer.public_key)

@@ -77,10 +77,12 @@ def database(path: Path, *, running: bool) -> Check:
         with file.open("rb") as opened:
             header = opened.read(100)
     except FileNotFoundError:
-        return skipped(name, "none yet; the first keygw serve makes it")
+        return _none(name, file)
     except OSError as error:
         return fail(name, f"{file}: {error.strerror}", _ELSEWHERE)
-    if header and not header.startswith(_MAGIC):
+    if not header:
+        return _none(name, file)
+    if not header.startswith(_MAGIC):
         return fail(name, f"{file} is not a database", "restore a backup, or choose another directory with --data")
     # SQLite file format, section 1.3: user version at 60, application id at 68.
     version, application = struct.unpack_from(">I4xI", header, 60) if len(header) == 100 else (0, 0)
@@ -98,6 +100,21 @@ def database(path: Path, *, running: bool) -> Check:
         # Still in the write-ahead log, or of an older release: opening it would change the file.
         return ok(name, f"{file}, to be finished or brought up to date by the next keygw serve")
     return asyncio.run(_opened(name, file, version))
+
+
+def _none(name: str, file: Path) -> Check:
+    """No database is right for a gateway that never ran, and a loss for one that did (``database_missing``)."""
+    from keygw.app.config import ISSUER_KEY
+    from keygw.store.store import VAULT_KEY_NAME
+
+    left = [each for each in (VAULT_KEY_NAME, ISSUER_KEY) if (file.parent / each).exists()]
+    if not left:
+        return skipped(name, "none yet; the first keygw serve makes it")
+    return fail(
+        name,
+        f"{file} is missing or empty, and {' and '.join(left)} of the same gateway are there [database_missing]",
+        "restore it from a backup; or, to begin anew and lose every digital key, move these files away",
+    )
 
 
 async def _opened(name: str, file: Path, version: int) -> Check:

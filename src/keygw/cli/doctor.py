@@ -45,8 +45,9 @@ def doctor(
 
 def examine(data: Path, radio: str, url: str | None) -> list[Check]:
     """Every check, in the order in which things are needed."""
+    from keygw.app.addresses import is_loopback
     from keygw.cli import checks_data, checks_gateway, checks_machine, checks_radio
-    from keygw.cli.endpoint import checked_url, is_loopback
+    from keygw.cli.endpoint import checked_url
     from keygw.cli.places import default_url
 
     address = checked_url(url or default_url(os.environ))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from keygw.app.addresses import gateway_url, is_loopback
 from keygw.cli.exits import Exit
 from keygw.cli.failure import Failure, usage
 from keygw.cli.places import OPERATOR_TOKEN, data_dir, default_url
@@ -58,28 +58,9 @@ def endpoint(url: str | None, token_file: Path | None, data: Path | None, env: M
 def checked_url(text: str) -> str:
     """``http(s)://host[:port][/path]`` without a slash at its end."""
     try:
-        parts = urlsplit(text)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        valid = False
-    if not valid:
-        raise usage("bad_url", f"{text[:80]!r} is not the address of a gateway", "write it like http://127.0.0.1:8765")
-    parts = urlsplit(text)
-    if parts.username is not None or parts.query or parts.fragment:
-        raise usage(
-            "bad_url", "an address holds no user, query or fragment", "tokens go into KEYGW_TOKEN or a --token-file"
-        )
-    return text.rstrip("/")
-
-
-def is_loopback(host: str) -> bool:
-    """Is that this very machine? ``localhost`` is, by RFC 6761, section 6.3."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+        return gateway_url(text)
+    except ValueError as error:
+        raise usage("bad_url", str(error), "tokens go into KEYGW_TOKEN or a --token-file, never into it") from None
 
 
 def read_token(path: Path) -> str:

@@ -11,7 +11,7 @@ import typer
 from typer.main import get_command
 
 from keygw import __version__
-from keygw.cli import apps, invitations, keys, output, simulators, vehicles
+from keygw.cli import apps, config, invitations, keys, output, simulators, vehicles
 from keygw.cli.command import command
 from keygw.cli.doctor import doctor
 from keygw.cli.events import events
@@ -53,6 +53,7 @@ def root(
 app.command()(simulators.demo)
 app.command()(serve)
 app.command()(doctor)
+app.add_typer(config.app, name="config")
 app.add_typer(vehicles.app, name="vehicles")
 app.add_typer(keys.app, name="keys")
 app.add_typer(invitations.app, name="invitations")

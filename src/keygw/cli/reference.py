@@ -36,8 +36,8 @@ Drawn from the commands themselves by `python -m keygw.cli.reference`; do not ed
   HTTP a token goes to this machine only; `KEYGW_UNSAFE_CLEARTEXT=1` lifts that.
 - **The data directory** is `--data`, else `KEYGW_DATA`, else `$XDG_DATA_HOME/keygw` (`~/.local/share/keygw`), on
   Windows `%APPDATA%\\keygw`.
-- `KEYGW_HOST`, `KEYGW_PORT` and `KEYGW_RADIO` are defaults of the options of those names. `KEYGW_ISSUER_PASSPHRASE`
-  encrypts the issuer's key file.
+- **Settings of the gateway** come from the options of `keygw serve`, else from variables such as `KEYGW_HOST`, else
+  from a file: [configuration](configuration.md).
 - Nobody is ever asked a question, so every command can run in a script.
 
 ## Exit codes
@@ -47,12 +47,12 @@ Drawn from the commands themselves by `python -m keygw.cli.reference`; do not ed
 """
 _SHARED = """\
 Several options mean the same wherever they appear and are not repeated below: `--json`, `--url`, `--token-file`,
-`--data`, `--help`.
+`--data`, `--config`, `--help`.
 
 ## Commands
 
 """
-_NOT_REPEATED = frozenset({"--json", "--url", "--token-file", "--data", "--help"})
+_NOT_REPEATED = frozenset({"--json", "--url", "--token-file", "--data", "--config", "--help"})
 
 
 def render() -> str:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import typer
 
-from keygw.cli.endpoint import checked_url, is_loopback
-from keygw.cli.failure import usage
-from keygw.cli.options import Radio
-from keygw.cli.places import DEFAULT_PORT, data_dir
+from keygw.cli.settings import Config, settings
 
 
 class Level(StrEnum):
@@ -23,7 +18,13 @@ class Level(StrEnum):
     ERROR = "error"
 
 
+class Format(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+
+
 def serve(
+    config: Config = None,
     data: Annotated[
         Path | None,
         typer.Option(
@@ -35,76 +36,78 @@ def serve(
         ),
     ] = None,
     host: Annotated[
-        str, typer.Option("--host", metavar="ADDRESS", envvar="KEYGW_HOST", help="Loopback address to listen on.")
-    ] = "127.0.0.1",
+        str | None, typer.Option("--host", metavar="ADDRESS", help="Address to listen on. Default 127.0.0.1.")
+    ] = None,
     port: Annotated[
-        int,
-        typer.Option("--port", metavar="PORT", envvar="KEYGW_PORT", min=0, max=65535, help="0 takes any free one."),
-    ] = DEFAULT_PORT,
-    radio: Radio = "system",
+        int | None,
+        typer.Option("--port", metavar="PORT", min=0, max=65535, help="0 takes any free one. Default 8765."),
+    ] = None,
+    radio: Annotated[
+        str | None,
+        typer.Option(
+            "--radio",
+            metavar="SPEC",
+            help="system (the adapter of the operating system, the default), none, or a Bumble transport such as "
+            "tcp-client:127.0.0.1:7462, usb:0 or serial:/dev/ttyACM0,1000000.",
+        ),
+    ] = None,
     public_url: Annotated[
         str | None,
         typer.Option(
             "--public-url",
             metavar="URL",
-            envvar="KEYGW_PUBLIC_URL",
             help="Where phones find this gateway, such as https://keys.example; links of invitations begin with it. "
             "Default: where it listens.",
         ),
     ] = None,
+    trusted_proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--trusted-proxy",
+            metavar="CIDR",
+            help="Network of a proxy whose X-Forwarded-For, -Proto and -Host are believed; repeat it.",
+        ),
+    ] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option("--tls-cert", metavar="FILE", help="Certificate chain, PEM: serve https.")
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option("--tls-key", metavar="FILE", help="Its private key. Both are read again on SIGHUP.")
+    ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Say readiness as one JSON line (ready, url, data, operator_token_file).")
+        bool, typer.Option("--json", help="Say readiness as one JSON line (ready, url, data, radio, ...).")
     ] = False,
     follow_stdin: Annotated[
         bool, typer.Option("--follow-stdin", help="End when stdin ends, for a supervisor that may die without goodbye.")
     ] = False,
     log_level: Annotated[
-        Level,
-        typer.Option("--log-level", metavar="LEVEL", help="How much stderr is told: debug, info, warning, error."),
-    ] = Level.WARNING,
+        Level | None,
+        typer.Option("--log-level", metavar="LEVEL", help="debug, info, warning (the default) or error, on stderr."),
+    ] = None,
+    log_format: Annotated[
+        Format | None, typer.Option("--log-format", metavar="FORMAT", help="text (the default), or json: one a line.")
+    ] = None,
 ) -> int:
     """Run the gateway until Ctrl-C.
 
-    It speaks plain HTTP, so it listens on this machine only; for others, put a TLS proxy in front of it.
+    What is not said here comes from $KEYGW_HOST, $KEYGW_PORT and so on, else from the file of --config, else from the
+    defaults; keygw config show lists all of it. Beyond this machine it takes TLS, its own or a proxy's.
     """
-    if not is_loopback(host) and not _cleartext():
-        raise usage(
-            "clear_text",
-            f"on {host} tokens would cross the network in clear text",
-            "listen on 127.0.0.1 behind a TLS proxy; KEYGW_UNSAFE_CLEARTEXT=1 listens there all the same",
-        )
-    if not radio.strip():
-        raise usage("bad_radio", "an empty --radio says nothing", "use system, none, or tcp-client:HOST:PORT")
-    public = None if public_url is None else _public(public_url)
-    from keygw.app.config import ServeOptions
+    loaded = settings(
+        config,
+        {
+            "data": data,
+            "host": host,
+            "port": port,
+            "radio": radio,
+            "public_url": public_url,
+            "trusted_proxies": tuple(trusted_proxy) if trusted_proxy else None,
+            "tls_cert": tls_cert,
+            "tls_key": tls_key,
+            "log_level": None if log_level is None else log_level.value,
+            "log_format": None if log_format is None else log_format.value,
+        },
+    )
     from keygw.app.serve import serve as run
 
-    return run(
-        ServeOptions(
-            data=data_dir(data),
-            host=host,
-            port=port,
-            radio=radio,
-            json_ready=as_json,
-            follow_stdin=follow_stdin,
-            log_level=log_level.value,
-            public_url=public,
-        )
-    )
-
-
-def _public(given: str) -> str:
-    """``Failure`` (usage) bad_url, clear_text: what claims an invitation carries its secret."""
-    url = checked_url(given)
-    parts = urlsplit(url)
-    if parts.scheme == "http" and not is_loopback(parts.hostname or "") and not _cleartext():
-        raise usage(
-            "clear_text",
-            f"to {url} friends would send the secrets of their invitations in clear text",
-            "name an https:// address; KEYGW_UNSAFE_CLEARTEXT=1 takes this one all the same",
-        )
-    return url
-
-
-def _cleartext() -> bool:
-    return os.environ.get("KEYGW_UNSAFE_CLEARTEXT") == "1"
+    return run(loaded.settings, json_ready=as_json, follow_stdin=follow_stdin, doubts=loaded.doubts)

@@ -41,6 +41,13 @@ def code(response: httpx.Response) -> tuple[int, str]:
     return response.status_code, response.json()["code"]
 
 
+async def test_two_idempotency_keys_are_none(phone: Phone, world: World) -> None:
+    headers = [*phone.headers.items(), ("Idempotency-Key", "a"), ("idempotency-key", "b")]
+    response = await phone.client.post(phone.url, json={"action": "unlock"}, headers=headers)
+    assert code(response) == (400, "idempotency_key_required")
+    assert world.car.attempts == 0
+
+
 async def test_unlock_and_wait(phone: Phone, world: World) -> None:
     response = await phone.post({"action": "unlock"}, Prefer="wait=10")
     body = response.json()

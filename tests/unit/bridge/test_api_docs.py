@@ -13,6 +13,8 @@ import httpx
 
 PUBLIC = {
     "/health",
+    "/healthz",
+    "/readyz",
     "/.well-known/keygw",
     # The secret of the link is the credential.
     *(f"/v1/invitations/{{invitation_id}}:{verb}" for verb in ("view", "claim", "decline")),

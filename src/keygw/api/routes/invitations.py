@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from keygw.api.auth import Caller, MaybeCaller, Wired
 from keygw.api.document import problems
 from keygw.api.fields import Body, Label, PublicKey, Secret, Signed
 from keygw.api.models import KeyOut, TimeText, TokenOut
+from keygw.api.outer import outer_base
 from keygw.api.present import key_json, token_json
 from keygw.api.rights import Rights
 from keygw.api.strict import StrictRoute
@@ -176,7 +177,7 @@ def claim_json(offer: Offer) -> dict[str, Any]:
     responses=problems(404, 409, body=True),
     summary="Offer a key by a link",
 )
-async def create(key_id: str, body: NewInvitation, caller: Caller, wired: Wired) -> dict[str, Any]:
+async def create(key_id: str, body: NewInvitation, caller: Caller, wired: Wired, request: Request) -> dict[str, Any]:
     """The secret is in the fragment of the link, which no server ever sees. The first device that claims it has it."""
     invited = await wired.bridge.invitations.create(
         caller,
@@ -188,7 +189,7 @@ async def create(key_id: str, body: NewInvitation, caller: Caller, wired: Wired)
         activation_code=body.activation_code,
         lifetime=body.open_seconds,
     )
-    link = f"{wired.public_url}/i/{invited.invitation.id}#{encode_base64url(invited.secret)}"
+    link = f"{outer_base(request)}/i/{invited.invitation.id}#{encode_base64url(invited.secret)}"
     return {**invitation_json(invited.invitation), "link": link, "activation_code": invited.code}
 
 
