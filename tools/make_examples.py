@@ -136,12 +136,12 @@ def key_session() -> Iterator[str]:
 def key_token() -> Iterator[str]:
     """Everything in the vectors that is a signed object: one that a later file adds is found by itself."""
     yield f"# Key token and its kin: worked examples\n\n{NOTE} {READING}\n"
-    files = sorted(path.name for path in (PROTOCOLS / "key_token" / "vectors").iterdir())
+    files = [("key_token", path.name) for path in sorted((PROTOCOLS / "key_token" / "vectors").iterdir())]
     shown = False
-    for name in files:
+    for specification, name in (*files, ("attestation", "registration.json")):
         if name in ("keys.json", "invalid.json"):
             continue
-        for path, text in leaves(load("key_token", name), name.removesuffix(".json")):
+        for path, text in leaves(load(specification, name), name.removesuffix(".json")):
             if text.startswith("eyJ"):
                 yield f"### JWT form: {path}\n\n{len(text)} characters, CDDL `JWT_Header` and `JWT_Claims`.\n"
                 yield from jwt(text)

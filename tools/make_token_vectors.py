@@ -78,6 +78,7 @@ def tokens() -> dict[str, object]:
     for name, claims in (("owner", OWNER), ("friend", FRIEND), ("largest", LARGEST)):
         cwt = encode_cwt(claims, ISSUER, KEY.kid)
         fields = {field.name: getattr(claims, field.name) for field in dataclasses.fields(claims)}
+        del fields["status"]  # of the JWT alone: protocols/status_list has vectors with it
         rows.append(
             {
                 "name": name,
@@ -162,6 +163,24 @@ def invalid_time_proofs(listed: bytes) -> list[tuple[str, bytes, str]]:
     ]
 
 
+def wrong_statuses() -> list[tuple[str, dict[str, object]]]:
+    """What the claim ``status`` of a key token may not be."""
+    good: dict[str, object] = {"idx": 70_000, "uri": "https://keys.example/v1/status-lists/1"}
+    wrong: list[tuple[str, object]] = [
+        ("nil", None),
+        ("another mechanism", {"identifier_list": {}}),
+        ("two mechanisms", {"status_list": good, "identifier_list": {}}),
+        ("no uri", {"status_list": {"idx": 70_000}}),
+        ("more than idx and uri", {"status_list": {**good, "bits": 2}}),
+        ("idx is 2^32", {"status_list": {**good, "idx": 2**32}}),
+        ("idx is a text", {"status_list": {**good, "idx": "70000"}}),
+        ("uri is no web address", {"status_list": {**good, "uri": "urn:keys:1"}}),
+        ("uri is too long", {"status_list": {**good, "uri": "https://" + "a" * 248}}),
+        ("another place than dk says", {"status_list": {**good, "idx": 70_001}}),
+    ]
+    return [(f"status: {name}", {"status": value}) for name, value in wrong]
+
+
 def invalid() -> dict[str, object]:
     """Signed by the right key or tampered with; ``code`` is the refusal of this implementation."""
     rows: list[dict[str, str]] = []
@@ -232,8 +251,8 @@ def invalid() -> dict[str, object]:
     add("unused bits set", "jwt", jwt[:-1] + chr(ord(jwt[-1]) + 1))
     add("exp twice", "jwt", jws(head, json.dumps(claims, separators=(",", ":"))[:-1] + ',"exp":9999999999}'))
     add("exp NaN", "jwt", jws(head, {**claims, "exp": float("nan")}))
-    add("claim too many", "jwt", jws(head, {**claims, "scope": "all"}))
-
+    for name, more in (("claim too many", {"scope": "all"}), *wrong_statuses()):
+        add(name, "jwt", jws(head, {**claims, **more}))
     listed, listing = sign_list(LIST, ISSUER, KEY.kid), {cose.KID: KEY.kid, cose.TYP: "dkrl"}
     fields = cbor.decode(cose.open1(listed).payload)
     add(

@@ -78,6 +78,7 @@ OBJECTS: dict[str, tuple[str, Field]] = {
         "Invitation_Proof",
         array("proof of possession", "act", text_id("inv", "invitation"), "secret_hash", "device"),
     ),
+    "dkdp": ("device_proof", array("device proof", "challenge", "device", "attestation_hash")),
     "dktp": ("Time_Proof", array("time proof", VEHICLE, "nonce", Field("time"), "list")),
     "dkra": ("List_Ack", array("acknowledgement", VEHICLE, "sequence", "list_hash", "boot_epoch")),
     "dkrc": (

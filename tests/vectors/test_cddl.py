@@ -19,7 +19,7 @@ from cddl_verifier import CBORDecodeError, Validator  # type: ignore[import-unty
 from shapes import MESSAGES
 
 PROTOCOLS = Path(__file__).resolve().parent.parent.parent / "protocols"
-PAGES = ("key_session", "key_token", "owner_pairing", "attestation")
+PAGES = ("key_session", "key_token", "owner_pairing", "attestation", "status_list")
 SEQUENCES = ("message_1", "message_2", "message_3", "plaintext_2", "plaintext_3")
 SEALED = {name: shape.cddl for name, shape in MESSAGES.items() if shape.body is None and shape.cddl}
 PAIRING = {"enrol": "enrol", "ticket": "credential", "answer": "outcome", "token": "Key_Token"}
@@ -146,6 +146,19 @@ def good() -> list[tuple[str, str, bytes]]:
     cases += [(row["name"], "Time_Proof", bytes.fromhex(row["signed"])) for row in rows]
     for row in load("key_token", "receipts.json")["receipts"]:
         cases.append(("receipt", "Receipt", bytes.fromhex(row["signed"])))
+    return cases + statuses()
+
+
+def statuses() -> list[tuple[str, str, bytes]]:
+    """The same of status lists, and of key tokens that name one."""
+    cases = []
+    for row in load("status_list", "lists.json")["tokens"]:
+        claims = json.loads(base64.urlsafe_b64decode(row["jwt"].split(".")[1] + "=="))
+        cases.append((row["name"], "JWT_Claims", cbor2.dumps(claims)))
+    for row in load("status_list", "lists.json")["lists"]:
+        head, claims = (json.loads(base64.urlsafe_b64decode(part + "==")) for part in row["signed"].split(".")[:2])
+        cases.append((row["name"], "Status_List_Header", cbor2.dumps(head)))
+        cases.append((row["name"], "Status_List_Claims", cbor2.dumps(claims)))
     return cases
 
 

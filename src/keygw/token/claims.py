@@ -20,7 +20,9 @@ MAX_DEPTH = 2
 MAX_TIME = 253402300800
 """Exclusive bound of every time, Unix seconds: the end of the year 9999, so that RFC 3339 has a word for each."""
 MAX_ISSUER = 60
-"""Characters; with it no JWT is longer than 760."""
+"""Characters; with it no JWT is longer than 760, or 1170 with a status."""
+MAX_URI = 255
+"""Characters of the URI of a status list."""
 THUMBPRINT_BYTES = 16
 """How much of the vehicle key's 32-byte thumbprint a token carries: second preimages stay out of reach."""
 
@@ -28,6 +30,7 @@ THUMBPRINT_BYTES = 16
 _VEHICLE_ID = re.compile(r"veh_[a-z2-7]{16}", re.ASCII)
 _KEY_ID = re.compile(r"key_[a-z2-7]{16}", re.ASCII)
 _ISSUER = re.compile(rf"[!#-\[\]-~]{{1,{MAX_ISSUER}}}", re.ASCII)
+_URI = re.compile(rf"https?://[!#-\[\]-~]{{1,{MAX_URI - 8}}}", re.ASCII)
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 _DIGITS = str.maketrans(_LETTERS, "0123456789abcdefghijklmnopqrstuv")
@@ -40,14 +43,31 @@ def malformed(what: str) -> TokenError:
 
 
 @dataclass(frozen=True, slots=True)
+class StatusReference:
+    """Where the status of a key token is published: its place in the status list of that URI.
+
+    ``index``: u32; ``uri``: http or https, visible ASCII without quote and backslash, up to 255 characters; or
+    ``ValueError``.
+    """
+
+    index: int
+    uri: str
+
+    def __post_init__(self) -> None:
+        check_number("status list index", self.index, 2**32)
+        check_status_uri(self.uri)
+
+
+@dataclass(frozen=True, slots=True)
 class KeyClaims:
     """What the issuer says about one digital key. ``ValueError`` if a field is out of its range.
 
     ``issuer``: 1 to 60 visible ASCII characters without quote and backslash. ``device_key``: P-256, SEC1 compressed,
     33 bytes (shape only; the decoders also check the curve). ``vehicle_thumbprint``: the first 16 bytes of the vehicle
     key's thumbprint. Times: whole Unix seconds, ``not_before < expires_at``. ``index``, ``epoch``: u16.
-    ``status_index``: u32, place in the public status list. ``parent_id`` is there exactly when ``depth`` is not 0.
-    ``max_depth``: the deepest key that may descend from this one.
+    ``status``: place in the public status list, in the JWT form alone. ``status_index`` (u32): the same number in both
+    forms; keygw leaves it out. ``parent_id`` is there exactly when ``depth`` is not 0. ``max_depth``: the deepest key
+    that may descend from this one.
     """
 
     issuer: str
@@ -67,6 +87,7 @@ class KeyClaims:
     epoch: int = 0
     status_index: int | None = None
     user_verification: bool = False
+    status: StatusReference | None = None
 
     @property
     def device_id(self) -> str:
@@ -93,6 +114,8 @@ class KeyClaims:
             check_number(name, value, MAX_TIME, least=1)
         if self.status_index is not None:
             check_number("status index", self.status_index, 2**32)
+            if self.status is not None and self.status.index != self.status_index:
+                raise ValueError("two different places in the status list")
         if not isinstance(self.user_verification, bool):
             raise ValueError("user verification must be true or false")
         if self.not_before >= self.expires_at:
@@ -121,6 +144,12 @@ def check_number(name: str, value: object, limit: int, *, least: int = 0) -> int
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value < limit:
         raise ValueError(f"{name} must be an integer from {least} to {limit - 1}")
     return value
+
+
+def check_status_uri(uri: object) -> str:
+    """``uri`` if it can name a status list; ``ValueError`` otherwise."""
+    _text("URI of the status list", uri, _URI)
+    return str(uri)
 
 
 def _text(name: str, value: object, shape: re.Pattern[str]) -> None:

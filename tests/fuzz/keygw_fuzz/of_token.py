@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from keygw.crypto.kdf import sha256
@@ -10,16 +12,30 @@ from keygw.model import base64url
 from keygw.model.command import Action, Outcome
 from keygw.model.digital_key import Role
 from keygw.model.entitlement import Entitlement
+from keygw.model.errors import TokenError
 from keygw.model.ids import format_id
 from keygw.model.receipt import Receipt
 from keygw.model.revocation import ListAck, RevocationList
-from keygw.token import cwt, envelope, grant, jwt, possession, receipt, revocation, strict_json, ticket, time_proof
-from keygw.token.claims import KeyClaims
+from keygw.token import (
+    cwt,
+    envelope,
+    grant,
+    jwt,
+    possession,
+    receipt,
+    revocation,
+    status_list,
+    strict_json,
+    ticket,
+    time_proof,
+)  # fmt: skip
+from keygw.token.claims import KeyClaims, StatusReference
 from keygw.token.envelope import Envelope, Purpose
 from keygw_fuzz.target import TOKEN, VALUE, Broken, Target
 from keygw_fuzz.world import CAR, DEVICE, ISSUER, KID, TRUST, VEHICLE, EchoSigner, SteadySigner
 
 NOW = 1_800_000_000
+STATUS_URI = "https://keys.example/v1/status-lists/1"
 CLAIMS = (
     KeyClaims(
         issuer="https://keys.example", key_id=format_id("key", b"owner-key!"), device_key=DEVICE.public_key,
@@ -30,9 +46,10 @@ CLAIMS = (
         issuer="https://keys.example", key_id=format_id("key", b"friend-key"), device_key=CAR.public_key,
         vehicle_id=VEHICLE, vehicle_thumbprint=bytes(16), role=Role.FRIEND, entitlements=Entitlement.DOOR_UNLOCK,
         index=700, issued_at=NOW, not_before=NOW, expires_at=2**34, parent_id=format_id("key", b"owner-key!"), depth=1,
-        epoch=3, status_index=70000, user_verification=True,
+        epoch=3, status_index=70000, user_verification=True, status=StatusReference(70000, STATUS_URI),
     ),
 )  # fmt: skip
+LOOKED_UP = replace(CLAIMS[0], status=StatusReference(3, STATUS_URI))
 LISTS = (
     RevocationList(VEHICLE, 1, NOW, NOW + 7),
     RevocationList(VEHICLE, 4, NOW, 2**34, min_epoch=9, revoked=(1, 24, 300), suspended=(2, 65535), issued_before=5),
@@ -181,6 +198,39 @@ def _part(token: bytes, place: int) -> bytes:
     return base64url.decode_base64url(token.decode().split(".")[place])
 
 
+@cache
+def status_lists() -> list[bytes]:
+    """Of four statuses, and of some thousand that compress to next to nothing."""
+    few, many = status_list.StatusArray(4), status_list.StatusArray(2**14)
+    few[1], few[3], many[3] = 1, 2, 1
+    return [
+        status_list.sign_status_list(
+            one, STATUS_URI, ISSUER, KID, issued_at=NOW, expires_at=2**34, ttl=300, aggregation_uri=more
+        ).encode()
+        for one, more in ((few, None), (many, STATUS_URI))
+    ]
+
+
+def _listed(text: str) -> status_list.StatusList:
+    """A key token may always be looked up in what was taken."""
+    found = status_list.verify_status_list(text, TRUST, STATUS_URI, NOW)
+    try:
+        status_list.check_status(LOOKED_UP, found)
+    except TokenError as error:
+        if not error.code.startswith("status_"):
+            raise Broken(f"looked up with {error.code}") from error
+    return found
+
+
+def _status_list(data: bytes) -> status_list.StatusList:
+    return _listed(data.decode("utf-8", "surrogateescape"))
+
+
+def _status_claims(data: bytes) -> status_list.StatusList:
+    head = f"{status_lists()[0].decode().split('.')[0]}.{base64url.encode_base64url(data)}"
+    return _listed(f"{head}.{base64url.encode_base64url(ISSUER.sign(head.encode()))}")
+
+
 def _base64url(data: bytes) -> bytes:
     return base64url.decode_base64url(data.decode("utf-8", "surrogateescape"))
 
@@ -230,6 +280,21 @@ TARGETS = [
         ("token.possession.verify_registration",), longest=400,
     ),
     Target("token.cwt.index", cwt.index_of, TOKEN, cwts, covers=("token.cwt.index_of",)),
+    Target(
+        "token.status_list", _status_list, TOKEN, status_lists,
+        covers=("token.status_list.verify_status_list", "token.jws.open_jws", "token.status_list.check_status"),
+        longest=1200, unpacks=3 * status_list.MAX_BYTES,
+    ),
+    Target(
+        "token.status_list.claims", _status_claims, TOKEN, lambda: [_part(text, 1) for text in status_lists()],
+        covers=("token.status_list.verify_status_list", "token.claims.check_status_uri"), longest=1200,
+        unpacks=3 * status_list.MAX_BYTES,
+    ),
+    Target(
+        "token.status_list.zlib", status_list.decompress, VALUE,
+        lambda: [status_list.compress(b"\x04\x08" * 40), status_list.compress(bytes(2**16))], longest=300,
+        unpacks=3 * status_list.MAX_BYTES,
+    ),
     Target("token.jwt", _jwt, TOKEN, jwts, covers=("token.jwt.decode_jwt",), longest=1200),
     Target(
         "token.jwt.header", _jwt_header, TOKEN, lambda: [_part(token, 0) for token in jwts()],

@@ -32,6 +32,7 @@ class Target:
     ``write``: the value back to bytes, where there is one encoding. ``seeds``: good inputs, from vectors and encoders.
     ``covers``: dotted names below ``keygw`` of the parsers that it exercises; ``test_fuzz_registry`` holds them against
     the source. ``longest``: bytes that fuzzers try. ``steps``: calls that one input may cost at most, beside 60 a byte.
+    ``unpacks``: bytes that an input may hold beside, because it is compressed.
     ``slow``: an input costs milliseconds (a handshake), so that the suite tries fewer of them.
     """
 
@@ -44,6 +45,7 @@ class Target:
     longest: int = 512
     steps: int = 4000
     slow: bool = False
+    unpacks: int = 0
 
 
 def check(target: Target, data: bytes) -> bool:
