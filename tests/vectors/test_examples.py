@@ -66,7 +66,7 @@ def test_every_message_of_the_conversation_is_shown_whole() -> None:
 
 
 def test_every_name_of_cddl_is_one_of_the_readmes() -> None:
-    readmes = "\n".join((PROTOCOLS / name / "README.md").read_text("utf-8") for name in PAGES)
+    readmes = "\n".join((PROTOCOLS / name / "README.md").read_text("utf-8") for name in (*PAGES, "attestation"))
     for rule in re.findall(r"CDDL `(\w+)`", ALL):
         assert re.search(rf"^{rule} +=", readmes, re.M), rule
 
