@@ -1,25 +1,30 @@
 """What every test may lean on: one seed, a strict way to skip, and the shared reference material.
 
 KEYGW_SEED     repeats a run, and lets hypothesis look for new examples; without it every run is the same.
-KEYGW_REQUIRE  comma-separated parts (``shared``, later ``postgres``, ...) whose absence fails instead of skipping.
+KEYGW_REQUIRE  comma-separated parts (``shared``, ``postgres``, ...) whose absence fails instead of skipping.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from postgres_server import PostgresServer, programs
+
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_SEED = 20260
 
+_DATABASES = itertools.count()
 Require = Callable[[str, bool, str], None]
 
 settings.register_profile("keygw", deadline=None, derandomize="KEYGW_SEED" not in os.environ)
@@ -115,3 +120,44 @@ def softhsm(require: Require, tmp_path_factory: pytest.TempPathFactory) -> SoftH
         command = [util, "--init-token", "--free", "--label", label, "--pin", found.pin, "--so-pin", found.pin]
         subprocess.run(command, check=True, capture_output=True)
     return found
+
+
+@pytest.fixture(scope="session")
+def postgres(require: Require) -> Iterator[PostgresServer]:
+    """A PostgreSQL that runs, one for each test process; tests that stop it start one of their own."""
+    with running_postgres(require) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def postgres_to_stop(require: Require) -> Iterator[PostgresServer]:
+    """One that tests of this module may stop and start."""
+    with running_postgres(require) as server:
+        yield server
+
+
+@contextmanager
+def running_postgres(require: Require) -> Iterator[PostgresServer]:
+    folder = programs()
+    require("postgres", folder is not None, "no initdb and postgres here: apt-get install postgresql")
+    assert folder is not None
+    server = PostgresServer(folder)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture
+def new_database(postgres: PostgresServer) -> Iterator[Callable[[], str]]:
+    """Each call makes an empty PostgreSQL database and answers its URL; they are gone after the test."""
+    names: list[str] = []
+
+    def create() -> str:
+        names.append(f"test_{next(_DATABASES)}")
+        return postgres.create(names[-1])
+
+    yield create
+    for name in names:
+        postgres.drop(name)

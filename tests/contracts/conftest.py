@@ -1,29 +1,43 @@
-"""The credential stores there are: the contract suites run over each of them."""
+"""The stores there are: the contract suites run over each of them, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from keygw.credentials.ports import CredentialStore
-from keygw.store.store import open_store
+from keygw.store.store import Store, open_store
 
+OpenStore = Callable[[Path], Awaitable[Store]]
 Open = Callable[[Path], AbstractAsyncContextManager[CredentialStore]]
 
 
-@asynccontextmanager
-async def sqlite(directory: Path) -> AsyncIterator[CredentialStore]:
-    async with await open_store(directory) as store:
-        yield store.credentials
+@pytest.fixture(params=["sqlite", "postgres"])
+def opened(request: pytest.FixtureRequest) -> OpenStore:
+    """``async with await opened(directory) as store``: the whole store; the same directory gives the same data."""
+    if request.param == "sqlite":
+        return open_store
+    new_database: Callable[[], str] = request.getfixturevalue("new_database")
+    urls: dict[Path, str] = {}
+
+    async def open_postgres(directory: Path) -> Store:
+        if directory not in urls:
+            urls[directory] = new_database()
+        return await open_store(directory, database_url=urls[directory])
+
+    return open_postgres
 
 
-OPEN: dict[str, Open] = {"sqlite": sqlite}
+@pytest.fixture
+def opener(opened: OpenStore) -> Open:
+    """``async with opener(directory) as store``: its credential part."""
 
+    @asynccontextmanager
+    async def credentials(directory: Path) -> AsyncIterator[CredentialStore]:
+        async with await opened(directory) as store:
+            yield store.credentials
 
-@pytest.fixture(params=sorted(OPEN))
-def opener(request: pytest.FixtureRequest) -> Open:
-    """``async with opener(directory) as store``; each store that joins ``OPEN`` joins every suite."""
-    return OPEN[request.param]
+    return credentials

@@ -1,4 +1,4 @@
-"""What every ``BridgeStore`` must do. SQLite is the one there is; a second one joins the list of ``OPEN``."""
+"""What every ``BridgeStore`` must do."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,19 +17,12 @@ from keygw.bridge.scopes import Scope
 from keygw.model.command import Action, Command, CommandState, Outcome
 from keygw.model.errors import Conflict, KeygwError
 from keygw.model.receipt import Receipt
-from keygw.store.store import open_store
 from keygw.vehicle.values import Measures
 
+if TYPE_CHECKING:
+    from tests.contracts.conftest import OpenStore
+
 Open = Callable[[Path], AbstractAsyncContextManager[BridgeStore]]
-
-
-@asynccontextmanager
-async def sqlite(directory: Path) -> AsyncIterator[BridgeStore]:
-    async with await open_store(directory) as store:
-        yield store.bridge
-
-
-OPEN: dict[str, Open] = {"sqlite": sqlite}
 
 APP = App("app_a", "An app", frozenset({Scope.VEHICLE_READ, Scope.COMMAND_UNLOCK}), 1000.25, bytes(32))
 OTHER = App("app_b", "Another", frozenset({Scope.KEY_READ}), 1001.0, b"\xff" * 32, expires_at=2000.5)
@@ -47,9 +41,14 @@ def record(number: int, state: CommandState = CommandState.ACCEPTED, app_id: str
     )
 
 
-@pytest.fixture(params=sorted(OPEN))
-def opener(request: pytest.FixtureRequest) -> Open:
-    return OPEN[request.param]
+@pytest.fixture
+def opener(opened: OpenStore) -> Open:
+    @asynccontextmanager
+    async def bridge(directory: Path) -> AsyncIterator[BridgeStore]:
+        async with await opened(directory) as store:
+            yield store.bridge
+
+    return bridge
 
 
 @pytest.fixture

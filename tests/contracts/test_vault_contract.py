@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,14 +14,17 @@ from keygw.model.errors import NotFound, StoreError
 from keygw.store.group import Transaction
 from keygw.store.store import DATABASE_NAME, Store, open_store
 
+if TYPE_CHECKING:
+    from tests.contracts.conftest import OpenStore
+
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with await open_store(tmp_path) as store:
+async def store(opened: OpenStore, tmp_path: Path) -> AsyncIterator[Store]:
+    async with await opened(tmp_path) as store:
         yield store
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture
 def vault(store: Store) -> Vault:
     return store.vault
 
@@ -40,10 +44,10 @@ async def test_it_knows_no_other_device(vault: Vault) -> None:
     assert caught.value.code == "unknown_device"
 
 
-async def test_it_survives_a_restart(store: Store, tmp_path: Path) -> None:
+async def test_it_survives_a_restart(opened: OpenStore, store: Store, tmp_path: Path) -> None:
     public_key = await store.vault.create()
     await store.close()
-    async with await open_store(tmp_path) as again:
+    async with await opened(tmp_path) as again:
         assert (await again.vault.signer(device_id(public_key))).public_key == public_key
 
 
@@ -66,9 +70,9 @@ async def test_rows_cannot_be_swapped_or_changed(store: Store) -> None:
     assert device_id((await store.vault.signer(one)).public_key) == one
 
 
-async def test_nothing_lies_there_in_clear(store: Store, tmp_path: Path) -> None:
-    await store.vault.create()
-    await store.close()
+async def test_nothing_lies_there_in_clear(tmp_path: Path) -> None:
+    async with await open_store(tmp_path) as store:
+        await store.vault.create()
     content = (tmp_path / DATABASE_NAME).read_bytes()
     assert b"hosted_keys" in content
     assert b"PRIVATE KEY" not in content

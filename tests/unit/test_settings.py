@@ -70,7 +70,8 @@ def test_one_file_is_read(look: Load, tmp_path: Path) -> None:
     [
         ("prot = 1", "unknown_setting", "is it port?"),
         ("issuer_passphrse_file = 'x'", "unknown_setting", "is it issuer_passphrase_file?"),
-        ("[database]\nurl = 'x'", "unknown_setting", "'database'"),
+        ("[storage]\nurl = 'x'", "unknown_setting", "'storage'"),
+        ("database = 'postgresql://u:p@h/n'", "secret_in_file", "database_file"),
         ("port = '8765'", "bad_setting", "a whole number"),
         ("port = true", "bad_setting", "a whole number"),
         ("unsafe_cleartext = 1", "bad_setting", "true or false"),

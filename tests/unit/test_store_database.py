@@ -20,7 +20,7 @@ import pytest
 from keygw.model.errors import StoreError
 from keygw.store import database as module
 from keygw.store.database import Database
-from keygw.store.group import Transaction
+from keygw.store.group import Storage, Transaction
 from keygw.store.schema import APPLICATION_ID, SCHEMA_VERSION
 from keygw.store.store import DATABASE_NAME, open_store
 
@@ -56,7 +56,7 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
     await database.close()
 
 
-async def facts(database: Database) -> dict[str, Any]:
+async def facts(database: Storage) -> dict[str, Any]:
     return {row[0]: row[1] for row in await database.fetch("SELECT name, value FROM facts")}
 
 
@@ -66,7 +66,7 @@ async def refusal(directory: Path) -> StoreError:
     return caught.value
 
 
-async def put(database: Database, name: str, value: object = 1) -> None:
+async def put(database: Storage, name: str, value: object = 1) -> None:
     await database.write(lambda tx: tx.fetch(PUT, (name, value)))
 
 

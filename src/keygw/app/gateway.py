@@ -58,7 +58,8 @@ async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
     """
     async with AsyncExitStack() as stack:
         stack.enter_context(InstanceLock(options.data))
-        store = await stack.enter_async_context(await open_store(options.data, keys=(ISSUER_KEY,)))
+        url = None if options.database is None else options.database.get_secret_value()
+        store = await stack.enter_async_context(await open_store(options.data, keys=(ISSUER_KEY,), database_url=url))
         issuer = await asyncio.to_thread(_issuer, store, options)
         operator = await asyncio.to_thread(_operator_token, options.data)
         hub = Hub(secrets.token_hex(4), time.time)

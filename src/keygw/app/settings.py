@@ -29,6 +29,11 @@ class Settings(BaseModel):
         description="Directory of database and keys, made at the first start for its owner alone. "
         "Default: the place that the system has for a user's data"
     )
+    database: SecretStr | None = Field(
+        default=None,
+        description="A PostgreSQL database in place of the file in `data`: `postgresql://USER:PASSWORD@HOST/NAME`; "
+        "options such as `sslmode=verify-full` follow a `?`. The option takes none with a password in it",
+    )
     host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on")
     port: int = Field(default=8765, ge=0, le=65535, description="Port to listen on; 0 takes any free one")
     radio: str = Field(default="system", description="`system`, `none`, or a Bumble transport such as `usb:0`")
@@ -56,6 +61,13 @@ class Settings(BaseModel):
     log_format: Literal["text", "json"] = Field(
         default="text", description="How it is told: for people, or one object a line"
     )
+
+    @field_validator("database")
+    @classmethod
+    def _database(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise wrong("bad_setting", "it must begin with postgresql://")
+        return value
 
     @field_validator("radio")
     @classmethod

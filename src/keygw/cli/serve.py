@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from keygw.cli.settings import Config, settings
+from keygw.cli.settings import Config, Database, settings, without_password
 
 
 class Level(StrEnum):
@@ -35,6 +35,7 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    database: Database = None,
     host: Annotated[
         str | None, typer.Option("--host", metavar="ADDRESS", help="Address to listen on. Default 127.0.0.1.")
     ] = None,
@@ -97,6 +98,7 @@ def serve(
         config,
         {
             "data": data,
+            "database": without_password(database),
             "host": host,
             "port": port,
             "radio": radio,

@@ -27,6 +27,17 @@ Config = Annotated[
     ),
 ]
 
+Database = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        metavar="URL",
+        help="PostgreSQL in place of the file in the data directory: postgresql://USER@HOST/NAME. A password belongs "
+        "in $KEYGW_DATABASE, the file of $KEYGW_DATABASE_FILE, or ~/.pgpass: everybody here sees command lines.",
+        show_default=False,
+    ),
+]
+
 _NEXT = "see what is set, and where: keygw config show; what can be set: docs/reference/configuration.md"
 
 
@@ -42,3 +53,16 @@ def settings(config: Path | None, given: Mapping[str, object]) -> Loaded:
         if typed:
             raise usage(error.code, str(error), _NEXT) from error
         raise Failure(Exit.ENVIRONMENT, error.code, str(error), _NEXT) from error
+
+
+def without_password(url: str | None) -> str | None:
+    """``Failure`` (usage) secret_on_command_line."""
+    # What comes before the last @ may hold one, however badly it is spelled.
+    user = "" if url is None else url.partition("://")[2].rpartition("@")[0]
+    if url is not None and (":" in user or "password=" in url):
+        raise usage(
+            "secret_on_command_line",
+            "a password on a command line is seen by everybody on this machine",
+            "set KEYGW_DATABASE, or name a file that holds the address with KEYGW_DATABASE_FILE, or use ~/.pgpass",
+        )
+    return url

@@ -1,4 +1,4 @@
-"""The bridge's port on SQLite: apps, who registered which vehicle, command resources."""
+"""The bridge's port in SQL: apps, who registered which vehicle, command resources."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from keygw.bridge.records import App, CommandRecord, command_from_text, command_to_text
 from keygw.bridge.scopes import Scope
 from keygw.model.errors import Conflict, NotFound
-from keygw.store.database import Database
-from keygw.store.group import Row, Transaction
+from keygw.store.group import Row, Storage, Transaction
 
 _APP = "SELECT id, name, scopes, created_at, token_hash, expires_at, revoked FROM apps"
 # The condition is spelled like that of the partial index commands_open, or SQLite would not use it.
@@ -19,10 +18,10 @@ _OPEN_COMMANDS = """
 """
 
 
-class SqliteBridge:
+class SqlBridge:
     """``bridge.ports.BridgeStore``. Each write is a transaction of its own, durable on return."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Storage) -> None:
         self._database = database
 
     async def add_app(self, app: App) -> None:

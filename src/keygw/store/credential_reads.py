@@ -1,4 +1,4 @@
-"""The questions of the credential service's port, on SQLite, and how a row becomes a value."""
+"""The questions of the credential service's port in SQL, and how a row becomes a value."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from keygw.model.entitlement import Entitlement
 from keygw.model.receipt import Receipt
 from keygw.model.vehicle import Vehicle
 from keygw.store.group import Fetch, Row
-from keygw.store.invitation_store import SqliteInvitationReads
+from keygw.store.invitation_store import SqlInvitationReads
 
 _VEHICLE = """
     SELECT id, name, public_key, advertising_key, epoch, list_sequence, acknowledged_sequence, receipts_through,
@@ -35,7 +35,7 @@ _RECEIPT = """
 """
 
 
-class SqliteReads(SqliteInvitationReads):
+class SqlReads(SqlInvitationReads):
     """``CredentialReads`` over whatever answers a statement: the reader, or an open transaction."""
 
     def __init__(self, fetch: Fetch) -> None:

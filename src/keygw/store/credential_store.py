@@ -1,4 +1,4 @@
-"""The credential service's port on SQLite."""
+"""The credential service's port in SQL."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from keygw.model.digital_key import DigitalKey, KeyState
 from keygw.model.errors import Conflict
 from keygw.model.receipt import Receipt
 from keygw.model.vehicle import Vehicle
-from keygw.store.credential_reads import SqliteReads, device_of
-from keygw.store.database import Database
-from keygw.store.group import Row, Transaction
-from keygw.store.invitation_store import SqliteInvitationWrites
+from keygw.store.credential_reads import SqlReads, device_of
+from keygw.store.group import Row, Storage, Transaction
+from keygw.store.invitation_store import SqlInvitationWrites
 
 
-class _Transaction(SqliteReads, SqliteInvitationWrites):
+class _Transaction(SqlReads, SqlInvitationWrites):
     """``CredentialTransaction``."""
 
     def __init__(self, transaction: Transaction) -> None:
@@ -204,10 +203,10 @@ def _counted(rows: Sequence[Row]) -> int:
     return int(rows[0][0])
 
 
-class SqliteCredentials(SqliteReads):
+class SqlCredentials(SqlReads):
     """``CredentialStore``: reads see what is committed, writes go through ``transaction``."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Storage) -> None:
         super().__init__(database.fetch)
         self._database = database
 

@@ -82,10 +82,11 @@ def _drive(work: Coroutine[Any, Any, None]) -> None:
 
 
 class Database:
-    """``open`` it, ``close`` it. Errors of the storage are ``StoreError``; a broken constraint is a ``Duplicate``."""
+    """``store.group.Storage``: ``open`` it, ``close`` it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.name = str(path)
         self._reader = aiosqlite.connect(
             path, timeout=BUSY_SECONDS, isolation_level=None, cached_statements=_STATEMENTS
         )

@@ -36,6 +36,8 @@ class Transaction:
         self.wrote = False
         self.broken: StoreError | None = None
         """The storage itself failed in here: nothing that follows can be trusted to be committed."""
+        self.failed: Exception | None = None
+        """A statement failed. PostgreSQL refuses all that follow, so no work may go on as if nothing had been."""
 
     async def fetch(self, sql: str, parameters: Iterable[Any] = ()) -> list[Row]:
         if not self._open:
@@ -45,6 +47,9 @@ class Transaction:
             return await self._fetch(sql, parameters)
         except StoreError as error:
             self.broken = error
+            raise
+        except Exception as error:
+            self.wrote, self.failed = True, error
             raise
 
     def after_commit(self, callback: Callable[[], None]) -> None:
@@ -83,6 +88,26 @@ class Job(Generic[T]):
                     {"message": "a callback after a commit failed", "exception": error}
                 )
         self.done.set_result(self.result)  # type: ignore[arg-type]  # a work that returned has set it
+
+
+class Storage(Protocol):
+    """What the stores stand on, SQLite or PostgreSQL. SQL is written once: ``?`` for each value, no dialect's own.
+
+    Errors of the storage are ``StoreError``, a broken constraint is a ``store.errors.Duplicate``.
+    """
+
+    @property
+    def name(self) -> str:
+        """Where the data are, as it may be shown."""
+
+    async def fetch(self, sql: str, parameters: Iterable[Any] = ()) -> list[Row]:
+        """Ask one question of the committed state."""
+
+    async def write(self, work: Work[T]) -> T:
+        """``work(transaction)``, committed durably on return."""
+
+    async def close(self) -> None:
+        """Wait for the writes that were begun, refuse those that follow. The second time nothing happens."""
 
 
 class Door(Protocol):
@@ -145,6 +170,8 @@ async def _run(door: Door, job: Job[Any]) -> bool:
         job.callbacks = tx.end()
     if tx.broken is not None:
         raise tx.broken
+    if job.error is None:
+        job.error = tx.failed
     return job.error is None or not tx.wrote
 
 

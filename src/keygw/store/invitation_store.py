@@ -1,4 +1,4 @@
-"""Invitations on SQLite: the parts of the credential service's port that are about them."""
+"""Invitations in SQL: the parts of the credential service's port that are about them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _INVITATION = """
 """
 
 
-class SqliteInvitationReads:
+class SqlInvitationReads:
     """``InvitationReads`` over whatever answers a statement."""
 
     _fetch: Fetch
@@ -35,7 +35,7 @@ class SqliteInvitationReads:
         return [_invitation(row) for row in await self._fetch(sql, (parent_id,))]
 
 
-class SqliteInvitationWrites(SqliteInvitationReads):
+class SqlInvitationWrites(SqlInvitationReads):
     """``InvitationWrites`` in an open transaction."""
 
     async def add_invitation(self, invitation: Invitation) -> None:

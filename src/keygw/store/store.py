@@ -10,11 +10,12 @@ from types import TracebackType
 from typing import Self
 
 from keygw.model.errors import StoreError
-from keygw.store.bridge_store import SqliteBridge
-from keygw.store.credential_store import SqliteCredentials
+from keygw.store.bridge_store import SqlBridge
+from keygw.store.credential_store import SqlCredentials
 from keygw.store.database import Database
+from keygw.store.group import Storage
 from keygw.store.keyfile import load_or_create_vault_key
-from keygw.store.vault import SqliteVault, check_vault_key, vault_in_use
+from keygw.store.vault import SqlVault, check_vault_key, vault_in_use
 
 DATABASE_NAME = "keygw.db"
 VAULT_KEY_NAME = "vault.key"
@@ -22,13 +23,15 @@ VAULT_KEY_NAME = "vault.key"
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """``issued_any``: digital keys existed when it was opened, so a missing issuer key must not be made anew."""
+    """``directory``: of the key files, and of the database where that is a file.
+
+    ``issued_any``: digital keys existed when it was opened, so a missing issuer key must not be made anew."""
 
     directory: Path
-    database: Database
-    credentials: SqliteCredentials
-    vault: SqliteVault
-    bridge: SqliteBridge
+    database: Storage
+    credentials: SqlCredentials
+    vault: SqlVault
+    bridge: SqlBridge
     issued_any: bool
 
     async def close(self) -> None:
@@ -43,14 +46,19 @@ class Store:
         await self.close()
 
 
-async def open_store(directory: Path, *, keys: Sequence[str] = ()) -> Store:
+async def open_store(directory: Path, *, keys: Sequence[str] = (), database_url: str | None = None) -> Store:
     """Open (or create) the data directory. ``keys``: files in it, beside the vault key, made only after the database.
+
+    ``database_url``: a PostgreSQL database that takes the place of the file; it must exist, and may be empty.
 
     ``StoreError`` with codes store_busy (retryable), store_too_new, store_unavailable, database_missing,
     key_file_missing, key_file_exposed, key_file_damaged, vault_damaged.
     """
-    await asyncio.to_thread(_look_for_loss, directory, (VAULT_KEY_NAME, *keys))
-    database = await Database.open(directory / DATABASE_NAME)
+    secrets = await asyncio.to_thread(_present, directory, (VAULT_KEY_NAME, *keys))
+    if database_url is None:
+        database = await _open_file(directory / DATABASE_NAME, secrets)
+    else:
+        database = await _open_postgres(database_url, secrets)
     try:
         lost = await vault_in_use(database)
         vault_key = await asyncio.to_thread(load_or_create_vault_key, directory / VAULT_KEY_NAME, may_create=not lost)
@@ -62,25 +70,53 @@ async def open_store(directory: Path, *, keys: Sequence[str] = ()) -> Store:
     return Store(
         directory=directory,
         database=database,
-        credentials=SqliteCredentials(database),
-        vault=SqliteVault(database, vault_key),
-        bridge=SqliteBridge(database),
+        credentials=SqlCredentials(database),
+        vault=SqlVault(database, vault_key),
+        bridge=SqlBridge(database),
         issued_any=bool(issued[0][0]),
     )
 
 
-def _look_for_loss(directory: Path, keys: Sequence[str]) -> None:
-    """Key files without a database: it was lost, and starting afresh would forget every key, list and receipt."""
-    path = directory / DATABASE_NAME
+async def _open_file(path: Path, secrets: Sequence[str]) -> Storage:
+    # Key files without a database: it was lost, and starting afresh would forget every key, list and receipt.
+    if secrets and not await asyncio.to_thread(_holds_something, path):
+        raise _lost(str(path), secrets)
+    return await Database.open(path)
+
+
+async def _open_postgres(url: str, secrets: Sequence[str]) -> Storage:
     try:
-        if path.exists() and path.stat().st_size > 0:
-            return
-        left = [name for name in keys if (directory / name).exists()]
+        from keygw.store.postgres import PostgresDatabase  # noqa: PLC0415 - asyncpg is an extra
+    except ImportError as error:
+        raise StoreError("PostgreSQL takes another library: pip install 'keygw[postgres]'") from error
+    database = await PostgresDatabase.connect(url)
+    try:
+        if secrets and await database.is_empty():
+            raise _lost(database.name, secrets)
+        await database.bring_up()
+    except BaseException:
+        await database.close()
+        raise
+    return database
+
+
+def _present(directory: Path, names: Sequence[str]) -> list[str]:
+    try:
+        return [name for name in names if (directory / name).exists()]
     except OSError as error:
         raise StoreError(f"the data directory {directory} cannot be used: {error.strerror}") from error
-    if left:
-        raise StoreError(
-            f"{path} is missing or empty, but {' and '.join(left)} of the same gateway are there: restore the database "
-            "from a backup, or, to begin anew and lose every digital key, move these files away",
-            code="database_missing",
-        )
+
+
+def _holds_something(path: Path) -> bool:
+    try:
+        return path.exists() and path.stat().st_size > 0
+    except OSError as error:
+        raise StoreError(f"the data directory {path.parent} cannot be used: {error.strerror}") from error
+
+
+def _lost(name: str, secrets: Sequence[str]) -> StoreError:
+    return StoreError(
+        f"{name} is missing or empty, but {' and '.join(secrets)} of the same gateway are there: restore the database "
+        "from a backup, or, to begin anew and lose every digital key, move these files away",
+        code="database_missing",
+    )

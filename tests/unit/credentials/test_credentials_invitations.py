@@ -471,7 +471,7 @@ async def test_a_full_vehicle_leaves_the_invitation_open(
         return 1000
 
     with monkeypatch.context() as patch:
-        patch.setattr("keygw.store.credential_reads.SqliteReads.unexpired_count", full)
+        patch.setattr("keygw.store.credential_reads.SqlReads.unexpired_count", full)
         assert await refused(friend.claim()) == "vehicle_full"
     stored = await world.service.invitations.get(friend.invited.invitation.id)
     assert (stored.state, stored.device_key) == (InvitationState.OPEN, None)
