@@ -84,6 +84,7 @@ def test_one_file_is_read(look: Load, tmp_path: Path) -> None:
         ("trusted_proxies = ['0.0.0.0/0']", "bad_setting", "everybody"),
         ("trusted_proxies = ['10.0.0.1/8']", "bad_setting", "not a network"),
         ("tls_cert = 'x'", "bad_setting", "belong together"),
+        ("metrics = '9464'", "bad_setting", "127.0.0.1:9464"),
         ("radio = ' '", "bad_radio", "radio"),
         ("public_url = 'http://keys.example'", "clear_text", "keys.example"),
         ("public_url = 'https://u:p@keys.example'", "bad_url", "no user"),
@@ -141,6 +142,16 @@ def test_every_setting_has_a_variable_and_words() -> None:
     for name, info in Settings.model_fields.items():
         assert told[f"KEYGW_{name.upper()}"] == name
         assert info.description, name
+
+
+def test_the_variable_of_opentelemetry_is_taken_last(look: Load) -> None:
+    theirs = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
+    loaded = look(environment=theirs)
+    assert (loaded.settings.otel_endpoint, loaded.sources["otel_endpoint"]) == (
+        "http://127.0.0.1:4318", "OTEL_EXPORTER_OTLP_ENDPOINT",
+    )  # fmt: skip
+    ours = look(environment={**theirs, "KEYGW_OTEL_ENDPOINT": "http://127.0.0.1:1"})
+    assert ours.sources["otel_endpoint"] == "KEYGW_OTEL_ENDPOINT"
 
 
 def test_a_variable_that_is_nearly_ours_is_doubted(look: Load) -> None:

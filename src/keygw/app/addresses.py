@@ -29,3 +29,15 @@ def gateway_url(text: str) -> str:
     if parts.username is not None or parts.query or parts.fragment:
         raise ValueError("an address holds no user, query or fragment")
     return text.rstrip("/")
+
+
+def host_and_port(text: str) -> tuple[str, int]:
+    """``127.0.0.1:9464`` or ``[::1]:9464``; ``ValueError`` for anything else."""
+    host, _, port = text.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        host = ""
+    if not host or not (port.isascii() and port.isdecimal()) or int(port) > 65535:
+        raise ValueError(f"{text[:80]!r} is not an address and a port; write it like 127.0.0.1:9464")
+    return host, int(port)

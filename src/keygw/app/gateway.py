@@ -22,6 +22,7 @@ from keygw.app.config import ISSUER_KEY, OPERATOR_TOKEN
 from keygw.app.radio import open_air
 from keygw.app.readiness import Check, Readiness, disk_space, signing
 from keygw.app.settings import Settings
+from keygw.app.watch import Watch
 from keygw.bridge.apps import new_token, token_hash
 from keygw.bridge.bridge import Bridge
 from keygw.bridge.feed import Feed
@@ -35,6 +36,7 @@ from keygw.store.group import Transaction
 from keygw.store.instance import InstanceLock
 from keygw.store.keyfile import load_or_create_issuer_key, load_or_create_secret
 from keygw.store.store import Store, open_store
+from keygw.telemetry.metrics import Metrics
 from keygw.token.trust import kid_of
 from keygw.vehicle.fleet import Fleet
 
@@ -48,6 +50,7 @@ class Gateway:
     http: object
     hub: Hub
     operator_token_file: Path
+    metrics: Metrics | None
 
 
 @asynccontextmanager
@@ -57,15 +60,18 @@ async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
     ``address``: the URL where it listens, for links if ``options`` name no public one.
     """
     async with AsyncExitStack() as stack:
+        watch = Watch(options)
+        stack.push_async_callback(watch.close)
         stack.enter_context(InstanceLock(options.data))
         url = None if options.database is None else options.database.get_secret_value()
         store = await stack.enter_async_context(await open_store(options.data, keys=(ISSUER_KEY,), database_url=url))
         issuer = await asyncio.to_thread(_issuer, store, options)
         operator = await asyncio.to_thread(_operator_token, options.data)
+        store.database.watch(watch.committed)
         hub = Hub(secrets.token_hex(4), time.time)
         feed = Feed(hub, SignalCache(time.time))
-        service = CredentialService(
-            store.credentials, store.vault, issuer, time.time, os.urandom, notify=feed.on_key_event
+        service = watch.operations(
+            CredentialService(store.credentials, store.vault, issuer, time.time, os.urandom, notify=feed.on_key_event)
         )
         fleet = await stack.enter_async_context(
             Fleet(
@@ -74,7 +80,7 @@ async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
                 os.urandom,
                 time.time,
                 on_signal=feed.on_signal,
-                on_link=feed.on_link,
+                on_link=watch.links(feed.on_link),
                 on_receipt=feed.on_receipt,
                 on_alert=partial(_alert, feed),
             )
@@ -82,12 +88,13 @@ async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
         bridge = Bridge(
             store=store.bridge,
             credentials=service,
-            fleet=fleet,
+            fleet=watch.contacts(fleet),
             feed=feed,
             authorize=authorize,
             clock=time.time,
             random=os.urandom,
             operator_hash=token_hash(operator),
+            on_settled=watch.settled,
         )
         await bridge.start()
         stack.push_async_callback(bridge.stop)
@@ -100,10 +107,12 @@ async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
             public_url=options.public_url or address,
             proxies=options.proxies,
             host_from_proxy=options.public_url is None,
+            watcher=watch,
             ready=Readiness(_checks(store, issuer)),
         )
-        http = create_api(services)
-        yield Gateway(http, hub, options.data / OPERATOR_TOKEN)
+        http = watch.requests(create_api(services))
+        await stack.enter_async_context(watch.counting(store.database.fetch, lambda: hub.consumers))
+        yield Gateway(http, hub, options.data / OPERATOR_TOKEN, watch.metrics)
 
 
 def _alert(feed: Feed, vehicle_id: str, reason: str) -> None:

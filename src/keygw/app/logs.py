@@ -16,6 +16,7 @@ import structlog
 from structlog.typing import Processor
 
 from keygw.app.settings import Settings
+from keygw.app.watch import load_tracing
 from keygw.bridge.fault import describe
 
 GONE = "[redacted]"
@@ -54,6 +55,8 @@ def log_to_stderr(settings: Settings) -> None:
         no_traceback,
         redact,
     ]
+    if settings.otel_endpoint is not None:
+        shared.append(load_tracing().trace_ids)  # behind the redaction: a trace id looks like a key
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import sys
@@ -13,6 +14,7 @@ import structlog
 import uvicorn
 
 from keygw.app.addresses import is_loopback
+from keygw.app.exposition import exposed, metrics_listener
 from keygw.app.gateway import Gateway, gateway
 from keygw.app.listen import address, fill_standard_files, listen, loop_factory, open_stdout, say
 from keygw.app.logs import log_to_stderr
@@ -49,14 +51,17 @@ def serve(
 
 async def _serve(settings: Settings, json_ready: bool, follow_stdin: bool, doubts: Sequence[str]) -> int:
     tls = tls_context(settings)
-    listener = listen(settings.host, settings.port)
-    with listener:
+    with contextlib.ExitStack() as sockets:
+        listener = sockets.enter_context(listen(settings.host, settings.port))
+        for_metrics = metrics_listener(settings.metrics)
+        if for_metrics is not None:
+            sockets.enter_context(for_metrics)
         url = address(listener, "http" if tls is None else "https")
-        async with gateway(settings, url) as running:
+        async with gateway(settings, url) as running, exposed(running.metrics, for_metrics) as metrics:
             _warn(settings, doubts)
             server = Server(
                 api_config(running.http, tls),
-                on_ready=lambda: _say_ready(settings, url, running, json_ready),
+                on_ready=lambda: _say_ready(settings, url, running, metrics, json_ready),
                 on_stop=running.hub.close,
             )
             if follow_stdin:
@@ -84,7 +89,7 @@ def _follow_stdin(server: uvicorn.Server) -> None:
     threading.Thread(target=wait, name="stdin", daemon=True).start()
 
 
-def _say_ready(settings: Settings, url: str, running: Gateway, as_json: bool) -> None:
+def _say_ready(settings: Settings, url: str, running: Gateway, metrics: str | None, as_json: bool) -> None:
     operator = str(running.operator_token_file)
     if as_json:
         ready = {
@@ -94,6 +99,7 @@ def _say_ready(settings: Settings, url: str, running: Gateway, as_json: bool) ->
             "operator_token_file": operator,
             "radio": settings.radio,
             "public_url": settings.public_url,
+            "metrics": metrics,
         }
         say(json.dumps(ready))
         return

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from keygw.app.addresses import gateway_url, is_loopback
+from keygw.app.addresses import gateway_url, host_and_port, is_loopback
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -62,6 +62,18 @@ class Settings(BaseModel):
         default="text", description="How it is told: for people, or one object a line"
     )
 
+    metrics: str | None = Field(
+        default=None,
+        description="Address and port for Prometheus, such as `127.0.0.1:9464`, apart from the API. "
+        "Default: no metrics",
+    )
+    otel_endpoint: str | None = Field(
+        default=None,
+        description="OTLP/HTTP base address for traces, such as `http://127.0.0.1:4318`; needs the extra `otel`. "
+        "Default: no traces",
+        json_schema_extra={"also": "OTEL_EXPORTER_OTLP_ENDPOINT"},
+    )
+
     @field_validator("database")
     @classmethod
     def _database(cls, value: SecretStr | None) -> SecretStr | None:
@@ -76,13 +88,23 @@ class Settings(BaseModel):
             raise wrong("bad_radio", "an empty radio says nothing; use system, none, or tcp-client:HOST:PORT")
         return value
 
-    @field_validator("public_url")
+    @field_validator("public_url", "otel_endpoint")
     @classmethod
     def _url(cls, value: str | None) -> str | None:
         try:
             return None if value is None else gateway_url(value)
         except ValueError as error:
             raise wrong("bad_url", str(error)) from None
+
+    @field_validator("metrics")
+    @classmethod
+    def _metrics(cls, value: str | None) -> str | None:
+        try:
+            if value is not None:
+                host_and_port(value)
+        except ValueError as error:
+            raise wrong("bad_setting", str(error)) from None
+        return value
 
     @field_validator("trusted_proxies")
     @classmethod

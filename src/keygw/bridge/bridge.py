@@ -11,7 +11,7 @@ from keygw.bridge.feed import Feed
 from keygw.bridge.invitations import Invitations
 from keygw.bridge.keys import Keys
 from keygw.bridge.lanes import ROOM, Lanes
-from keygw.bridge.ledger import Ledger
+from keygw.bridge.ledger import Ledger, OnSettled
 from keygw.bridge.lists import Lists
 from keygw.bridge.pairings import Pairings
 from keygw.bridge.ports import Authorize, BridgeStore, Clock, Credentials, Fleet
@@ -39,6 +39,7 @@ class Bridge:
         clock: Clock,
         random: Random,
         operator_hash: bytes,
+        on_settled: OnSettled = lambda record: None,
         timing: Timing | None = None,
         backoff: tuple[float, ...] = BACKOFF,
         room: int = ROOM,
@@ -50,7 +51,7 @@ class Bridge:
         self.clock = clock
         self.apps = Apps(store, clock, random, operator_hash)
         self.access = Access(credentials, store, clock)
-        ledger = Ledger(store, feed.hub, clock)
+        ledger = Ledger(store, feed.hub, clock, on_settled)
         self._settlement = Settlement(ledger, credentials, feed.signals.live)
         self._errands = Errands(fleet, credentials, self._settlement, clock, backoff)
         self._upkeep = Upkeep(credentials, self._errands, upkeep_seconds)

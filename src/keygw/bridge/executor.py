@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,6 +67,8 @@ class Job:
     in_fleet: bool = False
     ending: Ending | None = None
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    context: Context = field(default_factory=copy_context)
+    """Of the request that asked for it, so that logs and traces of its attempts name that one."""
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
     def left(self, now: float) -> float:

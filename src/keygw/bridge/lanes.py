@@ -141,7 +141,7 @@ class Lanes:
                 self._lanes.pop(vehicle_id, None)
 
     async def _attempt(self, job: Job) -> None:
-        job.task = asyncio.create_task(self._executor.run(job), name=f"command {job.record.id}")
+        job.task = asyncio.create_task(self._executor.run(job), name=f"command {job.record.id}", context=job.context)
         try:
             await asyncio.wait({job.task})
         except asyncio.CancelledError:

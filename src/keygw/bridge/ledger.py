@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from keygw.bridge.ports import Clock, CommandStore
@@ -27,12 +28,18 @@ TRANSITIONS: dict[S, frozenset[S]] = {
 }
 """Every legal step of a command. A vehicle may refuse what was sent as too late, hence SENT to EXPIRED."""
 
+OnSettled = Callable[[CommandRecord], None]
+"""Told of every command that has ended, for figures; quick, and it must not raise."""
+
 
 class Ledger:
-    def __init__(self, store: CommandStore, hub: Hub, clock: Clock) -> None:
+    def __init__(
+        self, store: CommandStore, hub: Hub, clock: Clock, on_settled: OnSettled = lambda record: None
+    ) -> None:
         self._store = store
         self._hub = hub
         self._clock = clock
+        self._on_settled = on_settled
         self._waiting: dict[str, set[asyncio.Future[CommandRecord]]] = {}
 
     async def add(self, record: CommandRecord) -> CommandRecord:
@@ -78,6 +85,7 @@ class Ledger:
     def _tell(self, record: CommandRecord) -> None:
         self._hub.publish(UPDATED, record.command.vehicle_id, command_json(record), audience=record.app_id)
         if record.state.settled:
+            self._on_settled(record)
             for future in self._waiting.get(record.id, ()):
                 if not future.done():
                     future.set_result(record)

@@ -75,6 +75,10 @@ def serve(
     tls_key: Annotated[
         Path | None, typer.Option("--tls-key", metavar="FILE", help="Its private key. Both are read again on SIGHUP.")
     ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option("--metrics", metavar="ADDRESS:PORT", help="Serve Prometheus there, apart from the API."),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Say readiness as one JSON line (ready, url, data, radio, ...).")
     ] = False,
@@ -106,6 +110,7 @@ def serve(
             "trusted_proxies": tuple(trusted_proxy) if trusted_proxy else None,
             "tls_cert": tls_cert,
             "tls_key": tls_key,
+            "metrics": metrics,
             "log_level": None if log_level is None else log_level.value,
             "log_format": None if log_format is None else log_format.value,
         },

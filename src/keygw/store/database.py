@@ -136,6 +136,10 @@ class Database:
         self._check_open()
         return await self._groups.write(work)
 
+    def watch(self, on_group: Callable[[int, float], None]) -> None:
+        """Tell it of every group that is committed: works, seconds. Quick, and it must not raise."""
+        self._groups.on_group = on_group
+
     async def _run(self, jobs: Sequence[Job[Any]]) -> None:
         self._jobs = jobs
         await finish(self._writer.commit())

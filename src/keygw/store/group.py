@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
@@ -175,11 +176,17 @@ async def _run(door: Door, job: Job[Any]) -> bool:
     return job.error is None or not tx.wrote
 
 
+def _unwatched(works: int, seconds: float) -> None:
+    """Nobody looks on."""
+
+
 class GroupCommit:
     """Collects the works that wait and hands them on in groups, one group at a time."""
 
     def __init__(self, run: Callable[[Sequence[Job[Any]]], Awaitable[None]]) -> None:
         self._run = run
+        self.on_group: Callable[[int, float], None] = _unwatched
+        """Told of every group: how many works, and the seconds until they were committed or given up."""
         self._waiting: deque[Job[Any]] = deque()
         self._runner: asyncio.Task[None] | None = None
 
@@ -220,6 +227,7 @@ class GroupCommit:
                 # Whoever was woken by the last group, or is about to write at this moment, comes along.
                 await asyncio.sleep(0)
                 group = [self._waiting.popleft() for _ in range(min(GROUP, len(self._waiting)))]
+                began = time.perf_counter()
                 try:
                     await self._run(group)
                 except Exception as error:
@@ -227,6 +235,7 @@ class GroupCommit:
                     for job in group:
                         job.error = StoreError("the write was not carried out", may_have_happened=True)
                         job.error.__cause__ = error
+                self.on_group(len(group), time.perf_counter() - began)
                 for job in group:
                     job.tell()
         finally:

@@ -1,0 +1,1 @@
+"""Figures and traces: the only importer of ``prometheus_client`` and ``opentelemetry``."""
