@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ import pytest
 
 from keygw.credentials.issuer_keys import IssuerKeyRecord, IssuerKeyState
 from keygw.credentials.issuer_ports import StatementRecord
-from keygw.credentials.ports import CredentialStore, ListRecord
+from keygw.credentials.ports import CredentialStore, CredentialTransaction, ListRecord
 from keygw.credentials.values import KeyToken
 from keygw.crypto.signer import LocalSigner
 from keygw.model.device import Device, DeviceKind
@@ -56,28 +57,36 @@ def signed_list(car: Vehicle, sequence: int, kid: bytes) -> ListRecord:
 @pytest.fixture
 async def store(opener: Open, tmp_path: Path) -> AsyncIterator[CredentialStore]:
     async with opener(tmp_path) as store:
-        async with store.transaction() as tx:
+
+        async def work(tx: CredentialTransaction) -> None:
             for car in CARS:
                 await tx.add_vehicle(car)
             await tx.add_device(PHONE)
+
+        await store.write(work)
         yield store
 
 
 async def test_keys_are_kept_in_order_and_whole(store: CredentialStore) -> None:
     assert await store.issuer_keys() == []
-    async with store.transaction() as tx:
+
+    async def work(tx: CredentialTransaction) -> None:
         await tx.add_issuer_key(SECOND)
         await tx.add_issuer_key(FIRST)
         assert await tx.issuer_keys() == [FIRST, SECOND]
+
+    await store.write(work)
     old = replace(FIRST, state=IssuerKeyState.RETIRING, retire_at=900)
     new = replace(SECOND, state=IssuerKeyState.CURRENT, activated_at=300)
-    async with store.transaction() as tx:
+
+    async def then2(tx: CredentialTransaction) -> None:
         await tx.save_issuer_key(old)
         await tx.save_issuer_key(new)
+
+    await store.write(then2)
     assert await store.issuer_keys() == [old, new]
     gone = replace(old, state=IssuerKeyState.RETIRED, retired_at=901)
-    async with store.transaction() as tx:
-        await tx.save_issuer_key(gone)
+    await store.write(lambda tx: tx.save_issuer_key(gone))
     assert await store.issuer_keys() == [gone, new]
 
 
@@ -86,12 +95,10 @@ async def test_there_is_one_next_and_one_current(store: CredentialStore, state: 
     first, second = replace(FIRST, state=state), replace(SECOND, state=state)
 
     async def add(record: IssuerKeyRecord) -> None:
-        async with store.transaction() as tx:
-            await tx.add_issuer_key(record)
+        await store.write(lambda tx: tx.add_issuer_key(record))
 
     async def save(record: IssuerKeyRecord) -> None:
-        async with store.transaction() as tx:
-            await tx.save_issuer_key(record)
+        await store.write(lambda tx: tx.save_issuer_key(record))
 
     await add(first)
     with pytest.raises(Conflict) as caught:
@@ -105,16 +112,15 @@ async def test_there_is_one_next_and_one_current(store: CredentialStore, state: 
 
 @pytest.mark.parametrize("field", ["ordinal", "kid", "public_key"])
 async def test_a_key_is_there_once(store: CredentialStore, field: str) -> None:
-    async with store.transaction() as tx:
-        await tx.add_issuer_key(FIRST)
+    await store.write(lambda tx: tx.add_issuer_key(FIRST))
     with pytest.raises(Conflict):
-        async with store.transaction() as tx:
-            await tx.add_issuer_key(replace(SECOND, **{field: getattr(FIRST, field)}))
+        await store.write(lambda tx: tx.add_issuer_key(replace(SECOND, **{field: getattr(FIRST, field)})))
 
 
 async def test_what_a_key_has_signed_and_is_in_force_is_found(store: CredentialStore) -> None:
     a, b, c, d = CARS
-    async with store.transaction() as tx:
+
+    async def work(tx: CredentialTransaction) -> None:
         await tx.add_key(key(a, 0), token(OLD, 700))
         await tx.add_key(key(a, 1), token(OLD, 900))
         await tx.add_key(key(b, 0), token(NEW, 950))  # by another key
@@ -124,6 +130,8 @@ async def test_what_a_key_has_signed_and_is_in_force_is_found(store: CredentialS
         for car, kids in ((a, [NEW]), (b, [OLD, NEW]), (d, [NEW, OLD])):
             for sequence, kid in enumerate(kids, 1):
                 await tx.add_list(signed_list(car, sequence, kid))
+
+    await store.write(work)
     assert await store.vehicles_signed_by(OLD, 500, "", 10) == [a.id, c.id, d.id]
     assert await store.vehicles_signed_by(OLD, 499, "", 10) == [a.id, b.id, c.id, d.id]
     assert await store.vehicles_signed_by(OLD, 500, "", 2) == [a.id, c.id]
@@ -136,35 +144,42 @@ async def test_what_a_key_has_signed_and_is_in_force_is_found(store: CredentialS
 
 async def test_statements_are_kept_in_order_and_each_once(store: CredentialStore) -> None:
     made = [StatementRecord(1, NEW, b"one"), StatementRecord(2, OLD, b"\x00two")]
-    async with store.transaction() as tx:
+
+    async def work(tx: CredentialTransaction) -> None:
         for record in made:
             await tx.add_issuer_statement(record)
+
+    await store.write(work)
     assert [await store.issuer_statements(after) for after in (0, 1, 2)] == [made, made[1:], []]
     with pytest.raises(Conflict):
-        async with store.transaction() as tx:
-            await tx.add_issuer_statement(StatementRecord(2, NEW, b"another"))
+        await store.write(lambda tx: tx.add_issuer_statement(StatementRecord(2, NEW, b"another")))
 
 
 async def test_a_vehicles_word_never_goes_back(store: CredentialStore) -> None:
     a, b = CARS[:2]
     assert await store.issuer_key_ack(a.id) == 0
+
+    async def said(sequence: int, tx: CredentialTransaction) -> None:
+        await tx.acknowledge_issuer_key(a.id, sequence, NEW, b"ack")
+
     for sequence in (2, 3, 1):
-        async with store.transaction() as tx:
-            await tx.acknowledge_issuer_key(a.id, sequence, NEW, b"ack")
+        await store.write(partial(said, sequence))
     assert (await store.issuer_key_ack(a.id), await store.issuer_key_ack(b.id)) == (3, 0)
     assert [await store.vehicles_told(sequence) for sequence in (1, 3, 4)] == [1, 1, 0]
 
 
 async def test_the_first_former_token_is_kept_until_the_vehicle_has_heard(store: CredentialStore) -> None:
     a, b = CARS[:2]
-    async with store.transaction() as tx:
+
+    async def work(tx: CredentialTransaction) -> None:
         for car in (a, b):
             await tx.add_key(key(car, 0), token(NEW))
         await tx.keep_former_token(key(a, 0).id, a.id, b"first")
         await tx.keep_former_token(key(a, 0).id, a.id, b"second")
         await tx.keep_former_token(key(b, 0).id, b.id, b"other")
+
+    await store.write(work)
     assert await store.former_token(key(a, 0).id) == b"first"
-    async with store.transaction() as tx:
-        await tx.drop_former_tokens(a.id)
+    await store.write(lambda tx: tx.drop_former_tokens(a.id))
     assert await store.former_token(key(a, 0).id) is None
     assert await store.former_token(key(b, 0).id) == b"other"
