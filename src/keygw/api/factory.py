@@ -13,6 +13,7 @@ from keygw.api.routes import (
     events,
     health,
     invitations,
+    issuer_keys,
     keys,
     link,
     meta,
@@ -48,6 +49,8 @@ def create_api(services: Services) -> FastAPI:
     app.state.services = services
     for each in (meta, health, apps, pairings, vehicles, commands, keys, invitations, status, events, docs, link):
         app.include_router(each.router)
+    for router in (issuer_keys.public, issuer_keys.router):
+        app.include_router(router)
     problems.install(app)
     document.install(app)
     app.add_middleware(Guard, services=services)

@@ -54,7 +54,14 @@ class Settings(BaseModel):
         description="Allow plain http beyond this machine, for listening and in `public_url`. Everybody on the way can "
         "read the tokens",
     )
-    issuer_passphrase: SecretStr | None = Field(default=None, description="Encrypts the issuer's key file")
+    issuer_passphrase: SecretStr | None = Field(default=None, description="Encrypts the issuer's key files")
+    issuer_keys: str = Field(
+        default="file",
+        description="Where the issuer's keys are made: `file`, or a PKCS#11 URI that names token and key, such as "
+        "`pkcs11:token=keygw;object=garage`",
+    )
+    hsm_module: Path | None = Field(default=None, description="The PKCS#11 module (a library) of the HSM")
+    hsm_pin: SecretStr | None = Field(default=None, description="The PIN of the HSM's token")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="warning", description="How much stderr is told"
     )

@@ -17,7 +17,7 @@ from keygw.credentials.issuing import KeyPlan, make_key, plan_friend
 from keygw.credentials.listing import view
 from keygw.credentials.ports import CredentialReads, CredentialTransaction, VehicleRecord
 from keygw.credentials.sharing import plan_granted, read_grant
-from keygw.credentials.values import Issuer, Limits, Notify
+from keygw.credentials.values import IssuerKeys, Limits, Notify
 from keygw.model.device import Device
 from keygw.model.digital_key import DigitalKey, KeyState
 from keygw.model.entitlement import Entitlement
@@ -38,8 +38,8 @@ EVENTS = {
 
 
 class InvitationSteps:
-    def __init__(self, issuer: Issuer, random: Random, notify: Notify, limits: Limits) -> None:
-        self._issuer = issuer
+    def __init__(self, issuer_keys: IssuerKeys, random: Random, notify: Notify, limits: Limits) -> None:
+        self._issuer_keys = issuer_keys
         self._random = random
         self._notify = notify
         self._limits = limits
@@ -91,7 +91,7 @@ class InvitationSteps:
         """Issue the key within the signed grant. ``Conflict`` vehicle_full, ``TokenError`` of ``check_grant``."""
         state = next_invitation_state(invitation.state, InvitationEvent.ACCEPT)
         vehicle = await self._vehicle(tx, invitation.vehicle_id)
-        key = await make_key(tx, vehicle, plan, now, self._issuer, self._limits, self._random, signed)
+        key = await make_key(tx, vehicle, plan, now, self._issuer_keys.current, self._limits, self._random, signed)
         accepted = await tx.save_invitation(replace(invitation, state=state, key_id=key.id))
         tell_keys(tx, self._notify, "key.shared", [key])
         self._tell(tx, EVENTS[state], accepted)

@@ -21,7 +21,7 @@ from keygw.credentials.invitation_steps import InvitationSteps, parent_of, unkno
 from keygw.credentials.issuing import check_friend, checked_label, checked_public_key, hosted_grant
 from keygw.credentials.ports import CredentialReads, CredentialStore, CredentialTransaction, Vault
 from keygw.credentials.sharing import callers_grant, same_grant
-from keygw.credentials.values import DAY, Issuer, Limits, Notify
+from keygw.credentials.values import DAY, IssuerKeys, Limits, Notify
 from keygw.crypto.kdf import constant_time_equal, hmac256, sha256
 from keygw.crypto.signer import Signer, device_id
 from keygw.model.device import Device, DeviceKind
@@ -56,7 +56,7 @@ class Invitations:
         self,
         store: CredentialStore,
         vault: Vault,
-        issuer: Issuer,
+        issuer: IssuerKeys,
         clock: Callable[[], float],
         random: Random,
         notify: Notify,

@@ -19,6 +19,7 @@ from keygw.model.digital_key import DigitalKey, KeyState, Role
 from keygw.model.errors import NotFound
 from keygw.token.claims import THUMBPRINT_BYTES, KeyClaims
 from keygw.token.cwt import encode_cwt
+from keygw.token.envelope import KEY_TOKEN
 from keygw.token.jwt import encode_jwt
 
 LEAST_GAIN = 60
@@ -79,6 +80,7 @@ async def renew(
     if end < token.expires_at + LEAST_GAIN or device is None or vehicle is None:
         return token
     fresh = sign_token(key, device, vehicle, issuer, end, limits, token.grant)
+    await _keep_former(tx, key, token, issuer)
     await tx.set_key_token(key, fresh)
     await tx.raise_last_issued_at(key.issued_at)
     return fresh
@@ -100,7 +102,19 @@ async def resign(
     signed = sign_token(fresh, device, vehicle, issuer, end, limits, token.grant)
     if key.role is Role.OWNER:  # its end has not moved, and whether it may is what it was
         signed = replace(signed, renew_from=token.renew_from)
+    await _keep_former(tx, key, token, issuer)
     return await tx.set_key_token(fresh, signed)
+
+
+def signed_by(token: KeyToken) -> bytes:
+    """The kid that it names: 8 bytes."""
+    return KEY_TOKEN.open(token.cwt).kid
+
+
+async def _keep_former(tx: CredentialTransaction, key: DigitalKey, token: KeyToken, issuer: Issuer) -> None:
+    """The token of before a change of the issuer's key: a vehicle that has not heard of it can check no other."""
+    if signed_by(token) != issuer.kid:
+        await tx.keep_former_token(key.id, key.vehicle_id, token.cwt)
 
 
 def claims_of(key: DigitalKey, device: Device, vehicle: VehicleRecord, issuer: str, end: int) -> KeyClaims:

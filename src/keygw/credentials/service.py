@@ -30,7 +30,7 @@ from keygw.credentials.service_base import no_notice
 from keygw.credentials.service_lists import ListService
 from keygw.credentials.service_vehicles import VehicleService
 from keygw.credentials.sharing import callers_grant, key_of_grant, plan_granted, read_grant
-from keygw.credentials.values import ChainLink, Issuer, KeyToken, Limits, Notify, Standing
+from keygw.credentials.values import ChainLink, IssuerKeys, KeyToken, Limits, Notify, Standing
 from keygw.crypto.signer import device_id
 from keygw.model.command import AuthorizedCommand, Command
 from keygw.model.device import Device, DeviceKind
@@ -55,7 +55,7 @@ class CredentialService(VehicleService, ListService):
         self,
         store: CredentialStore,
         vault: Vault,
-        issuer: Issuer,
+        issuer: IssuerKeys,
         clock: Callable[[], float],
         random: Random,
         notify: Notify = no_notice,

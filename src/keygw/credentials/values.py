@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from keygw.crypto.signer import Signer
 from keygw.model.digital_key import DigitalKey
 from keygw.token.revocation import MAX_ENTRIES
+from keygw.token.trust import IssuerKey, TrustedIssuers
 
 Notify = Callable[[str, dict[str, Any]], None]
 """``(event type, data)``: called after the commit, and must not block."""
@@ -30,6 +31,25 @@ class Issuer:
     def public_key(self) -> bytes:
         """P-256, SEC1 compressed, 33 bytes."""
         return self.signer.public_key
+
+    @property
+    def current(self) -> Issuer:
+        """Of an issuer with one key for good (``IssuerKeys``): itself."""
+        return self
+
+    @property
+    def trusted(self) -> TrustedIssuers:
+        return TrustedIssuers([IssuerKey(self.issuer, self.kid, self.public_key)])
+
+
+class IssuerKeys(Protocol):
+    """The key that signs now, and the keys whose signatures count. Take ``current`` once for each piece of work: it may
+    be another one the next time."""
+
+    @property
+    def current(self) -> Issuer: ...
+    @property
+    def trusted(self) -> TrustedIssuers: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 PUBLIC = {
+    "/.well-known/jwks.json",
     "/health",
     "/healthz",
     "/readyz",
