@@ -130,6 +130,8 @@ class Fleet:
 
         async def bring(car: Car, conversation: Conversation) -> bool:
             conversation.issuer_keys_asked = False  # there may be one since
+            if not conversation.alive and await pending():  # it was brought when the session opened, and that failed
+                raise LinkError("the session is over", code="link_lost")
             return await self._courier.introduce(car, conversation)
 
         await self._errand(self._car(vehicle_id), bring, pending)
