@@ -343,9 +343,9 @@ class Keeper:
             raise ProtocolError("the statement of a new issuer key does not hold", code=error.code) from error
         if learnt:
             self._keep(draft)
-            self.retire_issuer_keys()
         ack = trust.told(self.memory, statements[0].statement.issuer)
         self._log("issuer_key_learnt" if learnt else "issuer_key_passed_over", {"sequence": ack.sequence})
+        self.retire_issuer_keys()
         return sign_issuer_key_ack(ack, self.memory.signer)
 
     def retire_issuer_keys(self) -> None:
