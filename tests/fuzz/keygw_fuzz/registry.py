@@ -26,6 +26,7 @@ NOT_FUZZED: dict[str, str] = {
     "session.identity.rotating_id": "makes one from our own key; what is heard goes through wire.gatt",
     "session.device.DeviceSession.push_list": "sends; nothing of a peer's",
     "token.claims.check_number": "takes one number that a covered parser has read",
+    "token.claims.check_issuer": "takes one name that a covered parser has read",
     "token.grant.check_grant": "takes a grant that verify_grant gave, and verified claims",
     "token.grant.check_within": "takes a grant that verify_grant gave, and verified claims",
     "token.jws._Es256.from_jwk": "refuses always: keys never come from a token",
