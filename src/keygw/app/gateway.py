@@ -65,7 +65,8 @@ async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
         stack.enter_context(InstanceLock(options.data))
         url = None if options.database is None else options.database.get_secret_value()
         store = await stack.enter_async_context(await open_store(options.data, keys=(ISSUER_KEY,), database_url=url))
-        issuer = await asyncio.to_thread(_issuer, store, options)
+        public_url = options.public_url or address
+        issuer = await asyncio.to_thread(_issuer, store, options, public_url)
         operator = await asyncio.to_thread(_operator_token, options.data)
         store.database.watch(watch.committed)
         hub = Hub(secrets.token_hex(4), time.time)
@@ -104,7 +105,7 @@ async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
             issuer=issuer,
             clock=time.time,
             version=__version__,
-            public_url=options.public_url or address,
+            public_url=public_url,
             proxies=options.proxies,
             host_from_proxy=options.public_url is None,
             watcher=watch,
@@ -142,7 +143,7 @@ def _checks(store: Store, issuer: Issuer) -> dict[str, Check]:
     }
 
 
-def _issuer(store: Store, options: Settings) -> Issuer:
+def _issuer(store: Store, options: Settings, public_url: str) -> Issuer:
     """The signer of key tokens. Its key is made at the first start and never leaves its file."""
     passphrase = options.issuer_passphrase
     signer = load_or_create_issuer_key(
@@ -151,7 +152,7 @@ def _issuer(store: Store, options: Settings) -> Issuer:
         may_create=not store.issued_any,
     )
     kid = kid_of(signer.public_key)
-    return Issuer(f"urn:keygw:{kid.hex()}", kid, signer)
+    return Issuer(f"urn:keygw:{kid.hex()}", kid, signer, f"{public_url}/v1/status-lists")
 
 
 def _operator_token(data: Path) -> str:

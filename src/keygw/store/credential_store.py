@@ -15,9 +15,10 @@ from keygw.model.vehicle import Vehicle
 from keygw.store.credential_reads import SqlReads, device_of
 from keygw.store.group import Row, Storage, Transaction
 from keygw.store.invitation_store import SqlInvitationWrites
+from keygw.store.status_store import SqlStatusWrites
 
 
-class _Transaction(SqlReads, SqlInvitationWrites):
+class _Transaction(SqlReads, SqlInvitationWrites, SqlStatusWrites):
     """``CredentialTransaction``."""
 
     def __init__(self, transaction: Transaction) -> None:

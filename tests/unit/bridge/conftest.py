@@ -235,6 +235,9 @@ class Car:
         return [Discovered(self.vehicle_id, bytes(6)), Discovered(None, b"\x01" * 6)] if self.present else []
 
 
+STATUS_LISTS = "https://keys.example/v1/status-lists"
+
+
 @dataclass
 class World:
     """Everything, wired as the composition root does it."""
@@ -307,7 +310,7 @@ async def world(tmp_path: Path, rng: Random, timing: Timing) -> AsyncIterator[Wo
     hub = Hub("boot", clock)
     feed = Feed(hub, SignalCache(clock))
     signer, issuing = LocalSigner.generate(), LocalSigner.generate()
-    issuer = Issuer("urn:keygw:test", kid_of(issuing.public_key), issuing)
+    issuer = Issuer("urn:keygw:test", kid_of(issuing.public_key), issuing, STATUS_LISTS)
     credentials = CredentialService(
         store.credentials, store.vault, issuer, clock, rng.randbytes, notify=feed.on_key_event
     )

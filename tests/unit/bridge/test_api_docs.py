@@ -12,6 +12,8 @@ from typing import Any
 import httpx
 
 PUBLIC = {
+    "/v1/status-lists",
+    "/v1/status-lists/{page}",
     "/health",
     "/healthz",
     "/readyz",

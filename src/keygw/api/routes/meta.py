@@ -33,6 +33,7 @@ async def well_known(wired: Wired) -> dict[str, Any]:
             "vehicles": "/v1/vehicles",
             "keys": "/v1/keys",
             "events": "/v1/events",
+            "status_lists": "/v1/status-lists",
             "openapi": "/openapi.json",
             "docs": "/docs",
         },
