@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections import Counter
 from dataclasses import replace
@@ -14,7 +15,8 @@ from keygw.credentials.status_list import LIFETIME, PAUSE, RENEW_AFTER, TTL, Sta
 from keygw.credentials.status_places import take_place
 from keygw.credentials.values import KeyToken
 from keygw.model.digital_key import DigitalKey, KeyState
-from keygw.model.errors import NotFound, TokenError
+from keygw.model.entitlement import PROFILES, Entitlement
+from keygw.model.errors import Conflict, NotFound, TokenError
 from keygw.model.vehicle import Vehicle
 from keygw.token.cwt import decode_cwt
 from keygw.token.jwt import decode_jwt
@@ -236,3 +238,44 @@ async def test_even_a_random_source_that_repeats_itself_finds_a_place(world: Wor
         return found
 
     assert await world.store.credentials.write(work) == [0, 1, 2, 3, 4]
+
+
+WANTED = {
+    KeyState.ACTIVE: None,
+    KeyState.SUSPENDED: "status_suspended",
+    KeyState.REVOKING: "status_invalid",
+    KeyState.REVOKED: "status_invalid",
+}
+
+
+async def test_whatever_happens_the_list_says_what_the_service_shows(world: World, lists: StatusLists) -> None:
+    """Two families, three generations, and an owner, a car and a clock that do what they like."""
+    chance = random.Random(11)
+    keys = []
+    for _ in range(2):
+        _, owner, friend = await family(world)
+        rights = PROFILES["access"] | Entitlement.KEY_SHARE
+        sharer = await world.friend(owner, rights)
+        keys += [owner, friend, sharer, await world.friend(sharer)]
+    seen: Counter[str | None] = Counter()
+    for _ in range(40):
+        key = chance.choice(keys)
+        act = chance.choice((world.service.suspend, world.service.suspend, world.service.resume, world.service.revoke))
+        if act == world.service.revoke and (key.parent_id is None or chance.random() < 0.7):
+            act = world.service.resume
+        with contextlib.suppress(Conflict):
+            await act(key.id)
+        if chance.random() < 0.2:
+            with contextlib.suppress(Conflict):
+                await world.service.acknowledge_list(key.vehicle_id, await world.ack(key.vehicle_id))
+        listed = await read(lists, world)
+        for each in keys:
+            claims = decode_jwt((await world.service.key_token(each.id)).jwt, world.trusted)
+            said = None
+            try:
+                check_status(claims, listed)
+            except TokenError as error:
+                said = error.code
+            assert said == WANTED[(await world.service.key(each.id)).state], each.id
+            seen[said] += 1
+    assert len(seen) == 3
