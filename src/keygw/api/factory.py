@@ -19,6 +19,7 @@ from keygw.api.routes import (
     meta,
     pairings,
     status,
+    status_lists,
     vehicles,
 )
 from keygw.api.services import Services
@@ -47,7 +48,21 @@ def create_api(services: Services) -> FastAPI:
         generate_unique_id_function=lambda route: f"{route.tags[0] if route.tags else 'api'}_{route.name}",
     )
     app.state.services = services
-    for each in (meta, health, apps, pairings, vehicles, commands, keys, invitations, status, events, docs, link):
+    for each in (
+        meta,
+        health,
+        apps,
+        pairings,
+        vehicles,
+        commands,
+        keys,
+        invitations,
+        status,
+        status_lists,
+        events,
+        docs,
+        link,
+    ):
         app.include_router(each.router)
     for router in (issuer_keys.public, issuer_keys.router):
         app.include_router(router)

@@ -74,6 +74,12 @@ class Discovery(BaseModel):
     actions: list[str]
 
 
+class StatusListIndex(BaseModel):
+    """The URIs of all status lists (draft-ietf-oauth-status-list-21 section 9.3)."""
+
+    status_lists: list[str]
+
+
 class AppOut(BaseModel):
     id: str
     name: str

@@ -66,9 +66,10 @@ async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
         stack.enter_context(InstanceLock(options.data))
         url = None if options.database is None else options.database.get_secret_value()
         store = await stack.enter_async_context(await open_store(options.data, keys=(ISSUER_KEY,), database_url=url))
+        public_url = options.public_url or address
         signers = signer_places(store, options)
         stack.callback(signers.close)
-        keyring = await open_keyring(store.credentials, signers, time.time)
+        keyring = await open_keyring(store.credentials, signers, time.time, f"{public_url}/v1/status-lists")
         operator = await asyncio.to_thread(_operator_token, options.data)
         store.database.watch(watch.committed)
         hub = Hub(secrets.token_hex(4), time.time)
@@ -109,7 +110,7 @@ async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
             issuer=keyring,
             clock=time.time,
             version=__version__,
-            public_url=options.public_url or address,
+            public_url=public_url,
             proxies=options.proxies,
             host_from_proxy=options.public_url is None,
             watcher=watch,

@@ -39,8 +39,9 @@ class Settings(BaseModel):
     radio: str = Field(default="system", description="`system`, `none`, or a Bumble transport such as `usb:0`")
     public_url: str | None = Field(
         default=None,
+        max_length=200,
         description="Where phones find this gateway, such as `https://keys.example`: links of invitations begin with "
-        "it. Default: where it listens",
+        "it, and the addresses of status lists. Default: where it listens",
     )
     trusted_proxies: tuple[str, ...] = Field(
         default=(),

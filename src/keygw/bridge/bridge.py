@@ -74,6 +74,7 @@ class Bridge:
         )
         self.keys = Keys(credentials, self.access, self._errands)
         self.lists = Lists(credentials, self.access)
+        self.status_lists = credentials.status_lists
         self.invitations = Invitations(credentials, self.access, self._errands)
         self.vehicles = Vehicles(credentials, store, self.access, fleet, clock)
         self.pairings = Pairings(credentials, fleet, feed, clock, random)

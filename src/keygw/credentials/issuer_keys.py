@@ -110,8 +110,9 @@ class IssuerKeyRecord:
 class IssuerKeyring:
     """The keys as they stand: ``values.IssuerKeys``. Replaced as a whole, so any thread sees one moment of it."""
 
-    def __init__(self, records: Sequence[IssuerKeyRecord], signer: Signer) -> None:
-        self._now = _standing(records, signer)
+    def __init__(self, records: Sequence[IssuerKeyRecord], signer: Signer, status_lists: str = "") -> None:
+        self._status_lists = status_lists
+        self._now = _standing(records, signer, status_lists)
 
     @property
     def current(self) -> Issuer:
@@ -139,7 +140,7 @@ class IssuerKeyring:
 
     def replace(self, records: Sequence[IssuerKeyRecord], signer: Signer) -> None:
         """``signer``: of the one that is current among them."""
-        self._now = _standing(records, signer)
+        self._now = _standing(records, signer, self._status_lists)
 
 
 def current_of(records: Sequence[IssuerKeyRecord]) -> IssuerKeyRecord:
@@ -151,7 +152,7 @@ def current_of(records: Sequence[IssuerKeyRecord]) -> IssuerKeyRecord:
 
 
 def _standing(
-    records: Sequence[IssuerKeyRecord], signer: Signer
+    records: Sequence[IssuerKeyRecord], signer: Signer, status_lists: str
 ) -> tuple[Issuer, TrustedIssuers, tuple[IssuerKeyRecord, ...]]:
     record = current_of(records)
     if signer.public_key != record.public_key:
@@ -160,4 +161,4 @@ def _standing(
             code="issuer_key_lost",
         )
     trusted = TrustedIssuers(IssuerKey(r.issuer, r.kid, r.public_key) for r in records if r.state in VERIFYING)
-    return Issuer(record.issuer, record.kid, signer), trusted, tuple(records)
+    return Issuer(record.issuer, record.kid, signer, status_lists), trusted, tuple(records)

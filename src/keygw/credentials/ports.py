@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 
 from keygw.credentials.invitation_ports import InvitationReads, InvitationWrites
 from keygw.credentials.issuer_ports import IssuerKeyReads, IssuerKeyWrites
+from keygw.credentials.status_ports import StatusReads, StatusWrites
 from keygw.credentials.values import KeyToken
 from keygw.crypto.signer import Signer
 from keygw.model.device import Device
@@ -67,7 +68,7 @@ class ListRecord:
     ack: bytes | None = field(default=None, repr=False)
 
 
-class CredentialReads(InvitationReads, IssuerKeyReads, Protocol):
+class CredentialReads(InvitationReads, IssuerKeyReads, StatusReads, Protocol):
     """Questions. Outside a transaction they see committed state only. Absent things are ``None`` or empty."""
 
     async def last_issued_at(self) -> int:
@@ -108,7 +109,7 @@ class CredentialReads(InvitationReads, IssuerKeyReads, Protocol):
         """The last sequence of the gapless run that starts at ``start``, which exists."""
 
 
-class CredentialTransaction(CredentialReads, InvitationWrites, IssuerKeyWrites, Protocol):
+class CredentialTransaction(CredentialReads, InvitationWrites, IssuerKeyWrites, StatusWrites, Protocol):
     """Writes that are committed together or not at all. Reads inside see the writes before them."""
 
     def after_commit(self, callback: Callable[[], None]) -> None:

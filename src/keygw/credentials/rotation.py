@@ -33,10 +33,13 @@ _PAGE = 100
 _PASSES = 3
 
 
-async def open_keyring(store: CredentialStore, signers: Signers, clock: Callable[[], float]) -> IssuerKeyring:
+async def open_keyring(
+    store: CredentialStore, signers: Signers, clock: Callable[[], float], status_lists: str = ""
+) -> IssuerKeyring:
     """The keys of this gateway; at the very first start the first one, which names the issuer.
 
-    A database from before rotation has no rows: its key is found where the first one is kept.
+    A database from before rotation has no rows: its key is found where the first one is kept. ``status_lists``: the
+    public URL of the status lists.
     ``StoreError`` issuer_key_lost if the private key is not the one that the database remembers.
     """
     records = await store.issuer_keys()
@@ -49,7 +52,7 @@ async def open_keyring(store: CredentialStore, signers: Signers, clock: Callable
 
         await store.write(work)
         records = await store.issuer_keys()
-    return IssuerKeyring(records, await signers.open(current_of(records).signer))
+    return IssuerKeyring(records, await signers.open(current_of(records).signer), status_lists)
 
 
 class Rotation:

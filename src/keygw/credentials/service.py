@@ -30,6 +30,7 @@ from keygw.credentials.service_base import no_notice
 from keygw.credentials.service_lists import ListService
 from keygw.credentials.service_vehicles import VehicleService
 from keygw.credentials.sharing import callers_grant, key_of_grant, plan_granted, read_grant
+from keygw.credentials.status_list import StatusLists
 from keygw.credentials.values import ChainLink, IssuerKeys, KeyToken, Limits, Notify, Standing
 from keygw.crypto.signer import device_id
 from keygw.model.command import AuthorizedCommand, Command
@@ -62,6 +63,7 @@ class CredentialService(VehicleService, ListService):
         limits: Limits | None = None,
     ) -> None:
         super().__init__(store, vault, issuer, clock, random, notify, limits)
+        self.status_lists = StatusLists(store, issuer, clock)
         self.invitations = Invitations(store, vault, issuer, clock, random, notify, self._limits)
 
     async def issue_owner_key(

@@ -21,11 +21,15 @@ MAX_DEPTH = 2
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """Who signs key tokens and revocation lists. ``kid``: 8 bytes that name its key to a verifier."""
+    """Who signs key tokens and lists. ``kid``: 8 bytes that name its key to a verifier.
+
+    ``status_lists``: the public URL of its status lists, without a slash at its end; empty: its tokens name none.
+    """
 
     issuer: str
     kid: bytes
     signer: Signer = field(repr=False)
+    status_lists: str = ""
 
     @property
     def public_key(self) -> bytes:

@@ -13,6 +13,7 @@ from keygw.model.vehicle import Vehicle
 from keygw.store.group import Fetch, Row
 from keygw.store.invitation_store import SqlInvitationReads
 from keygw.store.issuer_store import SqlIssuerKeyReads
+from keygw.store.status_store import SqlStatusReads
 
 _VEHICLE = """
     SELECT id, name, public_key, advertising_key, epoch, list_sequence, acknowledged_sequence, receipts_through,
@@ -36,7 +37,7 @@ _RECEIPT = """
 """
 
 
-class SqlReads(SqlInvitationReads, SqlIssuerKeyReads):
+class SqlReads(SqlInvitationReads, SqlIssuerKeyReads, SqlStatusReads):
     """``CredentialReads`` over whatever answers a statement: the reader, or an open transaction."""
 
     def __init__(self, fetch: Fetch) -> None:

@@ -16,9 +16,10 @@ from keygw.store.credential_reads import SqlReads, device_of
 from keygw.store.group import Row, Storage, Transaction
 from keygw.store.invitation_store import SqlInvitationWrites
 from keygw.store.issuer_store import SqlIssuerKeyWrites
+from keygw.store.status_store import SqlStatusWrites
 
 
-class _Transaction(SqlReads, SqlInvitationWrites, SqlIssuerKeyWrites):
+class _Transaction(SqlReads, SqlInvitationWrites, SqlIssuerKeyWrites, SqlStatusWrites):
     """``CredentialTransaction``."""
 
     def __init__(self, transaction: Transaction) -> None:

@@ -236,6 +236,9 @@ class Car:
         return [Discovered(self.vehicle_id, bytes(6)), Discovered(None, b"\x01" * 6)] if self.present else []
 
 
+STATUS_LISTS = "https://keys.example/v1/status-lists"
+
+
 @dataclass
 class World:
     """Everything, wired as the composition root does it."""
@@ -308,7 +311,7 @@ async def world(tmp_path: Path, rng: Random, timing: Timing) -> AsyncIterator[Wo
     hub = Hub("boot", clock)
     feed = Feed(hub, SignalCache(clock))
     signer, signers = LocalSigner.generate(), SignerPlaces(store.directory)
-    issuer = await open_keyring(store.credentials, signers, clock)
+    issuer = await open_keyring(store.credentials, signers, clock, STATUS_LISTS)
     rotation = Rotation(store.credentials, signers, issuer, clock, feed.on_key_event)
     credentials = CredentialService(
         store.credentials, store.vault, issuer, clock, rng.randbytes, notify=feed.on_key_event

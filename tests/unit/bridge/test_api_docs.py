@@ -13,6 +13,8 @@ import httpx
 
 PUBLIC = {
     "/.well-known/jwks.json",
+    "/v1/status-lists",
+    "/v1/status-lists/{page}",
     "/health",
     "/healthz",
     "/readyz",
