@@ -107,6 +107,9 @@ class Storage(Protocol):
     async def write(self, work: Work[T]) -> T:
         """``work(transaction)``, committed durably on return."""
 
+    def watch(self, on_group: Callable[[int, float], None]) -> None:
+        """Tell it of every group that is committed: works, seconds. Quick, and it must not raise."""
+
     async def close(self) -> None:
         """Wait for the writes that were begun, refuse those that follow. The second time nothing happens."""
 
