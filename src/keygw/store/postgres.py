@@ -10,7 +10,7 @@ acknowledged was committed, and what is reported as failed was not (``postgres_d
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
