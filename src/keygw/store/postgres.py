@@ -89,6 +89,7 @@ class PostgresDatabase:
         return await self._groups.write(work)
 
     def watch(self, on_group: Callable[[int, float], None]) -> None:
+        """Tell it of every group that is committed: works, seconds. Quick, and it must not raise."""
         self._groups.on_group = on_group
 
     def __repr__(self) -> str:
