@@ -8,6 +8,7 @@ from keygw.api import document, problems
 from keygw.api.guard import Guard
 from keygw.api.routes import (
     apps,
+    audit,
     commands,
     docs,
     events,
@@ -52,6 +53,7 @@ def create_api(services: Services) -> FastAPI:
         meta,
         health,
         apps,
+        audit,
         pairings,
         vehicles,
         commands,

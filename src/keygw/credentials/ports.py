@@ -9,8 +9,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
+from keygw.credentials.audit_ports import AuditReads, AuditWrites
 from keygw.credentials.invitation_ports import InvitationReads, InvitationWrites
 from keygw.credentials.issuer_ports import IssuerKeyReads, IssuerKeyWrites
+from keygw.credentials.outbox_ports import OutboxReads, OutboxWrites
 from keygw.credentials.status_ports import StatusReads, StatusWrites
 from keygw.credentials.values import KeyToken
 from keygw.crypto.signer import Signer
@@ -68,7 +70,7 @@ class ListRecord:
     ack: bytes | None = field(default=None, repr=False)
 
 
-class CredentialReads(InvitationReads, IssuerKeyReads, StatusReads, Protocol):
+class CredentialReads(InvitationReads, IssuerKeyReads, StatusReads, AuditReads, OutboxReads, Protocol):
     """Questions. Outside a transaction they see committed state only. Absent things are ``None`` or empty."""
 
     async def last_issued_at(self) -> int:
@@ -109,7 +111,9 @@ class CredentialReads(InvitationReads, IssuerKeyReads, StatusReads, Protocol):
         """The last sequence of the gapless run that starts at ``start``, which exists."""
 
 
-class CredentialTransaction(CredentialReads, InvitationWrites, IssuerKeyWrites, StatusWrites, Protocol):
+class CredentialTransaction(
+    CredentialReads, InvitationWrites, IssuerKeyWrites, StatusWrites, AuditWrites, OutboxWrites, Protocol
+):
     """Writes that are committed together or not at all. Reads inside see the writes before them."""
 
     def after_commit(self, callback: Callable[[], None]) -> None:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from keygw.credentials.invitation_steps import tell_keys
 from keygw.credentials.issuer_keys import (
     IssuerKeyEvent,
     IssuerKeyRecord,
@@ -21,10 +20,12 @@ from keygw.credentials.issuer_keys import (
     next_issuer_key_state,
 )
 from keygw.credentials.issuer_ports import Signers
+from keygw.credentials.journal import Journal
 from keygw.credentials.ports import CredentialReads, CredentialStore, CredentialTransaction
 from keygw.credentials.resigning import resign_vehicle
-from keygw.credentials.values import Limits, Notify
+from keygw.credentials.values import Limits
 from keygw.crypto.signer import Signer
+from keygw.model.audit import SYSTEM
 from keygw.model.errors import BadInput, Conflict, NotFound
 from keygw.token.trust import kid_of
 
@@ -64,14 +65,14 @@ class Rotation:
         signers: Signers,
         keyring: IssuerKeyring,
         clock: Callable[[], float],
-        notify: Notify,
+        journal: Journal,
         limits: Limits | None = None,
     ) -> None:
         self.keyring = keyring
         self._store = store
         self._signers = signers
         self._clock = clock
-        self._notify = notify
+        self._journal = journal
         self._limits = limits or Limits()
 
     async def keys(self) -> Sequence[IssuerKeyRecord]:
@@ -106,6 +107,7 @@ class Rotation:
                 made_at=int(await self._now(tx)),
             )
             await tx.add_issuer_key(made)
+            self._journal.record(tx, actor, "issuer_key.prepared", data={"kid": made.name})
             return made
 
         made = await self._store.write(work)
@@ -138,6 +140,7 @@ class Rotation:
             await tx.save_issuer_key(replace(old, state=former, retire_at=end))
             fresh = replace(fresh, state=state, activated_at=now)
             await tx.save_issuer_key(fresh)
+            self._journal.record(tx, actor, "issuer_key.activated", data={"kid": fresh.name, "former": old.name})
             return fresh
 
         activated = await self._store.write(work)
@@ -161,6 +164,7 @@ class Rotation:
             else:
                 found = replace(found, retire_at=min(now, found.retire_at or now))
             await tx.save_issuer_key(found)
+            self._journal.record(tx, actor, "issuer_key.retiring", data={"kid": found.name})
             return found
 
         found = await self._store.write(work)
@@ -203,6 +207,7 @@ class Rotation:
                 return None
             found = replace(found, state=state, retired_at=now)
             await tx.save_issuer_key(found)
+            self._journal.record(tx, SYSTEM, "issuer_key.retired", data={"kid": found.name})
             return found
 
         for _ in range(_PASSES):  # more than one only where another process went on signing meanwhile
@@ -230,7 +235,7 @@ class Rotation:
         if vehicle is None:
             return False
         done = await resign_vehicle(tx, vehicle, kid, await self._now(tx), self.keyring.current, self._limits)
-        tell_keys(tx, self._notify, "key.renewed", done.renewed)
+        self._journal.keys(tx, SYSTEM, "key.renewed", done.renewed)
         return done.more
 
     async def _now(self, reads: CredentialReads) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -11,8 +10,12 @@ from keygw.model.digital_key import DigitalKey
 from keygw.token.revocation import MAX_ENTRIES
 from keygw.token.trust import IssuerKey, TrustedIssuers
 
-Notify = Callable[[str, dict[str, Any]], None]
-"""``(event type, data)``: called after the commit, and must not block."""
+
+class Notify(Protocol):
+    """Called after the commit, in order; must not block. ``event_id``: the same again if it is told again."""
+
+    def __call__(self, event_type: str, data: dict[str, Any], event_id: str, /) -> None: ...
+
 
 DAY = 86_400
 MAX_DEPTH = 2
@@ -45,6 +48,10 @@ class Issuer:
     def trusted(self) -> TrustedIssuers:
         return TrustedIssuers([IssuerKey(self.issuer, self.kid, self.public_key)])
 
+    @property
+    def ever(self) -> TrustedIssuers:
+        return self.trusted
+
 
 class IssuerKeys(Protocol):
     """The key that signs now, and the keys whose signatures count. Take ``current`` once for each piece of work: it may
@@ -54,6 +61,9 @@ class IssuerKeys(Protocol):
     def current(self) -> Issuer: ...
     @property
     def trusted(self) -> TrustedIssuers: ...
+    @property
+    def ever(self) -> TrustedIssuers:
+        """Every key there was, the retired too: for what was signed while it counted, such as the audit trail."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,11 @@ from keygw.model.digital_key import DigitalKey, KeyState, Role
 from keygw.model.entitlement import Entitlement
 from keygw.model.receipt import Receipt
 from keygw.model.vehicle import Vehicle
+from keygw.store.audit_store import SqlAuditReads
 from keygw.store.group import Fetch, Row
 from keygw.store.invitation_store import SqlInvitationReads
 from keygw.store.issuer_store import SqlIssuerKeyReads
+from keygw.store.outbox_store import SqlOutboxReads
 from keygw.store.status_store import SqlStatusReads
 
 _VEHICLE = """
@@ -37,7 +39,7 @@ _RECEIPT = """
 """
 
 
-class SqlReads(SqlInvitationReads, SqlIssuerKeyReads, SqlStatusReads):
+class SqlReads(SqlInvitationReads, SqlIssuerKeyReads, SqlStatusReads, SqlAuditReads, SqlOutboxReads):
     """``CredentialReads`` over whatever answers a statement: the reader, or an open transaction."""
 
     def __init__(self, fetch: Fetch) -> None:

@@ -10,6 +10,7 @@ import pytest
 from tests.unit.credentials.conftest import HOUR, START, World
 
 from keygw.credentials.issuer_keys import TRANSITIONS, IssuerKeyEvent, IssuerKeyRecord, IssuerKeyState, Refused
+from keygw.credentials.journal import Journal
 from keygw.credentials.ports import CredentialTransaction
 from keygw.credentials.rotation import Rotation, open_keyring
 from keygw.credentials.service import CredentialService
@@ -49,13 +50,13 @@ class Office(World):
         self.service = self.restarted()
         self.rotation = Rotation(
             self.store.credentials, self.signers, self.keyring, lambda: self.now,
-            lambda name, data: self.events.append((name, data)),
+            Journal(lambda name, data, _: self.events.append((name, data)), lambda: self.now),
         )  # fmt: skip
 
     def restarted(self, limits: Limits | None = None) -> CredentialService:
         return CredentialService(
             self.store.credentials, self.store.vault, getattr(self, "keyring", self.issuer), lambda: self.now,
-            self.random, lambda name, data: self.events.append((name, data)), limits,
+            self.random, lambda name, data, _: self.events.append((name, data)), limits,
         )  # fmt: skip
 
     async def states(self) -> list[IssuerKeyState]:
@@ -302,7 +303,13 @@ async def test_asking_again_changes_nothing(office: Office) -> None:
 
 async def test_another_process_takes_up_the_change(office: Office) -> None:
     other = await open_keyring(office.store.credentials, office.signers, lambda: office.now)
-    neighbour = Rotation(office.store.credentials, office.signers, other, lambda: office.now, lambda *_: None)
+    neighbour = Rotation(
+        office.store.credentials,
+        office.signers,
+        other,
+        lambda: office.now,
+        Journal(lambda *_: None, lambda: office.now),
+    )
     new = await office.rotate(overlap=0)
     assert other.kid != new.kid
     await neighbour.reload()
