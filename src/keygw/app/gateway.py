@@ -20,6 +20,7 @@ from keygw.api.services import Services
 from keygw.app.books import ServiceBooks
 from keygw.app.config import ISSUER_KEY, OPERATOR_TOKEN
 from keygw.app.issuer import signer_places
+from keygw.app.noting import noting_seen
 from keygw.app.radio import open_air
 from keygw.app.readiness import Check, Readiness, disk_space, signing
 from keygw.app.settings import Settings
@@ -70,6 +71,9 @@ async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
         stack.enter_context(InstanceLock(options.data))
         url = None if options.database is None else options.database.get_secret_value()
         store = await stack.enter_async_context(await open_store(options.data, keys=(ISSUER_KEY,), database_url=url))
+        if store.restored:
+            log.warning("restored_unconfirmed", remedy="keygw verify, then keygw restore --confirm")
+        await stack.enter_async_context(noting_seen(store))
         public_url = options.public_url or address
         signers = signer_places(store, options)
         stack.callback(signers.close)
