@@ -260,6 +260,27 @@ async def test_a_claim_brings_its_attestation(world: World) -> None:
     assert (await world.service.device(key.device_id)).level is AttestationLevel.BASIC
 
 
+async def test_where_a_phone_must_grant_a_claim_is_refused_before_it_binds(world: World) -> None:
+    """Else a device that can never have the key would keep everybody else from the invitation."""
+    owner = await world.owner(await world.car())
+    parent = await world.friend(owner, PROFILES["access"] | Entitlement.KEY_SHARE)
+    world.service = world.restarted(strict())
+    invited = await world.service.invitations.create(
+        parent.id, app_id=APP, entitlements=PROFILES["access"], key_lifetime=HOUR
+    )
+    given = (invited.invitation.id, invited.secret)
+
+    def claim(signer: FixedSigner) -> Awaitable[object]:
+        proof = sign_possession(InvitationAct.CLAIM, *given, signer)
+        return world.service.invitations.claim(*given, signer.public_key, proof)
+
+    assert await refused(claim(OTHER_DEVICE)) == "attestation_required"
+    assert (await world.service.invitations.get(invited.invitation.id)).state is InvitationState.OPEN
+    await register(world, level=AttestationLevel.BASIC)
+    await claim(DEVICE)
+    assert (await world.service.invitations.get(invited.invitation.id)).state is InvitationState.CLAIMED
+
+
 # Limits
 
 
