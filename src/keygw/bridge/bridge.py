@@ -6,6 +6,7 @@ from keygw.bridge.access import Access
 from keygw.bridge.apps import Apps
 from keygw.bridge.audit import Audit
 from keygw.bridge.commands import Commands
+from keygw.bridge.devices import Devices
 from keygw.bridge.errands import BACKOFF, Errands
 from keygw.bridge.executor import Executor, Timing
 from keygw.bridge.feed import Feed
@@ -75,6 +76,7 @@ class Bridge:
         )
         self.audit = Audit(credentials.trail)
         self.keys = Keys(credentials, self.access, self._errands)
+        self.devices = Devices(credentials, self.access)
         self.lists = Lists(credentials, self.access)
         self.status_lists = credentials.status_lists
         self.invitations = Invitations(credentials, self.access, self._errands)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from keygw.credentials.audit_ports import AuditReads, AuditWrites
+from keygw.credentials.device_ports import DeviceReads, DeviceWrites
 from keygw.credentials.invitation_ports import InvitationReads, InvitationWrites
 from keygw.credentials.issuer_ports import IssuerKeyReads, IssuerKeyWrites
 from keygw.credentials.outbox_ports import OutboxReads, OutboxWrites
@@ -70,7 +71,7 @@ class ListRecord:
     ack: bytes | None = field(default=None, repr=False)
 
 
-class CredentialReads(InvitationReads, IssuerKeyReads, StatusReads, AuditReads, OutboxReads, Protocol):
+class CredentialReads(InvitationReads, DeviceReads, IssuerKeyReads, StatusReads, AuditReads, OutboxReads, Protocol):
     """Questions. Outside a transaction they see committed state only. Absent things are ``None`` or empty."""
 
     async def last_issued_at(self) -> int:
@@ -115,7 +116,7 @@ class CredentialReads(InvitationReads, IssuerKeyReads, StatusReads, AuditReads, 
 
 
 class CredentialTransaction(
-    CredentialReads, InvitationWrites, IssuerKeyWrites, StatusWrites, AuditWrites, OutboxWrites, Protocol
+    CredentialReads, InvitationWrites, DeviceWrites, IssuerKeyWrites, StatusWrites, AuditWrites, OutboxWrites, Protocol
 ):
     """Writes that are committed together or not at all. Reads inside see the writes before them."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from keygw.credentials.attestation import Attestations
+from keygw.credentials.devices import Devices
 from keygw.credentials.invitations import Invitations
 from keygw.credentials.issuing import (
     KeyPlan,
@@ -65,11 +67,14 @@ class CredentialService(VehicleService, ListService):
         notify: Notify = no_notice,
         limits: Limits | None = None,
         marker: Marker | None = None,
+        attestations: Attestations | None = None,
     ) -> None:
         super().__init__(store, vault, issuer, clock, random, notify, limits)
+        judged = attestations or Attestations()
         self.status_lists = StatusLists(store, issuer, clock)
         self.trail = Trail(store, issuer, clock, marker)
-        self.invitations = Invitations(store, vault, issuer, clock, random, self._journal, self._limits)
+        self.invitations = Invitations(store, vault, issuer, clock, random, self._journal, self._limits, judged)
+        self.devices = Devices(store, clock, random, self._limits, judged)
 
     async def issue_owner_key(
         self,
@@ -129,6 +134,7 @@ class CredentialService(VehicleService, ListService):
         entitlements: Entitlement,
         expires_at: int,
         label: str = "",
+        profile: str = "",
         actor: str = SYSTEM,
     ) -> DigitalKey:
         """A friend key for the phone with that public key; ``issuing.check_friend`` has the rules and their codes.
@@ -142,7 +148,7 @@ class CredentialService(VehicleService, ListService):
         async def work(tx: CredentialTransaction) -> DigitalKey:
             now = await self._now(tx)
             parent = view(await self._record(tx, parent_id), now)
-            plan = plan_friend(parent, phone, entitlements, expires_at, label, now, self._limits)
+            plan = plan_friend(parent, phone, entitlements, expires_at, label, now, self._limits, profile)
             grant = hosted_grant(plan, now, signer)
             key = await self._make(tx, await self._vehicle(tx, parent.vehicle_id), plan, now, grant)
             self._tell(tx, actor, "key.shared", [key])
