@@ -112,6 +112,7 @@ async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
                 on_link=watch.links(feed.on_link),
                 on_receipt=feed.on_receipt,
                 on_alert=partial(_alert, feed),
+                issuer_keys=rotation,
             )
         )
         bridge = Bridge(

@@ -58,7 +58,7 @@ class Bridge:
         ledger = Ledger(store, feed.hub, clock, on_settled)
         self._settlement = Settlement(ledger, credentials, feed.signals.live)
         self._errands = Errands(fleet, credentials, self._settlement, clock, backoff)
-        self.issuer_keys = IssuerKeys(issuer_keys, credentials, self._errands)
+        self.issuer_keys = IssuerKeys(issuer_keys, credentials, fleet, self._errands)
         self._upkeep = Upkeep(credentials, self._errands, upkeep_seconds, (self.issuer_keys.upkeep,))
         executor = Executor(ledger, credentials, authorize, fleet, clock, timing)
         self._lanes = Lanes(executor, self._errands.in_doubt, timing.again, room)

@@ -321,6 +321,9 @@ class Fleet(Protocol):
     async def sync_list(self, vehicle_id: str) -> None:
         """Carry the current revocation list; returns when the acknowledgement is recorded."""
 
+    async def sync_issuer_keys(self, vehicle_id: str) -> None:
+        """Carry the issuer keys that the vehicle has not acknowledged; where there are none, nobody is met."""
+
     async def pair(self, task: PairingTask, seconds: float) -> Outcome:
         """``vehicle.pairing.pair``: find the car that shows the code, and pair with it."""
 

@@ -141,7 +141,10 @@ def signed_by(token: KeyToken) -> bytes:
 
 async def _keep_former(tx: CredentialTransaction, key: DigitalKey, token: KeyToken, issuer: Issuer) -> None:
     """The token of before a change of the issuer's key: a vehicle that has not heard of it can check no other."""
-    if signed_by(token) != issuer.kid:
+    if signed_by(token) == issuer.kid:
+        return
+    heard = await tx.issuer_key_ack(key.vehicle_id)
+    if await tx.issuer_statements(heard):
         await tx.keep_former_token(key.id, key.vehicle_id, token.cwt)
 
 

@@ -29,6 +29,7 @@ from keygw.credentials.ports import (
 from keygw.credentials.renewal import renew
 from keygw.credentials.revocation import change
 from keygw.credentials.service_base import no_notice
+from keygw.credentials.service_former import FormerTokens
 from keygw.credentials.service_lists import ListService
 from keygw.credentials.service_vehicles import VehicleService
 from keygw.credentials.sharing import callers_grant, key_of_grant, plan_granted, read_grant
@@ -48,7 +49,7 @@ from keygw.model.vehicle import Vehicle
 _TOLD = {KeyEvent.SUSPEND: "key.suspended", KeyEvent.RESUME: "key.resumed", KeyEvent.REVOKE: "key.revoking"}
 
 
-class CredentialService(VehicleService, ListService):
+class CredentialService(VehicleService, ListService, FormerTokens):
     """Issue, share, suspend, resume, revoke; and remember what vehicles say.
 
     ``clock``: Unix seconds; where it has gone back, the greatest time ever signed takes its place, so neither an iat
