@@ -15,6 +15,7 @@ from keygw.bridge.keys import Keys
 from keygw.bridge.lanes import ROOM, Lanes
 from keygw.bridge.ledger import Ledger, OnSettled
 from keygw.bridge.lists import Lists
+from keygw.bridge.ownership import Ownership
 from keygw.bridge.pairings import Pairings
 from keygw.bridge.ports import Authorize, BridgeStore, Clock, Credentials, Fleet, IssuerBook
 from keygw.bridge.settlement import Settlement
@@ -75,6 +76,7 @@ class Bridge:
         )
         self.audit = Audit(credentials.trail)
         self.keys = Keys(credentials, self.access, self._errands)
+        self.ownership = Ownership(credentials, store, self.access, self._errands)
         self.lists = Lists(credentials, self.access)
         self.status_lists = credentials.status_lists
         self.invitations = Invitations(credentials, self.access, self._errands)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from keygw.credentials.lifecycle import Hold
 from keygw.crypto.signer import Signer
-from keygw.model.digital_key import DigitalKey
+from keygw.model.digital_key import DigitalKey, KeyStage
 from keygw.token.revocation import MAX_ENTRIES
 from keygw.token.trust import IssuerKey, TrustedIssuers
 
@@ -142,6 +143,10 @@ class Standing:
     list_sequence: int
     acknowledged_sequence: int
     newest_sequence: int
+    stage: KeyStage
+    """How far its life is."""
+    hold: Hold
+    """Why it is suspended itself; none where only its parent is."""
 
     @property
     def acknowledged(self) -> bool:
