@@ -103,7 +103,7 @@ than the clock: nothing is written."""
 
 _REVOKED = Refused("key_revoked")
 _EXPIRED = Refused("key_expired")
-_NO_KEY = Refused("unknown_key")
+_NO_KEY = Refused("key_not_issued")
 
 
 def _ended(state: KeyStage, refused: Refused) -> dict[KeyEvent, KeyStage | Refused]:
@@ -163,7 +163,7 @@ _SENTENCES = {
     "key_revoked": "the key has been revoked, which is final: issue or share a new one",
     "key_expired": "the key has expired, which is final: issue or share a new one",
     "key_suspended": "the key is suspended: resume it first",
-    "unknown_key": "no key has been issued",
+    "key_not_issued": "no key has been issued yet",
 }
 _CODES = {
     KeyState.SUSPENDED: "key_suspended",
