@@ -10,6 +10,7 @@ from keygw.api.routes import (
     apps,
     audit,
     commands,
+    devices,
     docs,
     events,
     health,
@@ -20,6 +21,7 @@ from keygw.api.routes import (
     meta,
     ownership,
     pairings,
+    policy,
     status,
     status_lists,
     vehicles,
@@ -50,23 +52,8 @@ def create_api(services: Services) -> FastAPI:
         generate_unique_id_function=lambda route: f"{route.tags[0] if route.tags else 'api'}_{route.name}",
     )
     app.state.services = services
-    for each in (
-        meta,
-        health,
-        apps,
-        audit,
-        pairings,
-        vehicles,
-        commands,
-        keys,
-        ownership,
-        invitations,
-        status,
-        status_lists,
-        events,
-        docs,
-        link,
-    ):
+    first = (meta, health, apps, audit, pairings, vehicles, commands, keys, ownership, invitations, devices, policy)
+    for each in (*first, status, status_lists, events, docs, link):
         app.include_router(each.router)
     for router in (issuer_keys.public, issuer_keys.router):
         app.include_router(router)

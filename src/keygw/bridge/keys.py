@@ -67,6 +67,7 @@ class Keys:
         entitlements: Entitlement,
         expires_at: int,
         label: str,
+        profile: str = "",
     ) -> KeyView:
         """A child of one of the app's own hosted keys. ``Forbidden`` not_key_holder for a key that it merely sees."""
         require(app, Scope.KEY_SHARE)
@@ -79,6 +80,7 @@ class Keys:
             expires_at=expires_at,
             label=label,
             actor=app.actor,
+            profile=profile,
         )
         await self._credentials.refresh_list(child.vehicle_id)  # so that the phone finds it beside its token
         return await self._changed(child)

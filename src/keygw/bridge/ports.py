@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Protocol
 
 from keygw.bridge.records import App, CommandRecord
+from keygw.credentials.attestation import Evidence
 from keygw.credentials.audit_check import Report
 from keygw.credentials.audit_ports import AuditFilter, SealedCheckpoint
+from keygw.credentials.devices import Challenge
 from keygw.credentials.invitation import Invitation
 from keygw.credentials.issuer_keys import IssuerKeyRecord, IssuerKeyring
 from keygw.credentials.lifecycle import Hold
@@ -93,6 +95,8 @@ class KeyToken(Protocol):
     def cwt(self) -> bytes: ...
     @property
     def expires_at(self) -> int: ...
+    @property
+    def refused(self) -> str | None: ...
 
 
 class ChainLink(Protocol):
@@ -247,6 +251,7 @@ class InvitationBook(Protocol):
         *,
         app_id: str,
         entitlements: Entitlement,
+        profile: str,
         key_expires_at: int | None,
         key_lifetime: int | None,
         label: str,
@@ -267,6 +272,7 @@ class InvitationBook(Protocol):
         proof: bytes,
         code: str | None,
         app_id: str | None,
+        evidence: Evidence | None,
     ) -> Invitation: ...
     async def decline(
         self, invitation_id: str, secret: bytes, device_key: bytes | None, proof: bytes | None
@@ -283,6 +289,24 @@ class AuditTrail(Protocol):
     async def check(self) -> Report: ...
 
 
+class DeviceBook(Protocol):
+    """``credentials.devices.Devices``: everything here is durable when it returns."""
+
+    async def challenge(self, app_id: str) -> Challenge: ...
+    async def register(
+        self,
+        app_id: str,
+        public_key: bytes,
+        challenge: bytes,
+        proof: bytes,
+        label: str,
+        evidence: Evidence | None,
+    ) -> Device: ...
+    async def get(self, device_id: str) -> Device: ...
+    async def of_app(self, app_id: str | None) -> Sequence[Device]: ...
+    async def remove(self, device_id: str) -> None: ...
+
+
 class Credentials(Protocol):
     """The credential service, as far as the bridge uses it. Raises NotFound, Conflict, Forbidden, BadInput."""
 
@@ -293,6 +317,8 @@ class Credentials(Protocol):
     def invitations(self) -> InvitationBook: ...
     @property
     def status_lists(self) -> StatusBook: ...
+    @property
+    def devices(self) -> DeviceBook: ...
     async def register_vehicle(self, vehicle: Vehicle, *, actor: str) -> object: ...
     async def vehicle(self, vehicle_id: str) -> Vehicle: ...
     async def vehicles(self) -> Sequence[Vehicle]: ...
@@ -310,7 +336,8 @@ class Credentials(Protocol):
         device_public_key: bytes,
         entitlements: Entitlement,
         expires_at: int,
-        label: str,
+        label: str = "",
+        profile: str = "",
         actor: str,
     ) -> DigitalKey: ...
     async def share_granted(
@@ -370,6 +397,9 @@ class Fleet(Protocol):
 
     async def sync_list(self, vehicle_id: str) -> None:
         """Carry the current revocation list; returns when the acknowledgement is recorded."""
+
+    async def sync_issuer_keys(self, vehicle_id: str) -> None:
+        """Carry the issuer keys that the vehicle has not acknowledged; where there are none, nobody is met."""
 
     async def pair(self, task: PairingTask, seconds: float) -> Outcome:
         """``vehicle.pairing.pair``: find the car that shows the code, and pair with it."""

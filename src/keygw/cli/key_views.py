@@ -24,6 +24,7 @@ def show(key: Mapping[str, Any]) -> None:
             ("stage", key["stage"]),
             ("suspended for", ", ".join(key["suspended_for"])),
             ("role", key["role"]),
+            ("profile", key["profile"]),
             ("vehicle", key["vehicle_id"]),
             ("device", key["device_id"]),
             ("shared from", key["parent_id"]),

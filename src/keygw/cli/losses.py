@@ -10,12 +10,15 @@ import typer
 from keygw.cli import output
 from keygw.cli.options import Data, Json, Target, TokenFile, Url
 
-app = typer.Typer(no_args_is_help=True, help="Devices: report one lost, or found.")
-
 DeviceId = Annotated[str, typer.Argument(metavar="DEVICE", help="Device id (dev_...); keygw keys show KEY names it.")]
 
 
-@app.command()
+def register(app: typer.Typer) -> None:
+    """Put both commands into ``keygw devices``."""
+    app.command()(lost)
+    app.command()(found)
+
+
 def lost(
     device: DeviceId, as_json: Json = False, url: Url = None, token_file: TokenFile = None, data: Data = None
 ) -> None:
@@ -28,7 +31,6 @@ def lost(
     _tell(answer, as_json)
 
 
-@app.command()
 def found(
     device: DeviceId,
     proof: Annotated[

@@ -11,12 +11,26 @@ import typer
 from typer.main import get_command
 
 from keygw import __version__
-from keygw.cli import admin, apps, audit, config, invitations, keys, losses, output, simulators, vehicles
+from keygw.cli import (
+    admin,
+    apps,
+    audit,
+    config,
+    devices,
+    invitations,
+    keys,
+    losses,
+    output,
+    profiles,
+    simulators,
+    vehicles,
+)
 from keygw.cli.command import command
 from keygw.cli.doctor import doctor
 from keygw.cli.events import events
 from keygw.cli.exits import Exit, epilogue
 from keygw.cli.failure import Failure
+from keygw.cli.keeping import backup, restore, verify
 from keygw.cli.pair import pair
 from keygw.cli.serve import serve
 from keygw.cli.status import status
@@ -53,11 +67,16 @@ def root(
 app.command()(simulators.demo)
 app.command()(serve)
 app.command()(doctor)
+app.command()(backup)
+app.command()(restore)
+app.command()(verify)
 app.add_typer(config.app, name="config")
 app.add_typer(vehicles.app, name="vehicles")
 app.add_typer(keys.app, name="keys")
 app.add_typer(invitations.app, name="invitations")
-app.add_typer(losses.app, name="devices")
+losses.register(devices.app)
+app.add_typer(devices.app, name="devices")
+app.add_typer(profiles.app, name="profiles")
 app.command()(pair)
 app.command()(command)
 app.command()(status)

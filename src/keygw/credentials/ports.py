@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from keygw.credentials.audit_ports import AuditReads, AuditWrites
+from keygw.credentials.device_ports import DeviceReads, DeviceWrites
 from keygw.credentials.invitation_ports import InvitationReads, InvitationWrites
 from keygw.credentials.issuer_ports import IssuerKeyReads, IssuerKeyWrites
 from keygw.credentials.life_ports import LifeReads, LifeWrites
@@ -76,11 +77,16 @@ class ListRecord:
     ack: bytes | None = field(default=None, repr=False)
 
 
-class CredentialReads(InvitationReads, LifeReads, IssuerKeyReads, StatusReads, AuditReads, OutboxReads, Protocol):
+class CredentialReads(
+    InvitationReads, LifeReads, DeviceReads, IssuerKeyReads, StatusReads, AuditReads, OutboxReads, Protocol
+):
     """Questions. Outside a transaction they see committed state only. Absent things are ``None`` or empty."""
 
     async def last_issued_at(self) -> int:
         """Greatest iat ever signed (Unix seconds), 0 before the first."""
+
+    async def restored_unconfirmed(self) -> bool:
+        """Whether the data were put back from a backup, and no operator has confirmed that they are the newest."""
 
     async def vehicle(self, vehicle_id: str) -> VehicleRecord | None: ...
 
@@ -121,6 +127,7 @@ class CredentialTransaction(
     CredentialReads,
     InvitationWrites,
     LifeWrites,
+    DeviceWrites,
     IssuerKeyWrites,
     StatusWrites,
     AuditWrites,
@@ -146,7 +153,10 @@ class CredentialTransaction(
         stored now."""
 
     async def take_index(self, vehicle_id: str) -> int | None:
-        """The next index (u16) of that vehicle, never given again once committed; ``None``: all are used up."""
+        """The next index (u16) of that vehicle, never given again once committed; ``None``: all are used up.
+
+        ``Conflict`` restored_unconfirmed: a database that has forgotten which were given gives none.
+        """
 
     async def add_key(self, key: DigitalKey, token: KeyToken) -> None:
         """``Conflict`` key_exists (id or index taken)."""

@@ -4,6 +4,9 @@ A friend key lives as long as its grant says; its token lives 72 hours at most, 
 lets it go by itself. An owner key that was issued for the full term is prolonged in the same way. Both happen silently,
 when somebody asks for the token and a third of its life, or less, is left. Nothing is prolonged past the grant, past
 what the parent's token says, or for a key that is suspended, revoked or over.
+
+Nor is a token signed anew for a key that the profiles would not allow any more (``profiles``). Such a key does not end
+for that: its newest token is good until it ends, and who asks for it is told why there will be no other.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from keygw.credentials.values import Issuer, KeyToken, Limits
 from keygw.crypto.signer import thumbprint
 from keygw.model.device import Device
 from keygw.model.digital_key import DigitalKey, KeyState, Role
-from keygw.model.errors import NotFound
+from keygw.model.errors import Forbidden, NotFound
 from keygw.token.claims import THUMBPRINT_BYTES, KeyClaims, StatusReference
 from keygw.token.cwt import encode_cwt
 from keygw.token.envelope import KEY_TOKEN
@@ -71,7 +74,8 @@ async def renew(
     Every key that gets a new one is put into ``renewed``, for its holder to be told.
 
     A parent's token that is due goes first: a child's never outlives it. Answers the old token of a key that cannot be
-    used now.
+    used now, or while a restored backup waits for an operator, and with ``refused`` that of one that the profiles would
+    not allow any more; if it was asked for, ``Forbidden`` with the code of ``Profiles.check_again``.
     """
     token = await tx.key_token(record.key.id)
     if token is None:
@@ -80,6 +84,16 @@ async def renew(
     state = shown_state(record.key.state, record.above, record.key.expires_at, now)
     if not (due or asked) or state is not KeyState.ACTIVE:
         return token
+    if await tx.restored_unconfirmed():  # it may have been revoked since the backup
+        return token
+    device, vehicle = await tx.device(record.key.device_id), await tx.vehicle(record.key.vehicle_id)
+    if device is None or vehicle is None:
+        return token
+    refused = _refused(record.key, device, limits)
+    if refused is not None:
+        if asked:
+            raise refused
+        return replace(token, refused=refused.code)
     parent_end = None
     if record.key.parent_id is not None and (parent := await tx.key(record.key.parent_id)) is not None:
         parent_end = (await renew(tx, parent, now, issuer, limits, renewed)).expires_at
@@ -87,8 +101,7 @@ async def renew(
     if key.role is Role.OWNER and token.renew_from is not None:
         key = replace(key, expires_at=key.issued_at + limits.owner_lifetime)
     end = token_end(key, limits, parent_end)
-    device, vehicle = await tx.device(key.device_id), await tx.vehicle(key.vehicle_id)
-    if end < token.expires_at + LEAST_GAIN or device is None or vehicle is None:
+    if end < token.expires_at + LEAST_GAIN:
         return token
     fresh = sign_token(key, device, vehicle, issuer, end, limits, token.grant, await place_of(tx, key.id))
     await _keep_former(tx, key, token, issuer)
@@ -111,6 +124,8 @@ async def resign(
     Parents first, or the child's token would end with its parent's old one: a parent's that is due is renewed here, and
     where it has ended for good nothing is signed, because nothing that the car would take could be. ``renewed`` is as
     in ``renew``.
+    Parents first, or the child's token would end with its parent's old one. One that the profiles would not allow any
+    more gets its token all the same, to the old one's end: a list that bars other keys must not end this one.
     """
     if any(done.id == key.id for done in renewed):
         return
@@ -122,6 +137,8 @@ async def resign(
         above = (await renew(tx, parent, issued_at, issuer, limits, renewed)).expires_at
     fresh = replace(key, issued_at=issued_at)
     end = token_end(fresh, limits, above)
+    if _refused(key, device, limits) is not None:
+        end = min(end, token.expires_at)
     if end <= issued_at:
         return
     signed = sign_token(fresh, device, vehicle, issuer, end, limits, token.grant, await place_of(tx, key.id))
@@ -138,7 +155,10 @@ def signed_by(token: KeyToken) -> bytes:
 
 async def _keep_former(tx: CredentialTransaction, key: DigitalKey, token: KeyToken, issuer: Issuer) -> None:
     """The token of before a change of the issuer's key: a vehicle that has not heard of it can check no other."""
-    if signed_by(token) != issuer.kid:
+    if signed_by(token) == issuer.kid:
+        return
+    heard = await tx.issuer_key_ack(key.vehicle_id)
+    if await tx.issuer_statements(heard):
         await tx.keep_former_token(key.id, key.vehicle_id, token.cwt)
 
 
@@ -163,6 +183,15 @@ def claims_of(key: DigitalKey, device: Device, vehicle: VehicleRecord, issuer: s
         status_index=None,
         user_verification=False,
     )
+
+
+def _refused(key: DigitalKey, device: Device, limits: Limits) -> Forbidden | None:
+    """Why the profiles would not allow this key any more."""
+    try:
+        limits.profiles.check_again(key.profile, key.entitlements, key.role, device)
+    except Forbidden as error:
+        return error
+    return None
 
 
 def _renew_from(key: DigitalKey, end: int, limits: Limits) -> int | None:

@@ -52,6 +52,10 @@ async def change(
         raise Conflict("the key it was shared from is suspended: resume that one first", code="parent_suspended")
     if event is KeyEvent.RESUME and target is KeyState.SUSPENDED:
         raise Conflict("the device of the key is reported lost: it must be found first", code="device_lost")
+    if event in (KeyEvent.RESUME, KeyEvent.FIND) and target is not record.key.state:
+        device = await tx.device(record.key.device_id)
+        if device is not None:
+            limits.profiles.check_again(record.key.profile, record.key.entitlements, record.key.role, device)
     if target is KeyState.EXPIRED or (target is record.key.state and hold == record.hold):
         return Change(view(record, now))
     if target is record.key.state:  # one reason more or less; the car sees no difference

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from keygw.credentials.attestation import Attestations
+from keygw.credentials.devices import Devices
 from keygw.credentials.invitations import Invitations
 from keygw.credentials.issuing import (
     KeyPlan,
@@ -27,6 +29,7 @@ from keygw.credentials.ports import (
 from keygw.credentials.renewal import renew
 from keygw.credentials.service_base import no_notice
 from keygw.credentials.service_changes import SWEPT
+from keygw.credentials.service_former import FormerTokens
 from keygw.credentials.service_lists import ListService
 from keygw.credentials.service_losses import LossService
 from keygw.credentials.service_ownership import OwnershipService, use_reservation
@@ -46,7 +49,7 @@ from keygw.model.ids import Random
 from keygw.model.vehicle import Vehicle
 
 
-class CredentialService(VehicleService, ListService, OwnershipService, LossService):
+class CredentialService(VehicleService, ListService, FormerTokens, OwnershipService, LossService):
     """Issue, share, suspend, resume, revoke; and remember what vehicles say.
 
     ``clock``: Unix seconds; where it has gone back, the greatest time ever signed takes its place, so neither an iat
@@ -65,11 +68,14 @@ class CredentialService(VehicleService, ListService, OwnershipService, LossServi
         notify: Notify = no_notice,
         limits: Limits | None = None,
         marker: Marker | None = None,
+        attestations: Attestations | None = None,
     ) -> None:
         super().__init__(store, vault, issuer, clock, random, notify, limits)
+        judged = attestations or Attestations()
         self.status_lists = StatusLists(store, issuer, clock)
         self.trail = Trail(store, issuer, clock, marker)
-        self.invitations = Invitations(store, vault, issuer, clock, random, self._journal, self._limits)
+        self.invitations = Invitations(store, vault, issuer, clock, random, self._journal, self._limits, judged)
+        self.devices = Devices(store, clock, random, self._limits, judged)
 
     async def issue_owner_key(
         self,
@@ -128,6 +134,7 @@ class CredentialService(VehicleService, ListService, OwnershipService, LossServi
         entitlements: Entitlement,
         expires_at: int,
         label: str = "",
+        profile: str = "",
         actor: str = SYSTEM,
     ) -> DigitalKey:
         """A friend key for the phone with that public key; ``issuing.check_friend`` has the rules and their codes.
@@ -141,7 +148,7 @@ class CredentialService(VehicleService, ListService, OwnershipService, LossServi
         async def work(tx: CredentialTransaction) -> DigitalKey:
             now = await self._now(tx)
             parent = view(await self._record(tx, parent_id), now)
-            plan = plan_friend(parent, phone, entitlements, expires_at, label, now, self._limits)
+            plan = plan_friend(parent, phone, entitlements, expires_at, label, now, self._limits, profile)
             grant = hosted_grant(plan, now, signer)
             return await self._make(tx, await self._vehicle(tx, parent.vehicle_id), plan, now, actor, grant)
 

@@ -14,11 +14,13 @@ from keygw.model.errors import Conflict
 from keygw.model.receipt import Receipt
 from keygw.model.vehicle import Vehicle
 from keygw.store.audit_store import SqlAuditWrites
-from keygw.store.credential_reads import SqlReads, device_of
+from keygw.store.credential_reads import SqlReads
+from keygw.store.device_store import SqlDeviceWrites, device_of
 from keygw.store.group import Row, Storage, Transaction
 from keygw.store.invitation_store import SqlInvitationWrites
 from keygw.store.issuer_store import SqlIssuerKeyWrites
 from keygw.store.life_store import SqlLifeWrites
+from keygw.store.marks import RESTORED
 from keygw.store.outbox_store import SqlOutboxWrites
 from keygw.store.status_store import SqlStatusWrites
 
@@ -27,6 +29,7 @@ class _Transaction(
     SqlReads,
     SqlInvitationWrites,
     SqlLifeWrites,
+    SqlDeviceWrites,
     SqlIssuerKeyWrites,
     SqlStatusWrites,
     SqlAuditWrites,
@@ -70,24 +73,32 @@ class _Transaction(
         rows = await self._fetch(
             "INSERT INTO devices (id, kind, public_key, label, app_id) VALUES (?, ?, ?, ?, ?) "
             "ON CONFLICT (id) DO UPDATE SET app_id = coalesce(devices.app_id, excluded.app_id) "
-            "RETURNING id, kind, public_key, label, app_id",
+            "RETURNING id, kind, public_key, label, app_id, attestation, attestation_format, model, attested_at, "
+            "registered_at",
             (device.id, device.kind.value, device.public_key, device.label, device.app_id),
         )
         return device_of(rows[0])
 
     async def take_index(self, vehicle_id: str) -> int | None:
         rows = await self._fetch(
-            "UPDATE vehicles SET next_index = next_index + 1 WHERE id = ? AND next_index <= ? RETURNING next_index - 1",
-            (vehicle_id, INDEX_MAX),
+            "UPDATE vehicles SET next_index = next_index + 1 WHERE id = ? AND next_index <= ? "
+            "AND NOT EXISTS (SELECT 1 FROM facts WHERE name = ?) RETURNING next_index - 1",
+            (vehicle_id, INDEX_MAX, RESTORED),
         )
+        if not rows and await self.restored_unconfirmed():
+            raise Conflict(
+                "the database was restored from a backup, and does not know what was issued or revoked since: the "
+                "operator confirms it with keygw restore --confirm",
+                code="restored_unconfirmed",
+            )
         return int(rows[0][0]) if rows else None
 
     async def add_key(self, key: DigitalKey, token: KeyToken) -> None:
         rows = await self._fetch(
             "INSERT INTO digital_keys (id, vehicle_id, device_id, role, entitlements, key_index, not_before, "
             "expires_at, issued_at, state, parent_id, depth, max_depth, epoch, label, version, jwt, cwt, "
-            "signed_grant, token_expires_at, renew_from) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+            "signed_grant, token_expires_at, renew_from, profile) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
             "ON CONFLICT DO NOTHING RETURNING id",
             (
                 key.id,
@@ -111,6 +122,7 @@ class _Transaction(
                 token.grant,
                 token.expires_at,
                 token.renew_from,
+                key.profile,
             ),
         )
         if not rows:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from keygw.store.migrations.steps import steps
 
-revision = "0009"
-down_revision = "0008"
+revision = "0010"
+down_revision = "0009"
 
 upgrade = steps(
     "ALTER TABLE digital_keys ADD COLUMN met INTEGER NOT NULL DEFAULT 0",
