@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from fixed_signer import FixedSigner
 from malformed import Refusal, malformed, numbers, texts
 from rotation_vectors import issuer_keys
-from sharing_vectors import grants, possession
+from sharing_vectors import grants, possession, statements
 from token_cast import (
     CAR,
     FRIEND,
@@ -415,6 +415,7 @@ FILES = {
     "time_proofs.json": time_proofs,
     "possession.json": possession,
     "issuer_keys.json": issuer_keys,
+    "statements.json": statements,
     "invalid.json": invalid,
 }
 

@@ -78,6 +78,7 @@ OBJECTS: dict[str, tuple[str, Field]] = {
         "Invitation_Proof",
         array("proof of possession", "act", text_id("inv", "invitation"), "secret_hash", "device"),
     ),
+    "dkds": ("Device_Statement", array("device statement", "act", "subject", "number", "device")),
     "dkdp": ("device_proof", array("device proof", "challenge", "device", "attestation_hash")),
     "dktp": ("Time_Proof", array("time proof", VEHICLE, "nonce", Field("time"), "list")),
     "dkik": (

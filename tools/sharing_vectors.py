@@ -27,13 +27,14 @@ from token_cast import (
 
 from keygw.crypto import cbor, cose
 from keygw.crypto.kdf import sha256
-from keygw.crypto.signer import thumbprint
+from keygw.crypto.signer import device_id, thumbprint
 from keygw.model.base64url import encode_base64url
 from keygw.model.entitlement import PROFILES, Entitlement
 from keygw.token.claims import KeyClaims
 from keygw.token.cwt import encode_cwt
 from keygw.token.grant import Grant, sign_grant
 from keygw.token.possession import InvitationAct, sign_possession
+from keygw.token.statement import StatementAct, sign_statement
 from keygw.wire.messages import encode_chain
 
 
@@ -185,5 +186,43 @@ def possession() -> dict[str, object]:
         "link": f"https://keys.example/i/{INVITATION}#{encode_base64url(INVITATION_SECRET)}",
         "claim": claim.hex(),
         "decline": decline.hex(),
+        "invalid": rows,
+    }
+
+
+def statements() -> dict[str, object]:
+    """What the friend's device says of its own key and of itself, and what is none of the first."""
+    device, loss = device_id(FRIEND_DEVICE.public_key), 3
+    key = SHARER.key_id
+    give_back = sign_statement(StatementAct.GIVE_BACK, key, 0, FRIEND_DEVICE)
+    found = sign_statement(StatementAct.FOUND, device, loss, FRIEND_DEVICE)
+    typ = {cose.TYP: "dkds"}
+    words: list[Any] = cbor.decode(cose.open1(give_back).payload)
+    rows: list[dict[str, str]] = []
+
+    def add(name: str, data: bytes, code: str) -> None:
+        rows.append({"name": name, "object": "statement", "data": data.hex(), "code": code})
+
+    def changed(place: int, value: object) -> bytes:
+        other = [*words[:place], value, *words[place + 1 :]]
+        return cose.sign1(cbor.encode(other), FRIEND_DEVICE, typ)
+
+    add("a proof", sign_possession(InvitationAct.CLAIM, INVITATION, INVITATION_SECRET, FRIEND_DEVICE), "wrong_type")
+    add("header with kid", cose.sign1(cbor.encode(words), FRIEND_DEVICE, {cose.KID: KEY.kid, **typ}), "token_malformed")
+    add("by another device", sign_statement(StatementAct.GIVE_BACK, key, 0, STRANGER), "token_signature")
+    add("by another device for this one", cose.sign1(cbor.encode(words), STRANGER, typ), "token_signature")
+    add("of another key", sign_statement(StatementAct.GIVE_BACK, OWNER.key_id, 0, FRIEND_DEVICE), "statement_foreign")
+    add("another act", found, "statement_foreign")
+    add("another act on the same thing", changed(0, 2), "statement_foreign")
+    add("another number", changed(2, 1), "statement_foreign")
+    add("for another device", changed(3, thumbprint(STRANGER.public_key)), "statement_foreign")
+    add("one field more", cose.sign1(cbor.encode([*words, 0]), FRIEND_DEVICE, typ), "statement_foreign")
+    return {
+        "about": "Statements by the friend's device: it gives its key back, and it was found after its third loss.",
+        "key_id": key,
+        "device_id": device,
+        "loss": loss,
+        "give_back": give_back.hex(),
+        "found": found.hex(),
         "invalid": rows,
     }

@@ -183,6 +183,9 @@ def test_every_state_is_listed() -> None:
     assert set(rows("http-api.md", "Invitations")) == set(InvitationState)
 
 
+KEY_EVENTS = re.compile(r"(key|invitation|security|transfer)\.[a-z]+|device\.(lost|found)|vehicle\.epoch_ended")
+
+
 def test_every_event_is_listed() -> None:
     there = set()
     for path, node in sources():
@@ -190,10 +193,7 @@ def test_every_event_is_listed() -> None:
             text = node.value
             if re.fullmatch(r"keygw\.[a-z]+(\.[a-z]+)?", text) and text not in FILES:
                 there.add(text)
-            if (
-                re.fullmatch(r"(key|invitation|security)\.[a-z]+", text)
-                and not text.endswith((".read", ".manage", ".share", ".expired"))
-            ) or text == "invitation.expired":
+            if KEY_EVENTS.fullmatch(text) and not text.endswith((".read", ".manage", ".share")):
                 there.add(f"keygw.{text}")
     assert set(rows("http-api.md", "Events")) == there
 

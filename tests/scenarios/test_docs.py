@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-SHOWN = frozenset({"text", "console", "json", "yaml", "nginx", "ini", "toml"})
+SHOWN = frozenset({"text", "console", "json", "yaml", "nginx", "ini", "toml", "mermaid"})
 PAGE_SECONDS = 90.0
 GATEWAY_PORT, FIRST_RADIO_PORT, RADIO_PORTS = 8765, 7461, 4
 

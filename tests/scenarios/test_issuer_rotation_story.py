@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.scenarios.test_offline_revocation import Town
 
 from keygw.credentials.renewal import signed_by
+from town import Town
 
 DAY = 86_400
 PATH = "/admin/issuer-keys"

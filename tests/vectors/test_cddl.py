@@ -147,6 +147,8 @@ def good() -> list[tuple[str, str, bytes]]:
     told = load("key_token", "issuer_keys.json")
     cases += [(row["name"], "Issuer_Key", bytes.fromhex(row["signed"])) for row in told["statements"]]
     cases += [(row["name"], "Issuer_Key_Ack", bytes.fromhex(row["signed"])) for row in told["acks"]]
+    said = load("key_token", "statements.json")
+    cases += [(act, "Device_Statement", bytes.fromhex(said[act])) for act in ("give_back", "found")]
     rows = load("key_token", "time_proofs.json")["time_proofs"]
     cases += [(row["name"], "Time_Proof", bytes.fromhex(row["signed"])) for row in rows]
     for row in load("key_token", "receipts.json")["receipts"]:

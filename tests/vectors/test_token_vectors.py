@@ -29,6 +29,7 @@ from keygw.token.jwt import decode_jwt
 from keygw.token.possession import InvitationAct, verify_possession
 from keygw.token.receipt import receipt_hash, verify_chain, verify_receipt
 from keygw.token.revocation import list_hash, verify_ack, verify_list
+from keygw.token.statement import StatementAct, verify_statement
 from keygw.token.time_proof import verify_time_proof
 from keygw.token.trust import IssuerKey, TrustedIssuers
 from keygw.wire.messages import decode_chain
@@ -53,7 +54,8 @@ ISSUER_KEYS = load("issuer_keys.json")
 STATEMENTS = {row["name"]: row for row in ISSUER_KEYS["statements"]}
 PROOFS = {row["name"]: row for row in load("time_proofs.json")["time_proofs"]}
 POSSESSION = load("possession.json")
-INVALID = load("invalid.json")["cases"] + load("grants.json")["invalid"] + POSSESSION["invalid"]
+SAID = load("statements.json")
+INVALID = load("invalid.json")["cases"] + load("grants.json")["invalid"] + POSSESSION["invalid"] + SAID["invalid"]
 CAR = bytes.fromhex(KEYS["vehicle"]["public_key"])
 VEHICLE = KEYS["vehicle"]["vehicle_id"]
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
@@ -82,6 +84,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "proof": lambda data: proven(data, InvitationAct.CLAIM),
     "issuer_key": lambda data: open_statement(data).verify(trust().keys[0]),
     "issuer_key_ack": lambda data: verify_issuer_key_ack(data, CAR),
+    "statement": lambda data: verify_statement(data, StatementAct.GIVE_BACK, SAID["key_id"], 0, FRIEND_DEVICE),
 }
 OBJECTS: dict[str, Any] = {
     "cwt": bytes.fromhex(TOKENS["friend"]["cwt"]),
@@ -94,6 +97,7 @@ OBJECTS: dict[str, Any] = {
     "proof": bytes.fromhex(POSSESSION["claim"]),
     "issuer_key": bytes.fromhex(STATEMENTS["second"]["signed"]),
     "issuer_key_ack": bytes.fromhex(ISSUER_KEYS["acks"][1]["signed"]),
+    "statement": bytes.fromhex(SAID["give_back"]),
 }
 
 
@@ -188,6 +192,14 @@ def test_a_chain_holds_or_is_refused_with_its_code(case: dict[str, Any]) -> None
     with pytest.raises(TokenError) as refusal:
         read()
     assert refusal.value.code == case["code"]
+
+
+def test_a_found_device_names_itself_and_its_loss() -> None:
+    found = bytes.fromhex(SAID["found"])
+    verify_statement(found, StatementAct.FOUND, SAID["device_id"], SAID["loss"], FRIEND_DEVICE)
+    with pytest.raises(TokenError) as caught:
+        verify_statement(found, StatementAct.FOUND, SAID["device_id"], SAID["loss"] + 1, FRIEND_DEVICE)
+    assert caught.value.code == "statement_foreign"
 
 
 @pytest.mark.parametrize("name", PROOFS)

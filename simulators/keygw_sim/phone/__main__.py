@@ -7,6 +7,7 @@ Prints ``{"ready": true, "device": {"public_key": ..., "device_id": ...}}`` and 
 * ``{"do": "claim", "link": "https://...#...", "activation_code": "..."}`` claims an invitation and takes in its key;
   ``{"did": "claim", "state": "accepted", "key_id": ...}``. Once more later: the newest token.
 * ``{"do": "grant", "public_key": ..., "entitlements": [...], "lifetime_seconds": ...}`` signs a grant of its own key.
+* ``{"do": "state", "act": "give_back" or "found", "subject": key or device id, "number": ...}`` signs its own word.
 * ``{"do": "register", "challenge": "..."}`` signs a challenge of the gateway: ``{"did": "register", "proof": "..."}``.
 * ``{"do": "command", "action": "unlock"}`` -> ``{"did": "command", "outcome": "done", "ms": ..., ...}``; with a
   ``list_ack`` if the car took the list, for ``POST /v1/vehicles/{id}/revocation-acks``. With ``"outcome":
@@ -35,6 +36,7 @@ from keygw.model.base64url import decode_base64url, encode_base64url
 from keygw.model.command import Action
 from keygw.model.entitlement import Entitlement
 from keygw.model.errors import KeygwError
+from keygw.token.statement import StatementAct
 from keygw_sim.chance import chance
 from keygw_sim.phone.link import claim
 from keygw_sim.phone.phone import Invitation, Phone, describe, load_signer
@@ -96,6 +98,10 @@ async def _obey(phone: Phone, order: dict[str, Any]) -> dict[str, Any]:
             rights = Entitlement.from_names(order["entitlements"])
             signed = phone.grant(key, rights, now + int(order["lifetime_seconds"]), now)
             return {"did": "grant", "grant": encode_base64url(signed)}
+        case "state":
+            act = StatementAct[order["act"].upper()]
+            signed = phone.states(act, order["subject"], int(order.get("number", 0)))
+            return {"did": "state", "statement": encode_base64url(signed)}
         case "register":
             proof = phone.prove_registration(decode_base64url(order["challenge"]))
             return {"did": "register", "proof": encode_base64url(proof)}
@@ -103,7 +109,7 @@ async def _obey(phone: Phone, order: dict[str, Any]) -> dict[str, Any]:
             return {"did": "command", **(await phone.command(Action.from_label(order["action"]))).to_json()}
         case "prove_time":
             return {"did": "prove_time", **(await phone.prove_time(decode_base64url(order["proof"]))).to_json()}
-    known = "accept, carry, claim, grant, register, command, prove_time"
+    known = "accept, carry, claim, grant, state, register, command, prove_time"
     raise ValueError(f"unknown order {order['do']!r}; known: {known}")
 
 

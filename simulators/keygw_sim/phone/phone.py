@@ -22,6 +22,7 @@ from keygw.token.claims import MAX_DEPTH
 from keygw.token.grant import Grant, sign_grant
 from keygw.token.possession import InvitationAct, sign_possession, sign_registration
 from keygw.token.receipt import verify_receipt
+from keygw.token.statement import StatementAct, sign_statement
 from keygw.vehicle.conversation import Conversation, Road
 from keygw.vehicle.ports import Air, HeldKey
 from keygw.wire.messages import Chain, Cmd
@@ -146,6 +147,10 @@ class Phone:
     def prove(self, invitation_id: str, secret: bytes) -> bytes:
         """What this phone shows to claim an invitation."""
         return sign_possession(InvitationAct.CLAIM, invitation_id, secret, self._signer)
+
+    def states(self, act: StatementAct, subject: str, number: int = 0) -> bytes:
+        """Its own word: it gives the key ``subject`` back, or the device ``subject`` is found after that loss."""
+        return sign_statement(act, subject, number, self._signer)
 
     def prove_registration(self, challenge: bytes) -> bytes:
         """What this phone shows to be registered; it brings no attestation."""

@@ -307,6 +307,8 @@ class Keeper:
             with self._durably() as draft:
                 draft.list_sequence, draft.list_signed = offered.sequence, signed
                 draft.time_floor = max(draft.time_floor, offered.issued_at)
+                if offered.min_epoch > (self._list.min_epoch if self._list is not None else 0):
+                    _end_epoch(draft, offered.min_epoch)
             self._list = offered
             self._log("list_accepted", {"sequence": offered.sequence})
         if self._list is None:
@@ -378,6 +380,13 @@ class Keeper:
     def _keep(self, draft: Memory) -> None:
         self._flash.save(draft)
         self.memory = draft
+
+
+def _end_epoch(draft: Memory, epoch: int) -> None:
+    """The car belongs to nobody but to whom it has met in the new epoch, and nobody's permission to pair is left."""
+    met = {thumbprint(key.device_key) for key in draft.keys.values() if key.epoch >= epoch and key.device_key}
+    draft.owners = [owner for owner in draft.owners if owner in met]
+    draft.pairing = replace(draft.pairing, approved=False, allowed_until=0)
 
 
 def _observed(body: Body, action: Action) -> bool | None:

@@ -19,6 +19,7 @@ from keygw.api.routes import (
     keys,
     link,
     meta,
+    ownership,
     pairings,
     policy,
     status,
@@ -51,7 +52,7 @@ def create_api(services: Services) -> FastAPI:
         generate_unique_id_function=lambda route: f"{route.tags[0] if route.tags else 'api'}_{route.name}",
     )
     app.state.services = services
-    first = (meta, health, apps, audit, pairings, vehicles, commands, keys, invitations, devices, policy)
+    first = (meta, health, apps, audit, pairings, vehicles, commands, keys, ownership, invitations, devices, policy)
     for each in (*first, status, status_lists, events, docs, link):
         app.include_router(each.router)
     for router in (issuer_keys.public, issuer_keys.router):

@@ -155,7 +155,12 @@ class KeyOut(BaseModel):
     label: str
     profile: str | None = Field(description="The access profile it was asked for by; null: single entitlements")
     entitlements: list[str]
-    state: KeyState
+    state: KeyState = Field(description="Whether it may be used")
+    stage: str = Field(
+        description="How far its life is: issued, active, renewing, suspended, revoking, revoked, expired; or more",
+        examples=["active"],
+    )
+    suspended_for: list[str] = Field(description="Its own reasons: asked, lost (its device); none for its parent's")
     index: int
     parent_id: str | None
     depth: int
@@ -163,6 +168,23 @@ class KeyOut(BaseModel):
     expires_at: TimeText
     issued_at: TimeText
     list: ListState
+
+
+class OverdueOut(BaseModel):
+    """``since``: when the list was signed that first told it. ``advice``: what to do next, for people."""
+
+    key: KeyOut
+    list_sequence: int
+    since: TimeText
+    waiting_seconds: int
+    advice: str
+
+
+class OverdueKeys(BaseModel):
+    """Longest first. ``count`` is that of ``keys``."""
+
+    count: int
+    keys: list[OverdueOut]
 
 
 class Provisioning(BaseModel):

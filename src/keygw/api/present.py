@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from keygw.bridge.keys import KeyView
-from keygw.bridge.ports import ChainLink, IssuerInfo, KeyToken, SignedList
+from keygw.bridge.ports import ChainLink, IssuerInfo, KeyToken, Overdue, SignedList
 from keygw.bridge.records import App
 from keygw.credentials.issuer_keys import IssuerKeyRecord
 from keygw.crypto.signer import coordinates
@@ -15,6 +15,11 @@ from keygw.events.event import rfc3339
 from keygw.model.base64url import encode_base64url
 from keygw.model.vehicle import Vehicle
 from keygw.vehicle.values import LinkStatus
+
+_ADVICE = (
+    "until the vehicle has the list it acts on what it knew before: bring it near the gateway's radio, "
+    "or let any phone with a key of it fetch the list and meet it"
+)
 
 
 def issuer_json(issuer: IssuerInfo) -> dict[str, Any]:
@@ -93,6 +98,8 @@ def key_json(view: KeyView) -> dict[str, Any]:
         "profile": key.profile or None,
         "entitlements": list(key.entitlements.names),
         "state": key.state.value,
+        "stage": view.stage.value,
+        "suspended_for": [hold.name.lower() for hold in view.hold if hold.name],
         "index": key.index,
         "parent_id": key.parent_id,
         "depth": key.depth,
@@ -100,6 +107,17 @@ def key_json(view: KeyView) -> dict[str, Any]:
         "expires_at": rfc3339(key.expires_at),
         "issued_at": rfc3339(key.issued_at),
         "list": {"current": view.current, "acknowledged": view.acknowledged},
+    }
+
+
+def overdue_json(view: KeyView, late: Overdue, now: float) -> dict[str, Any]:
+    """``now``: Unix seconds."""
+    return {
+        "key": key_json(view),
+        "list_sequence": late.list_sequence,
+        "since": rfc3339(late.since),
+        "waiting_seconds": max(0, int(now - late.since)),
+        "advice": _ADVICE,
     }
 
 

@@ -54,7 +54,7 @@ class View:
 
     ``hosted``: ids of those of its own with which the gateway can act.
 
-    ``first``: the app registered the vehicle, and no owner key of it was ever issued to anybody.
+    ``first``: the app registered the vehicle or has taken it over, and no owner key was issued to anybody since.
     """
 
     app: App
@@ -97,7 +97,8 @@ class Access:
         visible = keys if owner else _with_descendants(own, keys)
         if not (visible or claimed or app.operator):
             raise _no_vehicle()
-        first = claimed and all(key.role is not Role.OWNER for key in keys)
+        epoch = await self._credentials.vehicle_epoch(vehicle_id) if claimed else 0
+        first = claimed and all(key.role is not Role.OWNER or key.epoch < epoch for key in keys)
         acting = [key.id for key in own if (await self.device(key.device_id)).kind is DeviceKind.HOSTED]
         return View(app, vehicle, own, visible, first, owner, frozenset(acting))
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from keygw.bridge.ports import AppStore, Clock
 from keygw.bridge.records import App
 from keygw.bridge.scopes import Scope, parse_scopes
+from keygw.credentials.actors import OPERATOR_APP
 from keygw.model.base64url import encode_base64url
 from keygw.model.errors import BadInput, KeygwError, NotFound
 from keygw.model.ids import Random, new_id
@@ -20,7 +21,6 @@ from keygw.model.ids import Random, new_id
 TOKEN_PREFIX = "kgw_"  # noqa: S105 - what every token starts with, so that secret scanners find leaked ones
 DEFAULT_LIFETIME = 90 * 86400
 MAX_LIFETIME = 366 * 86400
-OPERATOR_ID = "operator"
 
 
 class Unauthenticated(KeygwError):
@@ -46,7 +46,7 @@ class Apps:
         self._store = store
         self._clock = clock
         self._random = random
-        self._operator = App(OPERATOR_ID, "operator", frozenset(Scope), 0.0, operator_hash)
+        self._operator = App(OPERATOR_APP, "operator", frozenset(Scope), 0.0, operator_hash)
         self._ended: set[str] = set()
 
     async def register(self, name: str, scopes: Iterable[str], lifetime: float | None = None) -> tuple[App, str]:

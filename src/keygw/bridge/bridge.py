@@ -16,6 +16,7 @@ from keygw.bridge.keys import Keys
 from keygw.bridge.lanes import ROOM, Lanes
 from keygw.bridge.ledger import Ledger, OnSettled
 from keygw.bridge.lists import Lists
+from keygw.bridge.ownership import Ownership
 from keygw.bridge.pairings import Pairings
 from keygw.bridge.ports import Authorize, BridgeStore, Clock, Credentials, Fleet, IssuerBook
 from keygw.bridge.settlement import Settlement
@@ -76,6 +77,7 @@ class Bridge:
         )
         self.audit = Audit(credentials.trail)
         self.keys = Keys(credentials, self.access, self._errands)
+        self.ownership = Ownership(credentials, store, self.access, self._errands)
         self.devices = Devices(credentials, self.access)
         self.lists = Lists(credentials, self.access)
         self.status_lists = credentials.status_lists

@@ -12,6 +12,7 @@ from keygw.bridge.records import App
 from keygw.bridge.scopes import Scope
 from keygw.bridge.signals import SIGNAL_IDS
 from keygw.events.event import GAP, Event
+from keygw.model.digital_key import Role
 from keygw.model.errors import NotFound
 
 
@@ -53,6 +54,14 @@ class EventGate:
         if event.type.startswith("keygw.invitation."):
             visible = any(key.id == event.data["parent_id"] for key in view.keys)
             return visible and not self._app.scopes.isdisjoint((Scope.KEY_READ, Scope.KEY_SHARE))
+        if event.type == "keygw.vehicle.epoch_ended":
+            return Scope.VEHICLE_READ in self._app.scopes
+        if event.type.startswith("keygw.transfer."):  # for who owns it, and who has owned it until now
+            owns = view.first or any(key.role is Role.OWNER for key in view.own)
+            return owns and Scope.KEY_READ in self._app.scopes
+        if event.type.startswith("keygw.device."):
+            visible = any(key.device_id == event.data["device_id"] for key in view.keys)
+            return visible and Scope.KEY_READ in self._app.scopes
         if event.type == "keygw.security.alert":
             return view.owner and Scope.STATUS_SECURITY_READ in self._app.scopes
         return False

@@ -7,23 +7,30 @@ from dataclasses import dataclass
 
 from keygw.bridge.access import Access, require
 from keygw.bridge.errands import Errands
-from keygw.bridge.ports import ChainLink, Credentials, KeyToken, SignedList, Standing
+from keygw.bridge.ports import ChainLink, Credentials, KeyToken, Overdue, SignedList, Standing
 from keygw.bridge.records import App
 from keygw.bridge.scopes import Scope
-from keygw.model.digital_key import DigitalKey, Role
+from keygw.credentials.actors import app_actor
+from keygw.credentials.lifecycle import Hold
+from keygw.model.digital_key import DigitalKey, KeyStage, Role
 from keygw.model.entitlement import Entitlement
-from keygw.model.errors import Forbidden, KeygwError
+from keygw.model.errors import Forbidden, KeygwError, NotFound
 from keygw.model.receipt import Receipt
 from keygw.model.vehicle import Vehicle
 
 
 @dataclass(frozen=True, slots=True)
 class KeyView:
-    """A key and how far its vehicle has heard: list sequence ``current`` here, ``acknowledged`` by the vehicle."""
+    """A key and how far its vehicle has heard: list sequence ``current`` here, ``acknowledged`` by the vehicle.
+
+    ``stage``: how far its life is; ``hold``: why it is suspended itself.
+    """
 
     key: DigitalKey
     current: int
     acknowledged: int
+    stage: KeyStage
+    hold: Hold
 
 
 class Keys:
@@ -119,6 +126,30 @@ class Keys:
         self._access.check_manage(view, key)
         return await self._changed(await self._credentials.revoke(key.id, actor=app.actor))
 
+    async def give_back(self, app: App, key_id: str) -> KeyView:
+        """By the app whose device holds it. ``Forbidden`` not_key_holder for a key that it merely sees."""
+        require(app, Scope.KEY_READ, Scope.KEY_SHARE, Scope.KEY_MANAGE)
+        key, view = await self._access.key(app, key_id)
+        if all(own.id != key.id for own in view.own):
+            raise Forbidden("only its holder gives a key back; to end another's, revoke it", code="not_key_holder")
+        return await self._changed(await self._credentials.give_back(key.id, actor=app_actor(app.id)))
+
+    async def give_back_proven(self, key_id: str, device_key: bytes, proof: bytes) -> KeyView:
+        """By a phone that has no token here, with its device key alone."""
+        return await self._changed(await self._credentials.give_back_proven(key_id, device_key, proof))
+
+    async def overdue(self, app: App, seconds: float) -> list[tuple[KeyView, Overdue]]:
+        """Changes that their vehicles have not confirmed for that long, of keys that the app may know of."""
+        require(app, Scope.KEY_READ)
+        found: list[tuple[KeyView, Overdue]] = []
+        for late in await self._credentials.overdue(seconds):
+            try:
+                key, _ = await self._access.key(app, late.key_id)
+            except NotFound:
+                continue
+            found.append((await self._seen(key), late))
+        return found
+
     async def get(self, app: App, key_id: str) -> KeyView:
         require(app, Scope.KEY_READ)
         key, _ = await self._access.key(app, key_id)
@@ -173,4 +204,6 @@ class Keys:
 
 def shown(standing: Standing) -> KeyView:
     """The view of it."""
-    return KeyView(standing.key, standing.newest_sequence, standing.acknowledged_sequence)
+    return KeyView(
+        standing.key, standing.newest_sequence, standing.acknowledged_sequence, standing.stage, standing.hold
+    )

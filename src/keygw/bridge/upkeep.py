@@ -1,5 +1,5 @@
-"""What falls due with time alone: issuer keys whose overlap is over, and vehicles whose revocation list must be signed
-anew before it grows old."""
+"""What falls due with time alone: issuer keys whose overlap is over, keys and invitations that are over, and vehicles
+whose revocation list must be signed anew before it grows old."""
 
 from __future__ import annotations
 
@@ -18,6 +18,10 @@ ROUND_SECONDS = 900.0
 """How often to look. A list is due days before a vehicle would call it old."""
 
 
+MOST_SWEEPS = 100
+"""Of a few hundred rows each; what is left is for the next round."""
+
+
 class Upkeep:
     """One task; a list that is due becomes an errand, which signs it and sets out with it. ``chores`` come before: one
     that fails keeps no other from its turn."""
@@ -31,7 +35,7 @@ class Upkeep:
     ) -> None:
         self._credentials = credentials
         self._errands = errands
-        self._chores = (*chores, self._renew_lists)
+        self._chores = (*chores, self._sweep, self._renew_lists)
         self._seconds = seconds
         self._task: asyncio.Task[None] | None = None
 
@@ -51,6 +55,11 @@ class Upkeep:
                 except Exception as error:  # a database that is busy now is not so for ever; the next round comes
                     log.error("upkeep_broke", **describe(error))
             await asyncio.sleep(self._seconds)
+
+    async def _sweep(self) -> None:
+        for _ in range(MOST_SWEEPS):
+            if not await self._credentials.sweep():
+                break
 
     async def _renew_lists(self) -> None:
         for vehicle_id in await self._credentials.vehicles_due():

@@ -165,6 +165,8 @@ def _row(each: Mapping[str, Any]) -> tuple[object, ...]:
 
 
 def _show(each: Mapping[str, Any]) -> None:
+    from keygw.cli import spans
+
     lifetime = each["key_lifetime_seconds"]
     output.facts(
         (
@@ -176,7 +178,7 @@ def _show(each: Mapping[str, Any]) -> None:
             ("key", each["key_id"]),
             ("public key", each["public_key"]),
             ("entitlements", ", ".join(each["entitlements"])),
-            ("key valid", f"{lifetime} s from the claim" if lifetime else f"until {each['key_expires_at']}"),
+            ("key valid", f"{spans.said(lifetime)} from the claim" if lifetime else f"until {each['key_expires_at']}"),
             ("open until", each["expires_at"]),
             ("wrong codes", each["wrong_codes"]),
             ("other phones", each["other_claims"]),

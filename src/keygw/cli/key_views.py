@@ -21,6 +21,8 @@ def show(key: Mapping[str, Any]) -> None:
             ("key", key["id"]),
             ("label", key["label"]),
             ("state", key["state"]),
+            ("stage", key["stage"]),
+            ("suspended for", ", ".join(key["suspended_for"])),
             ("role", key["role"]),
             ("profile", key["profile"]),
             ("vehicle", key["vehicle_id"]),

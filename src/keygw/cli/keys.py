@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from keygw.cli import key_changes, output
+from keygw.cli import key_changes, key_ends, output
 from keygw.cli.options import Data, Json, KeyName, Target, TokenFile, Url, VehicleName
 
 app = typer.Typer(no_args_is_help=True, help="Digital keys: issue, share, suspend, resume, revoke.")
@@ -197,3 +197,4 @@ def token(
 
 
 key_changes.register(app)
+key_ends.register(app)

@@ -22,6 +22,16 @@ def seconds(text: str) -> int:
     return total
 
 
+def said(total: int) -> str:
+    """The reverse of ``seconds``: 5400 -> ``"1h30m"``."""
+    parts = []
+    for unit, size in sorted(_UNITS.items(), key=lambda each: -each[1]):
+        count, total = divmod(total, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"
+
+
 def moment(text: str) -> str:
     """An ISO 8601 moment as RFC 3339 in UTC. Without a zone it is local time, as the person who typed it meant."""
     try:

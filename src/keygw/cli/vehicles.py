@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from keygw.cli import output
+from keygw.cli import output, ownership
 from keygw.cli.failure import usage
 from keygw.cli.options import Data, Json, Target, TokenFile, Url, VehicleName
 
@@ -139,3 +139,6 @@ def _vehicle(source: str | None, given: dict[str, str | None]) -> dict[str, Any]
         options = ", ".join(f"--{field.replace('_', '-')}" for field in missing)
         raise usage("incomplete_vehicle", f"a vehicle needs {', '.join(missing)}", f"add {options}, or --from FILE")
     return body
+
+
+ownership.register(app)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from keygw.credentials.lifecycle import Refused
+from keygw.model.digital_key import KeyStage
 from keygw.model.entitlement import Entitlement
 from keygw.model.errors import Conflict
 
@@ -142,6 +143,18 @@ class Invitation:
     def key_end(self, now: float) -> int:
         """When a key that is issued now ends; its parent may end sooner."""
         return self.key_expires_at if self.key_expires_at is not None else int(now) + (self.key_lifetime or 0)
+
+
+_STAGES = {
+    InvitationState.OPEN: None,
+    InvitationState.CLAIMED: KeyStage.REQUESTED,
+    InvitationState.ACCEPTED: KeyStage.ISSUED,
+}
+
+
+def key_stage(state: InvitationState) -> KeyStage | None:
+    """How far the key is that the invitation asks for: from the claim on, until the key tells it itself."""
+    return _STAGES.get(state, KeyStage.DECLINED)
 
 
 def next_invitation_state(state: InvitationState, event: InvitationEvent) -> InvitationState:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from keygw.credentials.actors import kind_of
 from keygw.credentials.invitation import (
     MOST_TRIES,
     Invitation,
@@ -94,8 +95,12 @@ class InvitationSteps:
         """Issue the key within the signed grant. ``Conflict`` vehicle_full, ``TokenError`` of ``check_grant``."""
         state = next_invitation_state(invitation.state, InvitationEvent.ACCEPT)
         vehicle = await self._vehicle(tx, invitation.vehicle_id)
-        key = await make_key(tx, vehicle, plan, now, self._issuer_keys.current, self._limits, self._random, signed)
+        renewed: list[DigitalKey] = []
+        key = await make_key(
+            tx, vehicle, plan, now, self._issuer_keys.current, self._limits, self._random, signed, renewed
+        )
         accepted = await tx.save_invitation(replace(invitation, state=state, key_id=key.id))
+        self._journal.keys(tx, SYSTEM, "key.renewed", renewed, reason="due")
         self._journal.keys(tx, actor, "key.shared", [key])
         self._tell(tx, actor, EVENTS[state], accepted)
         return accepted
@@ -112,11 +117,9 @@ class InvitationSteps:
         """One more wrong activation code; the last one ends it."""
         counted = await tx.save_invitation(replace(invitation, wrong_codes=invitation.wrong_codes + 1))
         self._tell(tx, actor, "invitation.refused", counted, reason="activation_code_wrong")
-        return (
-            counted
-            if counted.wrong_codes < MOST_TRIES
-            else await self.move(tx, counted, InvitationEvent.LOCK, actor=actor)
-        )
+        if counted.wrong_codes < MOST_TRIES:
+            return counted
+        return await self.move(tx, counted, InvitationEvent.LOCK, actor=actor)
 
     async def end_of_parents(self, tx: CredentialTransaction, keys: Iterable[DigitalKey]) -> None:
         """Whatever still waits on a key that is not active any more ends with it."""
@@ -160,6 +163,7 @@ class InvitationSteps:
             "key_id": invitation.key_id,
             "state": invitation.state.value,
             "reason": reason,
+            "by": kind_of(actor),
         }
         bound = None if invitation.device_key is None else device_id(invitation.device_key)
         self._journal.record(

@@ -146,6 +146,13 @@ class Invitations:
         """Oldest first."""
         return [await self._seen(each) for each in await self._store.invitations(vehicle_id)]
 
+    async def sweep(self, now: float, most: int) -> int:
+        """Store as ended what time has ended, and tell it; how many there were, ``most`` at once."""
+        over = await self._store.invitations_over(int(now), most)
+        for invitation_id in over:
+            await self.get(invitation_id)
+        return len(over)
+
     async def cancel(self, invitation_id: str, *, actor: str = SYSTEM) -> Invitation:
         """Again: a success that changes nothing. ``Conflict`` invitation_accepted once there is a key."""
 
@@ -210,12 +217,12 @@ class Invitations:
         if evidence is not None:
             asked = invitation_challenge(known.id, known.secret_hash, device_key)
             attested = self._attestations.judge(evidence, asked, device_key, await self._now(self._store))
-        signer = await self._signer_of(known.parent_id)
+        signer, actor = await self._signer_of(known.parent_id), device_actor(device_id(device_key))
 
         async def work(tx: CredentialTransaction) -> tuple[Invitation, KeygwError | None]:
             now = await self._now(tx)
             invitation = await self.steps.current(tx, invitation_id, now)
-            invitation, refused = await self._bind(tx, invitation, device_key, secret, code)
+            invitation, refused = await self._bind(tx, invitation, device_key, secret, code, actor)
             if refused is None:
                 device = await tx.add_device(_phone(device_key, app_id))
                 if attested is not None:
@@ -226,7 +233,7 @@ class Invitations:
                 if signer is not None and invitation.state is InvitationState.CLAIMED:
                     plan = await self.steps.promised(tx, invitation, device, now)
                     grant = hosted_grant(plan, now, signer)
-                    invitation = await self.steps.accept(tx, invitation, plan, grant, now, device_actor(device.id))
+                    invitation = await self.steps.accept(tx, invitation, plan, grant, now, actor)
             return invitation, refused
 
         return _unless_refused(await self._store.write(work))
@@ -254,7 +261,13 @@ class Invitations:
     # Inside
 
     async def _bind(
-        self, tx: CredentialTransaction, invitation: Invitation, device_key: bytes, secret: bytes, code: str | None
+        self,
+        tx: CredentialTransaction,
+        invitation: Invitation,
+        device_key: bytes,
+        secret: bytes,
+        code: str | None,
+        actor: str,
     ) -> tuple[Invitation, KeygwError | None]:
         """The invitation after the try, and why the try is refused: what was counted must stay counted."""
         if invitation.bound_to(device_key):

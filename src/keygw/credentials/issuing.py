@@ -120,11 +120,13 @@ async def make_key(
     limits: Limits,
     random: Random,
     grant: bytes | None = None,
+    renewed: list[DigitalKey] | None = None,
 ) -> DigitalKey:
     """Take an index, sign both forms, store key, device and high-water mark. ``Conflict`` vehicle_full, owner_full,
     device_full; ``Forbidden`` those of ``Profiles.check_new``: they are about the device as it is registered here.
 
     ``grant``: of a shared key, signed by its parent's device; ``TokenError`` (``token.grant``) if it does not cover it.
+    ``renewed``: as in ``renewal.renew``, for parents' tokens that were due. ``Conflict`` device_lost.
     """
     issued_at = int(now)
     name = vehicle.vehicle.id
@@ -133,6 +135,9 @@ async def make_key(
     if index is None:
         raise Conflict("every key index of this vehicle has been used", code="vehicle_full")
     device = await tx.add_device(plan.device)
+    loss = await tx.loss(device.id)
+    if loss is not None and loss.lost:
+        raise Conflict("the device is reported lost: it gets no key before it is found", code="device_lost")
     parent = plan.parent
     _check_profile(plan, device, issued_at, limits)
     key = DigitalKey(
@@ -156,7 +161,7 @@ async def make_key(
     parent_end = None
     if parent is not None:
         await _check_grant(tx, parent, grant, claims_of(key, device, vehicle, issuer.issuer, key.expires_at), vehicle)
-        parent_end = await _parent_end(tx, parent, now, issuer, limits)
+        parent_end = await _parent_end(tx, parent, now, issuer, limits, [] if renewed is None else renewed)
     end = token_end(key, limits, parent_end)
     place = await take_place(tx, key.id, issuer.status_lists, random)
     await tx.add_key(key, sign_token(key, device, vehicle, issuer, end, limits, grant, place))
@@ -217,11 +222,16 @@ async def _check_grant(
 
 
 async def _parent_end(
-    tx: CredentialTransaction, parent: DigitalKey, now: float, issuer: Issuer, limits: Limits
+    tx: CredentialTransaction,
+    parent: DigitalKey,
+    now: float,
+    issuer: Issuer,
+    limits: Limits,
+    renewed: list[DigitalKey],
 ) -> int | None:
     """``exp`` of the parent's newest token, which is signed anew if it is due."""
     record = await tx.key(parent.id)
-    return None if record is None else (await renew(tx, record, now, issuer, limits)).expires_at
+    return None if record is None else (await renew(tx, record, now, issuer, limits, renewed)).expires_at
 
 
 def hosted_grant(plan: KeyPlan, now: float, signer: Signer | None) -> bytes:

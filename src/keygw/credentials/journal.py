@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
+from keygw.credentials.actors import kind_of
 from keygw.credentials.audit_ports import AuditWrites
 from keygw.credentials.outbox_ports import OutboxEvent, OutboxWrites, Told
 from keygw.credentials.values import Notify
@@ -51,7 +52,10 @@ class Journal:
     def keys(
         self, tx: JournalTransaction, actor: str, event_type: str, keys: Iterable[DigitalKey], **more: Datum
     ) -> None:
-        """Entry and event, both called ``event_type``, for each key. ``more``: for either's data."""
+        """Entry and event, both called ``event_type``, for each key. ``more``: for either's data.
+
+        The event tells what kind of actor it was, and not which.
+        """
         for key in keys:
             self.record(
                 tx,
@@ -68,6 +72,7 @@ class Journal:
                 "device_id": key.device_id,
                 "parent_id": key.parent_id,
                 "state": key.state.value,
+                "by": kind_of(actor),
                 **more,
             }
             self.tell(tx, event_type, key.vehicle_id, data)

@@ -2,7 +2,7 @@
 
 A list holds the index of each key that must not open the car although its token has not expired by the list's own time;
 an entry is left out only once the list's iat is past the token's exp, because accepting the list moves the car's time
-floor there, or while the list's watermark (``issued_before``) bars the token anyway. The watermark never goes back.
+floor there, or while the list's watermark (``issued_before``) or epoch bars the token anyway. Neither ever goes back.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ def barred(record: KeyRecord) -> bool:
 
 
 def entries(
-    records: Iterable[KeyRecord], issued_at: int, issued_before: int = 0
+    records: Iterable[KeyRecord], issued_at: int, issued_before: int = 0, min_epoch: int = 0
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """``(revoked, suspended)`` indices, ascending, of a list issued at that time with that watermark (Unix seconds)."""
     revoked, suspended = [], []
     for record in records:
-        if record.key.expires_at <= issued_at or record.key.issued_at < issued_before:
+        if record.key.expires_at <= issued_at or record.key.issued_at < issued_before or record.key.epoch < min_epoch:
             continue
         if record.key.state in REVOKED_STATES:
             revoked.append(record.key.index)
@@ -74,16 +74,16 @@ async def put_list(
     """Sign and store the vehicle's next list, and a new token for each good key that its watermark would bar."""
     issued_at, name = int(now), vehicle.vehicle.id
     records = await tx.unexpired_keys(name, issued_at)
-    issued = (record.key.issued_at for record in records if barred(record))
+    issued = (record.key.issued_at for record in records if barred(record) and record.key.epoch >= vehicle.epoch)
     before = watermark(issued, vehicle.issued_before, limits.list_entries)
     if before > vehicle.issued_before:
         await tx.raise_issued_before(name, before)
-    renewed = [
-        await resign(tx, vehicle, record.key, max(issued_at, before), issuer, limits)
-        for record in records
-        if record.key.issued_at < before and not barred(record)
-    ]
-    revoked, suspended = entries(records, issued_at, before)
+    renewed: list[DigitalKey] = []
+    for record in records:
+        if record.key.issued_at < before and not barred(record):
+            await resign(tx, vehicle, record.key, max(issued_at, before), issuer, limits, renewed)
+    told = tuple({key.id: key for key in renewed}.values())  # a parent may have been due as well
+    revoked, suspended = entries(records, issued_at, before, vehicle.epoch)
     signed = sign_list(
         RevocationList(
             vehicle_id=name,
@@ -102,7 +102,7 @@ async def put_list(
     await tx.raise_last_issued_at(max(issued_at, before))  # so no key is ever issued below the watermark
     records = await tx.unexpired_keys(name, issued_at)
     await mark(tx, name, issued_at, records)
-    return Published(vehicle.list_sequence + 1, records, tuple(renewed))
+    return Published(vehicle.list_sequence + 1, records, told)
 
 
 async def due(reads: CredentialReads, vehicle: VehicleRecord, now: float, limits: Limits) -> bool:

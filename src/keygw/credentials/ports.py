@@ -13,6 +13,8 @@ from keygw.credentials.audit_ports import AuditReads, AuditWrites
 from keygw.credentials.device_ports import DeviceReads, DeviceWrites
 from keygw.credentials.invitation_ports import InvitationReads, InvitationWrites
 from keygw.credentials.issuer_ports import IssuerKeyReads, IssuerKeyWrites
+from keygw.credentials.life_ports import LifeReads, LifeWrites
+from keygw.credentials.lifecycle import NO_HOLD, Hold
 from keygw.credentials.outbox_ports import OutboxReads, OutboxWrites
 from keygw.credentials.status_ports import StatusReads, StatusWrites
 from keygw.credentials.values import KeyToken
@@ -50,6 +52,7 @@ class KeyRecord:
 
     ``list_sequence``: the list that first told this key's own state; ``family_sequence``: the same with its ancestors'.
     ``newest`` and ``acknowledged``: sequences of its vehicle's lists, read in the same moment as the state.
+    ``hold``: why it is suspended; ``met``: its vehicle has met it; ``renew_from``: that of its newest token.
     """
 
     key: DigitalKey
@@ -58,6 +61,9 @@ class KeyRecord:
     family_sequence: int = 0
     newest: int = field(default=0, compare=False)
     acknowledged: int = field(default=0, compare=False)
+    hold: Hold = NO_HOLD
+    met: bool = False
+    renew_from: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,9 @@ class ListRecord:
     ack: bytes | None = field(default=None, repr=False)
 
 
-class CredentialReads(InvitationReads, DeviceReads, IssuerKeyReads, StatusReads, AuditReads, OutboxReads, Protocol):
+class CredentialReads(
+    InvitationReads, LifeReads, DeviceReads, IssuerKeyReads, StatusReads, AuditReads, OutboxReads, Protocol
+):
     """Questions. Outside a transaction they see committed state only. Absent things are ``None`` or empty."""
 
     async def last_issued_at(self) -> int:
@@ -116,7 +124,15 @@ class CredentialReads(InvitationReads, DeviceReads, IssuerKeyReads, StatusReads,
 
 
 class CredentialTransaction(
-    CredentialReads, InvitationWrites, DeviceWrites, IssuerKeyWrites, StatusWrites, AuditWrites, OutboxWrites, Protocol
+    CredentialReads,
+    InvitationWrites,
+    LifeWrites,
+    DeviceWrites,
+    IssuerKeyWrites,
+    StatusWrites,
+    AuditWrites,
+    OutboxWrites,
+    Protocol,
 ):
     """Writes that are committed together or not at all. Reads inside see the writes before them."""
 
@@ -145,8 +161,13 @@ class CredentialTransaction(
     async def add_key(self, key: DigitalKey, token: KeyToken) -> None:
         """``Conflict`` key_exists (id or index taken)."""
 
-    async def set_key_state(self, key: DigitalKey, state: KeyState, list_sequence: int | None = None) -> DigitalKey:
-        """Store it if the row still has ``key.version``, which it counts up; ``Conflict`` key_changed otherwise."""
+    async def set_key_state(
+        self, key: DigitalKey, state: KeyState, list_sequence: int | None = None, hold: Hold | None = None
+    ) -> DigitalKey:
+        """Store it if the row still has ``key.version``, which it counts up; ``Conflict`` key_changed otherwise.
+
+        ``None`` leaves the list, or the reasons of a suspension, as they are.
+        """
 
     async def set_key_token(self, key: DigitalKey, token: KeyToken) -> DigitalKey:
         """Replace the token, and the key's ``issued_at`` and ``expires_at``, if the row still has ``key.version``,

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from keygw.credentials.lifecycle import KeyEvent, next_state
+from keygw.credentials.actors import OPERATOR_APP
+from keygw.credentials.lifecycle import HOLDS, KeyEvent, next_hold, next_state
 from keygw.credentials.listing import Published, put_list, view
 from keygw.credentials.ports import CredentialTransaction, ListRecord, VehicleRecord
 from keygw.credentials.values import Issuer, Limits
@@ -56,18 +57,26 @@ async def take_in(
         await tx.adopt_list(ListRecord(name, found.sequence, found.issued_at, signed), max(named, default=-1))
     now = max(now, float(found.issued_at), float(found.issued_before))
     await tx.raise_issued_before(name, int(now) + 1)
+    if found.min_epoch > vehicle.epoch:
+        # Whoever ended the epoch had a reason, and for whom the next key is to be is forgotten: the operator knows.
+        await tx.raise_epoch(name, found.min_epoch)
+        await tx.reserve(name, OPERATOR_APP)
     await tx.raise_last_issued_at(int(now))
     changed: dict[str, KeyEvent] = {}
     for record in await tx.keys(name):
         event = named.get(record.key.index)
-        if event is None and record.key.issued_at < found.issued_before:
+        if record.key.epoch < found.min_epoch:
+            event = KeyEvent.END_EPOCH
+        elif event is None and record.key.issued_at < found.issued_before:
             # The watermark alone does not say whether it was revoked or renewed: paused, until somebody looks.
             event = KeyEvent.SUSPEND
         if event is None or view(record, now).state not in (KeyState.ACTIVE, KeyState.SUSPENDED):
             continue
-        state = next_state(record.key.state, event)
-        if state is not record.key.state:
-            await tx.set_key_state(record.key, state, max(found.sequence, vehicle.list_sequence) + 1)
+        state, hold = next_state(record.key.state, event), record.hold
+        if event in HOLDS:
+            state, hold = next_hold(record.key.state, hold, event)
+        if state is not record.key.state or hold != record.hold:
+            await tx.set_key_state(record.key, state, max(found.sequence, vehicle.list_sequence) + 1, hold)
             changed[record.key.id] = event
     adopted = await tx.vehicle(name)
     if adopted is None:
@@ -76,6 +85,6 @@ async def take_in(
     now_keys = {record.key.id: view(record, now) for record in published.records}
     return TakenIn(
         published,
-        revoked=tuple(now_keys[key_id] for key_id, event in changed.items() if event is KeyEvent.REVOKE),
+        revoked=tuple(now_keys[key_id] for key_id, event in changed.items() if event is not KeyEvent.SUSPEND),
         suspended=tuple(now_keys[key_id] for key_id, event in changed.items() if event is KeyEvent.SUSPEND),
     )

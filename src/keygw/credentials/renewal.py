@@ -18,7 +18,6 @@ from keygw.credentials.ports import CredentialTransaction, KeyRecord, VehicleRec
 from keygw.credentials.status_places import place_of
 from keygw.credentials.values import Issuer, KeyToken, Limits
 from keygw.crypto.signer import thumbprint
-from keygw.model.audit import SYSTEM, AuditEntry
 from keygw.model.device import Device
 from keygw.model.digital_key import DigitalKey, KeyState, Role
 from keygw.model.errors import Forbidden, NotFound
@@ -66,11 +65,13 @@ async def renew(
     now: float,
     issuer: Issuer,
     limits: Limits,
+    renewed: list[DigitalKey],
     *,
     asked: bool = False,
-    actor: str = SYSTEM,
 ) -> KeyToken:
     """The key's token: a new one if it is due (or ``asked`` for) and would last longer, else the one there is.
+
+    Every key that gets a new one is put into ``renewed``, for its holder to be told.
 
     A parent's token that is due goes first: a child's never outlives it. Answers the old token of a key that cannot be
     used now, or while a restored backup waits for an operator, and with ``refused`` that of one that the profiles would
@@ -95,7 +96,7 @@ async def renew(
         return replace(token, refused=refused.code)
     parent_end = None
     if record.key.parent_id is not None and (parent := await tx.key(record.key.parent_id)) is not None:
-        parent_end = (await renew(tx, parent, now, issuer, limits)).expires_at
+        parent_end = (await renew(tx, parent, now, issuer, limits, renewed)).expires_at
     key = replace(record.key, issued_at=int(now))
     if key.role is Role.OWNER and token.renew_from is not None:
         key = replace(key, expires_at=key.issued_at + limits.owner_lifetime)
@@ -104,34 +105,47 @@ async def renew(
         return token
     fresh = sign_token(key, device, vehicle, issuer, end, limits, token.grant, await place_of(tx, key.id))
     await _keep_former(tx, key, token, issuer)
-    await tx.set_key_token(key, fresh)
+    renewed.append(await tx.set_key_token(key, fresh))
     await tx.raise_last_issued_at(key.issued_at)
-    names = {"vehicle_id": key.vehicle_id, "key_id": key.id, "device_id": key.device_id}
-    tx.record(AuditEntry(key.issued_at, actor, "key.renewed", **names, data={"expires_at": end}))
     return fresh
 
 
 async def resign(
-    tx: CredentialTransaction, vehicle: VehicleRecord, key: DigitalKey, issued_at: int, issuer: Issuer, limits: Limits
-) -> DigitalKey:
-    """The same key with a token of a later iat (Unix seconds), due or not: a list is about to bar the old one.
+    tx: CredentialTransaction,
+    vehicle: VehicleRecord,
+    key: DigitalKey,
+    issued_at: int,
+    issuer: Issuer,
+    limits: Limits,
+    renewed: list[DigitalKey],
+) -> None:
+    """A token of a later iat (Unix seconds) for the same key, due or not: a list is about to bar the old one.
 
+    Parents first, or the child's token would end with its parent's old one: a parent's that is due is renewed here, and
+    where it has ended for good nothing is signed, because nothing that the car would take could be. ``renewed`` is as
+    in ``renew``.
     Parents first, or the child's token would end with its parent's old one. One that the profiles would not allow any
     more gets its token all the same, to the old one's end: a list that bars other keys must not end this one.
     """
+    if any(done.id == key.id for done in renewed):
+        return
     token, device = await tx.key_token(key.id), await tx.device(key.device_id)
     if token is None or device is None:
         raise NotFound("there is no such key", code="unknown_key")
-    above = None if key.parent_id is None else await tx.key_token(key.parent_id)
+    above = None
+    if key.parent_id is not None and (parent := await tx.key(key.parent_id)) is not None:
+        above = (await renew(tx, parent, issued_at, issuer, limits, renewed)).expires_at
     fresh = replace(key, issued_at=issued_at)
-    end = token_end(fresh, limits, None if above is None else above.expires_at)
+    end = token_end(fresh, limits, above)
     if _refused(key, device, limits) is not None:
         end = min(end, token.expires_at)
+    if end <= issued_at:
+        return
     signed = sign_token(fresh, device, vehicle, issuer, end, limits, token.grant, await place_of(tx, key.id))
     if key.role is Role.OWNER:  # its end has not moved, and whether it may is what it was
         signed = replace(signed, renew_from=token.renew_from)
     await _keep_former(tx, key, token, issuer)
-    return await tx.set_key_token(fresh, signed)
+    renewed.append(await tx.set_key_token(fresh, signed))
 
 
 def signed_by(token: KeyToken) -> bytes:

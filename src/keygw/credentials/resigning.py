@@ -43,7 +43,9 @@ async def resign_vehicle(
         if record.key.state in _IN_FORCE and token is not None and signed_by(token) == kid:
             waiting.append(record.key)
     waiting.sort(key=lambda key: key.depth)  # no child's token outlives its parent's, so parents come first
-    renewed = [await resign(tx, vehicle, key, at, issuer, limits) for key in waiting[:AT_ONCE]]
+    renewed: list[DigitalKey] = []
+    for key in waiting[:AT_ONCE]:
+        await resign(tx, vehicle, key, at, issuer, limits, renewed)
     more = len(waiting) > AT_ONCE
     if renewed:
         await tx.raise_last_issued_at(at)

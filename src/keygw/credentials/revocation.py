@@ -6,9 +6,9 @@ Every change of a key's state is committed together with a new signed list whose
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from keygw.credentials.lifecycle import KeyEvent, next_state
+from keygw.credentials.lifecycle import ENDINGS, HOLDS, Hold, KeyEvent, next_hold, next_state
 from keygw.credentials.listing import put_list, view
 from keygw.credentials.ports import CredentialTransaction, KeyRecord
 from keygw.credentials.values import Issuer, Limits
@@ -45,18 +45,21 @@ def family(root_id: str, records: Sequence[KeyRecord]) -> list[KeyRecord]:
 async def change(
     tx: CredentialTransaction, record: KeyRecord, event: KeyEvent, now: float, issuer: Issuer, limits: Limits
 ) -> Change:
-    """Carry SUSPEND, RESUME or REVOKE through to key, children and list. ``Conflict``: key_revoked, key_expired,
-    parent_suspended (the parent must be resumed first); ``Forbidden``, of RESUME: the profiles would not allow the key
-    any more."""
-    target = next_state(_timed(record, now), event)
+    """Carry an event that suspends, resumes or ends through to key, children and list. ``Conflict``: key_revoked,
+    key_expired, parent_suspended (the parent must be resumed first), device_lost (found comes before resumed)."""
+    target, hold = _target(record, event, now)
     if event is KeyEvent.RESUME and KeyState.SUSPENDED in record.above:
         raise Conflict("the key it was shared from is suspended: resume that one first", code="parent_suspended")
-    if event is KeyEvent.RESUME and target is not record.key.state:
+    if event is KeyEvent.RESUME and target is KeyState.SUSPENDED:
+        raise Conflict("the device of the key is reported lost: it must be found first", code="device_lost")
+    if event in (KeyEvent.RESUME, KeyEvent.FIND) and target is not record.key.state:
         device = await tx.device(record.key.device_id)
         if device is not None:
             limits.profiles.check_again(record.key.profile, record.key.entitlements, record.key.role, device)
-    if target is record.key.state or target is KeyState.EXPIRED:
+    if target is KeyState.EXPIRED or (target is record.key.state and hold == record.hold):
         return Change(view(record, now))
+    if target is record.key.state:  # one reason more or less; the car sees no difference
+        return Change(view(replace(record, key=await tx.set_key_state(record.key, target, hold=hold)), now))
     vehicle_id = record.key.vehicle_id
     vehicle = await tx.vehicle(vehicle_id)
     if vehicle is None:
@@ -66,10 +69,10 @@ async def change(
     before = {member.key.id: view(member, now).state for member in family(record.key.id, unexpired)}
     for member in family(record.key.id, unexpired):
         # Suspending a parent leaves its children's own state alone, so that resuming it gives back exactly what was.
-        if member.key.id == record.key.id or event is KeyEvent.REVOKE:
-            state = next_state(member.key.state, event)
-            if state is not member.key.state:
-                await tx.set_key_state(member.key, state, sequence)
+        if member.key.id == record.key.id:
+            await tx.set_key_state(member.key, target, sequence, hold)
+        elif event in ENDINGS and (state := next_state(member.key.state, event)) is not member.key.state:
+            await tx.set_key_state(member.key, state, sequence)
     published = await put_list(tx, vehicle, now, issuer, limits)
     after = [view(member, now) for member in family(record.key.id, published.records)]
     return Change(
@@ -106,6 +109,12 @@ async def accept_ack(
         state = next_state(record.key.state, KeyEvent.ACKNOWLEDGE)
         ended.append(await tx.set_key_state(record.key, state))
     return ended
+
+
+def _target(record: KeyRecord, event: KeyEvent, now: float) -> tuple[KeyState, Hold]:
+    """State and reasons after the event; an ending leaves the reasons: they are history then."""
+    state = _timed(record, now)
+    return next_hold(state, record.hold, event) if event in HOLDS else (next_state(state, event), record.hold)
 
 
 def _timed(record: KeyRecord, now: float) -> KeyState:

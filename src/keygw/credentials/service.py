@@ -15,7 +15,7 @@ from keygw.credentials.issuing import (
     plan_friend,
     plan_owner,
 )
-from keygw.credentials.lifecycle import KeyEvent, next_state, refusal
+from keygw.credentials.lifecycle import CAUSES, KeyEvent, next_state, refusal, stage
 from keygw.credentials.listing import view
 from keygw.credentials.pairing import accept_ticket, refuse_without_ticket
 from keygw.credentials.policy import authorize
@@ -27,10 +27,12 @@ from keygw.credentials.ports import (
     VehicleRecord,
 )
 from keygw.credentials.renewal import renew
-from keygw.credentials.revocation import change
 from keygw.credentials.service_base import no_notice
+from keygw.credentials.service_changes import SWEPT
 from keygw.credentials.service_former import FormerTokens
 from keygw.credentials.service_lists import ListService
+from keygw.credentials.service_losses import LossService
+from keygw.credentials.service_ownership import OwnershipService, use_reservation
 from keygw.credentials.service_vehicles import VehicleService
 from keygw.credentials.sharing import callers_grant, key_of_grant, plan_granted, read_grant
 from keygw.credentials.status_list import StatusLists
@@ -46,10 +48,8 @@ from keygw.model.errors import Conflict, NotFound
 from keygw.model.ids import Random
 from keygw.model.vehicle import Vehicle
 
-_TOLD = {KeyEvent.SUSPEND: "key.suspended", KeyEvent.RESUME: "key.resumed", KeyEvent.REVOKE: "key.revoking"}
 
-
-class CredentialService(VehicleService, ListService, FormerTokens):
+class CredentialService(VehicleService, ListService, FormerTokens, OwnershipService, LossService):
     """Issue, share, suspend, resume, revoke; and remember what vehicles say.
 
     ``clock``: Unix seconds; where it has gone back, the greatest time ever signed takes its place, so neither an iat
@@ -96,9 +96,9 @@ class CredentialService(VehicleService, ListService, FormerTokens):
             now = await self._now(tx)
             vehicle = await self._vehicle(tx, vehicle_id)
             refuse_without_ticket(vehicle)
-            key = await self._make(tx, vehicle, plan_owner(holder, label, lifetime, now, self._limits), now)
-            self._tell(tx, actor, "key.issued", [key])
-            return key
+            await use_reservation(tx, vehicle_id, holder)
+            plan = plan_owner(holder, label, lifetime, now, self._limits)
+            return await self._make(tx, vehicle, plan, now, actor)
 
         return await self._store.write(work)
 
@@ -121,9 +121,8 @@ class CredentialService(VehicleService, ListService, FormerTokens):
         async def work(tx: CredentialTransaction) -> DigitalKey:
             now = await self._now(tx)
             record = await accept_ticket(tx, vehicle, device, ticket, transcript)
-            key = await self._make(tx, record, plan_owner(device, label, None, now, self._limits), now)
-            self._tell(tx, actor, "key.issued", [key])
-            return key
+            await use_reservation(tx, vehicle.id, device)
+            return await self._make(tx, record, plan_owner(device, label, None, now, self._limits), now, actor)
 
         return await self._store.write(work)
 
@@ -151,9 +150,7 @@ class CredentialService(VehicleService, ListService, FormerTokens):
             parent = view(await self._record(tx, parent_id), now)
             plan = plan_friend(parent, phone, entitlements, expires_at, label, now, self._limits, profile)
             grant = hosted_grant(plan, now, signer)
-            key = await self._make(tx, await self._vehicle(tx, parent.vehicle_id), plan, now, grant)
-            self._tell(tx, actor, "key.shared", [key])
-            return key
+            return await self._make(tx, await self._vehicle(tx, parent.vehicle_id), plan, now, actor, grant)
 
         return await self._store.write(work)
 
@@ -177,23 +174,9 @@ class CredentialService(VehicleService, ListService, FormerTokens):
                 if known is not None:
                     return view(known, now)
                 plan = plan_granted(parent, phone, said, label, now, self._limits)
-                key = await self._make(tx, await self._vehicle(tx, parent.vehicle_id), plan, now, grant)
-                self._tell(tx, actor, "key.shared", [key])
-                return key
+                return await self._make(tx, await self._vehicle(tx, parent.vehicle_id), plan, now, actor, grant)
 
             return await self._store.write(work)
-
-    async def suspend(self, key_id: str, *, actor: str = SYSTEM) -> DigitalKey:
-        """The key and everything shared from it pause. Again: a success that changes nothing."""
-        return await self._change(key_id, KeyEvent.SUSPEND, actor)
-
-    async def resume(self, key_id: str, *, actor: str = SYSTEM) -> DigitalKey:
-        """``Conflict``: key_revoked, key_expired, parent_suspended."""
-        return await self._change(key_id, KeyEvent.RESUME, actor)
-
-    async def revoke(self, key_id: str, *, actor: str = SYSTEM) -> DigitalKey:
-        """The key and everything shared from it end: ``revoking`` until the vehicle says that it knows."""
-        return await self._change(key_id, KeyEvent.REVOKE, actor)
 
     async def key(self, key_id: str) -> DigitalKey:
         """As it is shown: expired by time, suspended with its parent."""
@@ -213,7 +196,8 @@ class CredentialService(VehicleService, ListService, FormerTokens):
     async def key_token(self, key_id: str) -> KeyToken:
         """The newest one, signed anew if it is due; of an ended key the last: the car says whether it still opens.
 
-        One that is signed although nobody asked (a list's watermark would bar the old one) is told by ``key.renewed``.
+        Every new one is told by ``key.renewed``, with its ``reason``: due, asked, or watermark (of a list that would
+        bar the old one).
         """
         token = await self._store.key_token(key_id)
         if token is None:
@@ -225,7 +209,7 @@ class CredentialService(VehicleService, ListService, FormerTokens):
             return token
 
         async def work(tx: CredentialTransaction) -> KeyToken:
-            return await renew(tx, await self._record(tx, key_id), await self._now(tx), self.issuer, self._limits)
+            return await self._renew(tx, await self._record(tx, key_id), await self._now(tx), SYSTEM)
 
         return await self._store.write(work)
 
@@ -239,7 +223,7 @@ class CredentialService(VehicleService, ListService, FormerTokens):
             if ended is not None:
                 code, sentence = ended
                 raise Conflict(sentence, code=code)
-            return await renew(tx, record, now, self.issuer, self._limits, asked=True, actor=actor)
+            return await self._renew(tx, record, now, actor, asked=True)
 
         return await self._store.write(work)
 
@@ -258,6 +242,14 @@ class CredentialService(VehicleService, ListService, FormerTokens):
             key = (await self._record(self._store, key.parent_id)).key
         return links
 
+    async def sweep(self) -> int:
+        """Store and tell what time alone has ended: keys and invitations. How many; call again while there are any."""
+        now = await self._now(self._store)
+        over = await self._store.keys_over(int(now), SWEPT)
+        for key_id in over:
+            await self.key(key_id)
+        return len(over) + await self.invitations.sweep(now, SWEPT)
+
     async def authorize(self, command: Command) -> AuthorizedCommand:
         """``policy.authorize`` with the key as it is now. ``Forbidden`` has the reason as its code."""
         key = await self.key(command.key_id)
@@ -266,24 +258,31 @@ class CredentialService(VehicleService, ListService, FormerTokens):
     # Inside
 
     async def _make(
-        self, tx: CredentialTransaction, vehicle: VehicleRecord, plan: KeyPlan, now: float, grant: bytes | None = None
+        self,
+        tx: CredentialTransaction,
+        vehicle: VehicleRecord,
+        plan: KeyPlan,
+        now: float,
+        actor: str,
+        grant: bytes | None = None,
     ) -> DigitalKey:
-        return await make_key(tx, vehicle, plan, now, self.issuer, self._limits, self._random, grant)
+        renewed: list[DigitalKey] = []
+        key = await make_key(tx, vehicle, plan, now, self.issuer, self._limits, self._random, grant, renewed)
+        self._tell(tx, SYSTEM, "key.renewed", renewed, reason="due")
+        self._tell(tx, actor, "key.issued" if plan.parent is None else "key.shared", [key])
+        return key
 
-    async def _change(self, key_id: str, event: KeyEvent, actor: str) -> DigitalKey:
-        await self.key(key_id)
-
-        async def work(tx: CredentialTransaction) -> DigitalKey:
-            now = await self._now(tx)
-            done = await change(tx, await self._record(tx, key_id), event, now, self.issuer, self._limits)
-            await self.invitations.steps.end_of_parents(tx, [done.key, *done.also])
-            if done.list_sequence:
-                self._tell(tx, actor, _TOLD[event], [done.key], list_sequence=done.list_sequence)
-                self._tell(tx, actor, _TOLD[event], done.also, list_sequence=done.list_sequence, because_of=done.key.id)
-                self._tell(tx, actor, "key.renewed", done.renewed, list_sequence=done.list_sequence)
-            return done.key
-
-        return await self._store.write(work)
+    async def _renew(
+        self, tx: CredentialTransaction, record: KeyRecord, now: float, actor: str, *, asked: bool = False
+    ) -> KeyToken:
+        renewed: list[DigitalKey] = []
+        token = await renew(tx, record, now, self.issuer, self._limits, renewed, asked=asked)
+        for key in renewed:  # parents' tokens that were due come along
+            if asked and key.id == record.key.id:
+                self._tell(tx, actor, "key.renewed", [key], reason="asked")
+            else:
+                self._tell(tx, SYSTEM, "key.renewed", [key], reason="due")
+        return token
 
     async def _seen(self, records: Sequence[KeyRecord]) -> list[DigitalKey]:
         """The keys as shown. One that was seen expired is stored so, and stays so if the clock goes back."""
@@ -300,19 +299,24 @@ class CredentialService(VehicleService, ListService, FormerTokens):
                 key = (await self._record(tx, key_id)).key
                 state = next_state(key.state, KeyEvent.EXPIRE)
                 if state is not key.state:
-                    await tx.set_key_state(key, state)
-                    self._journal.record(
-                        tx, SYSTEM, "key.expired", vehicle_id=key.vehicle_id, key_id=key_id, device_id=key.device_id
-                    )
+                    ended = await tx.set_key_state(key, state)
+                    self._tell(tx, SYSTEM, CAUSES[KeyEvent.EXPIRE].told, [ended])
 
         if fresh:
             await self._store.write(work)
         return shown
 
     async def _standing(self, records: Sequence[KeyRecord]) -> list[Standing]:
-        shown = await self._seen(records)
+        shown, now = await self._seen(records), await self._now(self._store)
         return [
-            Standing(key, record.family_sequence, record.acknowledged, record.newest)
+            Standing(
+                key,
+                record.family_sequence,
+                record.acknowledged,
+                record.newest,
+                stage(key.state, record.met, record.renew_from, now),
+                record.hold,
+            )
             for key, record in zip(shown, records, strict=True)
         ]
 

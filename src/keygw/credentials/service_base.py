@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from keygw.credentials.invitation_steps import InvitationSteps
 from keygw.credentials.journal import Journal, vehicle_actor
 from keygw.credentials.ports import (
     CredentialReads,
@@ -47,6 +48,7 @@ class ServiceBase:
         self._random = random
         self._journal = Journal(notify, clock)
         self._limits = limits or Limits()
+        self._steps = InvitationSteps(issuer, random, self._journal, self._limits)
 
     @property
     def issuer(self) -> Issuer:

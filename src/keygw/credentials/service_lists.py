@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from keygw.credentials import receipts as receipt_book
 from keygw.credentials.journal import vehicle_actor
-from keygw.credentials.listing import due, put_list
+from keygw.credentials.listing import due, put_list, view
 from keygw.credentials.ports import CredentialTransaction
 from keygw.credentials.recovery import take_in
 from keygw.credentials.revocation import accept_ack
@@ -122,7 +122,10 @@ class ListService(ServiceBase):
         return await self._store.write(work)
 
     async def record_receipt(self, vehicle_id: str, signed: bytes) -> Receipt:
-        """Verify, check against its neighbours, keep; durable on return. ``receipts.keep`` has the codes."""
+        """Verify, check against its neighbours, keep; durable on return. ``receipts.keep`` has the codes.
+
+        The first that names a key says that the vehicle has met it.
+        """
         receipt = verify_receipt(signed, (await self._vehicle(self._store, vehicle_id)).vehicle.public_key)
 
         async def work(tx: CredentialTransaction) -> None:
@@ -140,6 +143,9 @@ class ListService(ServiceBase):
                         "hash": receipt_hash(signed).hex(),
                     },
                 )
+                if await tx.mark_met(receipt.key_id, vehicle_id):
+                    met = view(await self._record(tx, receipt.key_id), await self._now(tx))
+                    self._tell(tx, vehicle_actor(vehicle_id), "key.met", [met])
 
         try:
             await self._store.write(work)

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from keygw.credentials.lifecycle import Hold
 from keygw.credentials.profiles import Profiles
 from keygw.crypto.signer import Signer
-from keygw.model.digital_key import DigitalKey
+from keygw.model.digital_key import DigitalKey, KeyStage
 from keygw.token.revocation import MAX_ENTRIES
 from keygw.token.trust import IssuerKey, TrustedIssuers
 
@@ -183,6 +184,10 @@ class Standing:
     list_sequence: int
     acknowledged_sequence: int
     newest_sequence: int
+    stage: KeyStage
+    """How far its life is."""
+    hold: Hold
+    """Why it is suspended itself; none where only its parent is."""
 
     @property
     def acknowledged(self) -> bool:

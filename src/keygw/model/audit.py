@@ -16,6 +16,8 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
     {
         "app.registered": "An app got a bearer token",
         "app.removed": "An app's token ended for good",
+        "device.found": "A lost device has proven that it is back",
+        "device.lost": "Everything that a device holds was suspended",
         "device.registered": "A device became known",
         "invitation.accepted": "A friend key was issued on an invitation",
         "invitation.cancelled": "The sender took an invitation back",
@@ -32,6 +34,7 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
         "issuer_key.retiring": "An operator wants an issuer key to end",
         "key.expired": "A key was seen past its end",
         "key.issued": "An owner key was issued",
+        "key.met": "The vehicle has met the key",
         "key.renewed": "A key got a new token",
         "key.resumed": "A key's suspension was lifted",
         "key.revoked": "The vehicle has confirmed that the key is dead",
@@ -44,7 +47,12 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
         "receipt.recorded": "A vehicle's signed receipt was kept; data: its sequence and hash",
         "security.alert": "A vehicle, or whoever has its key, told two stories",
         "time.proved": "The time was signed for a vehicle",
+        "transfer.accepted": "Somebody has taken the vehicle over",
+        "transfer.cancelled": "The offer of a vehicle was taken back",
+        "transfer.expired": "The offer of a vehicle was not accepted in time",
+        "transfer.offered": "A vehicle was offered to its next owner",
         "vehicle.claimed": "An app became the one that registered a vehicle",
+        "vehicle.epoch_ended": "Every key of the vehicle was ended",
         "vehicle.registered": "A vehicle became known",
     }
 )

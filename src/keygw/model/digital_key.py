@@ -18,12 +18,34 @@ class Role(OpenEnum):
 
 
 class KeyState(StrEnum):
-    """Life of a digital key as the credential service sees it.
+    """What is stored of a digital key's life: whether it may be used. ``KeyStage`` is what is shown of it.
 
     ``REVOKING``: revoked here, not yet known by the vehicle. ``REVOKED``: the vehicle has said so itself.
     """
 
     ACTIVE = "active"
+    SUSPENDED = "suspended"
+    REVOKING = "revoking"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+
+
+class KeyStage(StrEnum):
+    """How far a digital key's life is: the states of ``credentials.lifecycle``, in the order of a life.
+
+    Five of them are stored as the ``KeyState`` of the same name. The others are read off: ``ISSUED`` and ``RENEWING``
+    are both ``KeyState.ACTIVE`` (the key may be used), and before there is a key its invitation says how it stands.
+    """
+
+    REQUESTED = "requested"
+    """A device has claimed an invitation; the phone that holds the parent owes its grant. There is no key yet."""
+    DECLINED = "declined"
+    """No key came of it: declined, taken back, too late, or its parent ended."""
+    ISSUED = "issued"
+    """Signed; its vehicle has never met it."""
+    ACTIVE = "active"
+    RENEWING = "renewing"
+    """Its token is due to be signed anew, and its device has not fetched the next one."""
     SUSPENDED = "suspended"
     REVOKING = "revoking"
     REVOKED = "revoked"

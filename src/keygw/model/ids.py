@@ -15,7 +15,7 @@ from functools import lru_cache
 from keygw.model.errors import BadInput
 
 ID_BYTES = 10
-PREFIXES = ("veh", "key", "dev", "cmd", "app", "whk", "par", "inv")
+PREFIXES = ("veh", "key", "dev", "cmd", "app", "whk", "par", "inv", "trf")
 _ID = re.compile(rf"(?:{'|'.join(PREFIXES)})_[a-z2-7]{{16}}", re.ASCII)
 _DIGITS = str.maketrans("abcdefghijklmnopqrstuvwxyz234567", "0123456789abcdefghijklmnopqrstuv")
 """Base32 is Python's own base 32 with other digits, and 16 of them fill 10 bytes exactly: no text but one for each."""

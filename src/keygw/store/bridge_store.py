@@ -64,6 +64,13 @@ class SqlBridge:
 
         return await self._database.write(work)
 
+    async def pass_claim(self, vehicle_id: str, app_id: str) -> None:
+        await self._put(
+            "INSERT INTO vehicle_claims (vehicle_id, app_id) VALUES (?, ?) "
+            "ON CONFLICT (vehicle_id) DO UPDATE SET app_id = excluded.app_id",
+            (vehicle_id, app_id),
+        )
+
     async def claimant(self, vehicle_id: str) -> str | None:
         rows = await self._database.fetch("SELECT app_id FROM vehicle_claims WHERE vehicle_id = ?", (vehicle_id,))
         return rows[0][0] if rows else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from keygw.credentials.lifecycle import Hold
 from keygw.credentials.ports import KeyRecord, ListRecord, VehicleRecord
 from keygw.credentials.values import KeyToken
 from keygw.model.command import Action, Outcome
@@ -14,6 +15,7 @@ from keygw.store.device_store import SqlDeviceReads
 from keygw.store.group import Fetch, Row
 from keygw.store.invitation_store import SqlInvitationReads
 from keygw.store.issuer_store import SqlIssuerKeyReads
+from keygw.store.life_store import SqlLifeReads
 from keygw.store.marks import is_unconfirmed
 from keygw.store.outbox_store import SqlOutboxReads
 from keygw.store.status_store import SqlStatusReads
@@ -27,8 +29,8 @@ _VEHICLE = """
 _KEY = """
     SELECT k.id, k.vehicle_id, k.device_id, k.role, k.entitlements, k.key_index, k.not_before, k.expires_at,
            k.issued_at, k.state, k.parent_id, k.depth, k.max_depth, k.epoch, k.label, k.version,
-           k.list_sequence, p.state, p.list_sequence, g.state, g.list_sequence, v.list_sequence,
-           v.acknowledged_sequence, k.profile
+           k.hold, k.met, k.renew_from, k.list_sequence, p.state, p.list_sequence, g.state, g.list_sequence,
+           v.list_sequence, v.acknowledged_sequence, k.profile
     FROM digital_keys k
     JOIN vehicles v ON v.id = k.vehicle_id
     LEFT JOIN digital_keys p ON p.id = k.parent_id
@@ -41,7 +43,9 @@ _RECEIPT = """
 """
 
 
-class SqlReads(SqlInvitationReads, SqlDeviceReads, SqlIssuerKeyReads, SqlStatusReads, SqlAuditReads, SqlOutboxReads):
+class SqlReads(
+    SqlInvitationReads, SqlLifeReads, SqlDeviceReads, SqlIssuerKeyReads, SqlStatusReads, SqlAuditReads, SqlOutboxReads
+):
     """``CredentialReads`` over whatever answers a statement: the reader, or an open transaction."""
 
     def __init__(self, fetch: Fetch) -> None:
@@ -141,11 +145,19 @@ def _key(row: Row) -> KeyRecord:
         epoch=row[13],
         label=row[14],
         version=row[15],
-        profile=row[23],
+        profile=row[26],
     )
-    above = tuple(KeyState(state) for state in (row[17], row[19]) if state is not None)
+    hold, met, renew_from, own, parent, parent_list, grandparent, grandparent_list, newest, acknowledged = row[16:26]
     return KeyRecord(
-        key, row[16], above, max(row[16], row[18] or 0, row[20] or 0), newest=row[21], acknowledged=row[22]
+        key,
+        own,
+        above=tuple(KeyState(state) for state in (parent, grandparent) if state is not None),
+        family_sequence=max(own, parent_list or 0, grandparent_list or 0),
+        newest=newest,
+        acknowledged=acknowledged,
+        hold=Hold(hold),
+        met=bool(met),
+        renew_from=renew_from,
     )
 
 

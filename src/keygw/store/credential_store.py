@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from keygw.credentials.lifecycle import Hold
 from keygw.credentials.ports import INDEX_MAX, ListRecord, T, Work
 from keygw.credentials.values import KeyToken
 from keygw.model.device import Device
@@ -18,13 +19,21 @@ from keygw.store.device_store import SqlDeviceWrites, device_of
 from keygw.store.group import Row, Storage, Transaction
 from keygw.store.invitation_store import SqlInvitationWrites
 from keygw.store.issuer_store import SqlIssuerKeyWrites
+from keygw.store.life_store import SqlLifeWrites
 from keygw.store.marks import RESTORED
 from keygw.store.outbox_store import SqlOutboxWrites
 from keygw.store.status_store import SqlStatusWrites
 
 
 class _Transaction(
-    SqlReads, SqlInvitationWrites, SqlDeviceWrites, SqlIssuerKeyWrites, SqlStatusWrites, SqlAuditWrites, SqlOutboxWrites
+    SqlReads,
+    SqlInvitationWrites,
+    SqlLifeWrites,
+    SqlDeviceWrites,
+    SqlIssuerKeyWrites,
+    SqlStatusWrites,
+    SqlAuditWrites,
+    SqlOutboxWrites,
 ):
     """``CredentialTransaction``."""
 
@@ -119,11 +128,13 @@ class _Transaction(
         if not rows:
             raise Conflict("the key's id or index is taken", code="key_exists")
 
-    async def set_key_state(self, key: DigitalKey, state: KeyState, list_sequence: int | None = None) -> DigitalKey:
+    async def set_key_state(
+        self, key: DigitalKey, state: KeyState, list_sequence: int | None = None, hold: Hold | None = None
+    ) -> DigitalKey:
         rows = await self._fetch(
-            "UPDATE digital_keys SET state = ?, list_sequence = coalesce(?, list_sequence), version = version + 1 "
-            "WHERE id = ? AND version = ? RETURNING version",
-            (state.value, list_sequence, key.id, key.version),
+            "UPDATE digital_keys SET state = ?, list_sequence = coalesce(?, list_sequence), hold = coalesce(?, hold), "
+            "version = version + 1 WHERE id = ? AND version = ? RETURNING version",
+            (state.value, list_sequence, None if hold is None else int(hold), key.id, key.version),
         )
         return replace(key, state=state, version=_counted(rows))
 

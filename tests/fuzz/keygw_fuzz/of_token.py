@@ -27,6 +27,7 @@ from keygw.token import (
     possession,
     receipt,
     revocation,
+    statement,
     status_list,
     strict_json,
     ticket,
@@ -158,6 +159,19 @@ def _seal_proof(_: None, signer: EchoSigner) -> bytes:
     """There is one right content, so nothing has to be remembered of it."""
     purpose = envelope.INVITATION_PROOF
     return purpose.seal(purpose.open(proofs()[0]).payload, signer)
+
+
+def statements() -> list[bytes]:
+    return [statement.sign_statement(statement.StatementAct.GIVE_BACK, CLAIMS[0].key_id, 0, DEVICE)]
+
+
+def _statement(data: bytes) -> None:
+    statement.verify_statement(data, statement.StatementAct.GIVE_BACK, CLAIMS[0].key_id, 0, DEVICE.public_key)
+
+
+def _seal_statement(_: None, signer: EchoSigner) -> bytes:
+    purpose = envelope.DEVICE_STATEMENT
+    return purpose.seal(purpose.open(statements()[0]).payload, signer)
 
 
 def device_proofs() -> list[bytes]:
@@ -301,6 +315,10 @@ TARGETS = [
     *_signed(
         "proof", envelope.INVITATION_PROOF, DEVICE, _proof, _seal_proof, proofs,
         ("token.possession.verify_possession",), longest=400,
+    ),
+    *_signed(
+        "statement", envelope.DEVICE_STATEMENT, DEVICE, _statement, _seal_statement, statements,
+        ("token.statement.verify_statement",), longest=400,
     ),
     *_signed(
         "device_proof", envelope.DEVICE_PROOF, DEVICE, _device_proof, _seal_device_proof, device_proofs,

@@ -16,7 +16,9 @@ from keygw.model.signal import Quality
 
 CODE = re.compile(r"""(?:code\s*=\s*|Refused\(|ApiError\(\d+,\s*)"([a-z_]+)\"""")
 EVENT = re.compile(r'"(keygw\.[a-z]+\.?[a-z.]*)"')
-TOLD = re.compile(r'"(key\.(?:issued|shared|suspended|resumed|renewed|revoking|revoked|pairing)|security\.alert)"')
+TOLD = re.compile(
+    r'"((?:transfer|device)\.(?:offered|accepted|cancelled|expired|lost|found)|key\.(?:issued|shared|suspended|resumed|renewed|revoking|revoked|pairing|met|expired)|vehicle\.epoch_ended|security\.alert)"'
+)
 INSIDE = {
     "app_exists",
     "audit_export_malformed",

@@ -19,6 +19,8 @@ PUBLIC = {
     "/healthz",
     "/readyz",
     "/.well-known/keygw",
+    # The device's own signed word is a credential as well.
+    "/v1/keys/{key_id}:give-back",
     # The secret of the link is the credential.
     *(f"/v1/invitations/{{invitation_id}}:{verb}" for verb in ("view", "claim", "decline")),
 }

@@ -41,7 +41,7 @@ async def test_each_hears_its_own(world: World) -> None:
     await world.settled(record)
     commands = ["command.updated"] * 2
     assert await ears[owner.id].heard() == [
-        "command.updated", "vehicle.reachable", *commands, "key.used", "signal.changed", "command.updated"
+        "command.updated", "vehicle.reachable", *commands, "key.met", "key.used", "signal.changed", "command.updated"
     ]  # fmt: skip
     assert await ears[friend.id].heard() == ["vehicle.reachable", "signal.changed"]
     assert await ears[stranger.id].heard() == []
@@ -84,7 +84,7 @@ async def test_a_friend_hears_of_its_own_key_and_then_no_more_of_the_car(world: 
     assert await ear.heard() == ["key.resumed", "signal.changed"]
     world.clock.now += 7200
     world.car.report(SignalId.CENTRAL_LOCK, False)
-    assert await ear.heard() == []  # its time was up, and nobody had to say so
+    assert await ear.heard() == ["key.expired"]  # and no signal: its time was up, and nobody had to say so
 
 
 @pytest.mark.parametrize(

@@ -141,6 +141,7 @@ async def test_a_hosted_parent_gives_the_key_at_once(world: World, owner: Digita
         "key_id": key.id,
         "state": "accepted",
         "reason": None,
+        "by": "device",
     }
 
 

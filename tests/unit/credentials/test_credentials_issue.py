@@ -46,6 +46,7 @@ async def test_an_owner_key_and_its_token(world: World) -> None:
                 "device_id": device.id,
                 "parent_id": None,
                 "state": "active",
+                "by": "system",
             },
         )
     ]

@@ -91,7 +91,7 @@ async def test_a_suspension_that_comes_in_between_is_seen(world: World) -> None:
     async def work(tx: CredentialTransaction) -> None:
         record = await tx.key(friend.id)
         assert record is not None
-        assert await renew(tx, record, world.now, world.issuer, Limits(), asked=True) == before
+        assert await renew(tx, record, world.now, world.issuer, Limits(), [], asked=True) == before
 
     await world.store.credentials.write(work)
 

@@ -56,8 +56,9 @@ async def test_every_change_is_recorded_with_who_did_it(world: World) -> None:
         ("key.revoked", "vehicle", "done"),
         ("key.revoked", "vehicle", "done"),
         ("receipt.recorded", "vehicle", "done"),
+        ("key.met", "vehicle", "done"),
     ]
-    receipt = records[-1].entry
+    receipt = records[-2].entry
     assert receipt.data["sequence"] == 1
     assert len(str(receipt.data["hash"])) == 64
     assert [each.entry.action for each in await trail_of(world).newest(AuditFilter(action="key.issued"))] == [
@@ -112,10 +113,10 @@ TAMPERING: dict[str, tuple[str, int, str]] = {
     "data": ("UPDATE audit SET data = x'a0' WHERE sequence = 11", 11, "entry_altered"),
     "a hash": ("UPDATE audit SET hash = zeroblob(32) WHERE sequence = 3", 3, "entry_altered"),
     "a missing entry": ("DELETE FROM audit WHERE sequence = 4", 4, "entry_missing"),
-    "the last entry": ("DELETE FROM audit WHERE sequence = 11", 11, "entry_missing"),
+    "the last entry": ("DELETE FROM audit WHERE sequence = 12", 12, "entry_missing"),
     "the whole trail": ("DELETE FROM audit", 1, "entry_missing"),
-    "its seals": ("DELETE FROM audit_checkpoints", 11, "checkpoint_missing"),
-    "a seal": ("UPDATE audit_checkpoints SET signed = x'00'", 11, "checkpoint_refused"),
+    "its seals": ("DELETE FROM audit_checkpoints", 12, "checkpoint_missing"),
+    "a seal": ("UPDATE audit_checkpoints SET signed = x'00'", 12, "checkpoint_refused"),
     "its tail and its seals": (
         "DELETE FROM audit WHERE sequence > 6; DELETE FROM audit_checkpoints", 7, "entry_missing"
     ),
@@ -144,7 +145,7 @@ async def test_an_export_is_checked_wherever_it_has_been(world: World, tmp_path:
     await trail.seal()
     await world.car()
     lines = [json.dumps(line_json(item)) for item in [each async for each in trail.export()]]
-    assert len(lines) == 13
+    assert len(lines) == 14
     file, issuers = tmp_path / "trail.jsonl", trust([world.issuer.public_key])
 
     def check(changed: list[str], marker: bytes | None = None) -> Any:
@@ -152,7 +153,7 @@ async def test_an_export_is_checked_wherever_it_has_been(world: World, tmp_path:
         return check_export(file, issuers, marker)
 
     assert check(lines).intact
-    assert check(lines).entries == 12
+    assert check(lines).entries == 13
     forged = [line.replace("operator:ops", "operator:you") for line in lines]
     assert [each.sequence for each in check(forged).findings] == [6, 7]
     assert [each.code for each in check([*lines[:3], *lines[4:]]).findings][:1] == ["entry_missing"]

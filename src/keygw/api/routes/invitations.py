@@ -17,7 +17,7 @@ from keygw.api.rights import Rights
 from keygw.api.routes.devices import AttestationIn
 from keygw.api.strict import StrictRoute
 from keygw.bridge.invitations import Offer
-from keygw.credentials.invitation import MOST_TRIES, Invitation, InvitationState
+from keygw.credentials.invitation import MOST_TRIES, Invitation, InvitationState, key_stage
 from keygw.events.event import rfc3339
 from keygw.model.base64url import encode_base64url
 
@@ -74,6 +74,10 @@ class InvitationOut(BaseModel):
 
     id: str
     state: InvitationState
+    key_stage: str | None = Field(
+        description="How far the key is that it asks for: requested, issued, declined; null before the claim",
+        examples=["requested"],
+    )
     vehicle_id: str
     parent_id: str
     key_id: str | None
@@ -128,6 +132,7 @@ class ClaimOut(BaseModel):
 def invitation_json(invitation: Invitation) -> dict[str, Any]:
     return {
         **_shared_json(invitation),
+        "key_stage": key_stage(invitation.state),
         "vehicle_id": invitation.vehicle_id,
         "parent_id": invitation.parent_id,
         "key_id": invitation.key_id,

@@ -7,13 +7,14 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from pydantic import ConfigDict
 
-from keygw.api.auth import Caller, Wired
+from keygw.api.auth import Caller, MaybeCaller, Wired
 from keygw.api.document import problems
 from keygw.api.fields import Body, Id, Label, PublicKey, Signed
-from keygw.api.models import KeyOut, Keys, OwnerKeyOut, Receipts, TokenOut
-from keygw.api.present import issuer_json, key_json, token_json
+from keygw.api.models import KeyOut, Keys, OverdueKeys, OwnerKeyOut, Receipts, TokenOut
+from keygw.api.present import issuer_json, key_json, overdue_json, token_json
 from keygw.api.rights import Rights
 from keygw.api.strict import StrictRoute
+from keygw.bridge.apps import Unauthenticated
 from keygw.bridge.present import receipt_json
 from keygw.crypto.signer import thumbprint
 from keygw.model.base64url import encode_base64url
@@ -30,6 +31,13 @@ class NewKey(Body):
     vehicle_id: Id
     role: Literal["owner"]
     label: Label = ""
+
+
+class GiveBack(Body):
+    """``proof``: COSE_Sign1 by the device key, ``dkds`` of ``protocols/key_token``."""
+
+    public_key: PublicKey
+    proof: Signed
 
 
 class Share(Rights):
@@ -85,6 +93,21 @@ async def list_all(
     return {"keys": [key_json(view) for view in await wired.bridge.keys.list(caller, vehicle_id)]}
 
 
+@router.get(
+    ":overdue",
+    response_model=OverdueKeys,
+    responses=problems(),
+    summary="Changes that vehicles are slow to acknowledge",
+)
+async def overdue(
+    caller: Caller, wired: Wired, older_than_seconds: Annotated[int, Query(ge=0, le=366 * 86400)] = 86400
+) -> dict[str, Any]:
+    """Revoked, suspended or resumed longer ago than that, and the vehicle has not said that it knows."""
+    now = wired.clock()
+    found = await wired.bridge.keys.overdue(caller, older_than_seconds)
+    return {"count": len(found), "keys": [overdue_json(view, late, now) for view, late in found]}
+
+
 @router.get("/{key_id}", response_model=KeyOut, responses=problems(404), summary="One key")
 async def get(key_id: str, caller: Caller, wired: Wired) -> dict[str, Any]:
     return key_json(await wired.bridge.keys.get(caller, key_id))
@@ -131,6 +154,22 @@ async def resume(key_id: str, caller: Caller, wired: Wired) -> dict[str, Any]:
 async def revoke(key_id: str, caller: Caller, wired: Wired) -> dict[str, Any]:
     """``revoking`` until the vehicle itself has acknowledged, then ``revoked``; an event tells."""
     return key_json(await wired.bridge.keys.revoke(caller, key_id))
+
+
+@router.post(
+    "/{key_id}:give-back",
+    response_model=KeyOut,
+    responses=problems(404, 409, body=True),
+    summary="Give a key back, for good",
+)
+async def give_back(key_id: str, caller: MaybeCaller, wired: Wired, body: GiveBack | None = None) -> dict[str, Any]:
+    """By its holder: the app whose device it is, with its token; or a phone without one, with the word of its device
+    key. What was shared from the key ends with it. ``revoking`` until the vehicle has acknowledged."""
+    if body is not None:
+        return key_json(await wired.bridge.keys.give_back_proven(key_id, body.public_key, body.proof))
+    if caller is None:
+        raise Unauthenticated("send the app's token, or the device's own word", code="token_missing")
+    return key_json(await wired.bridge.keys.give_back(caller, key_id))
 
 
 @router.get("/{key_id}/token", response_model=TokenOut, responses=problems(404), summary="The key token")
