@@ -190,9 +190,10 @@ def test_every_event_is_listed() -> None:
             text = node.value
             if re.fullmatch(r"keygw\.[a-z]+(\.[a-z]+)?", text) and text not in FILES:
                 there.add(text)
-            if re.fullmatch(r"(key|invitation|security)\.[a-z]+", text) and not text.endswith(
-                (".read", ".manage", ".share")
-            ):
+            if (
+                re.fullmatch(r"(key|invitation|security)\.[a-z]+", text)
+                and not text.endswith((".read", ".manage", ".share", ".expired"))
+            ) or text == "invitation.expired":
                 there.add(f"keygw.{text}")
     assert set(rows("http-api.md", "Events")) == there
 

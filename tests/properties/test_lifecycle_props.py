@@ -82,7 +82,7 @@ class Life(RuleBasedStateMachine):
             self.issuer,
             lambda: self.now,
             self.random,
-            lambda name, data: self.told.append(name),
+            lambda name, data, _id: self.told.append(name),
             self.limits,
         )
 

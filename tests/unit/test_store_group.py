@@ -222,3 +222,49 @@ async def test_a_group_that_is_lost_is_not_waited_for_in_vain() -> None:
     assert [type(end) for end in ends[:GROUP]] == [StoreError] * GROUP
     assert ends[GROUP] == "done"
     await group.idle()
+
+
+async def ledger(fetch: Any, items: Sequence[str]) -> None:
+    """One statement, whatever the works of the group have appended."""
+    await fetch(PUT, ("+".join(items), len(items)))
+
+
+def appending(name: str, fail: Exception | None = None, put: bool = False) -> Callable[..., Awaitable[str]]:
+    async def work(tx: Transaction) -> str:
+        tx.append(ledger, name)
+        if put:
+            await tx.fetch(PUT, (name, 1))
+        if fail is not None:
+            raise fail
+        return name
+
+    return work
+
+
+async def test_what_the_works_append_is_written_once_in_their_order(counted: Counted) -> None:
+    await asyncio.gather(*(counted.database.write(appending(name)) for name in "abc"))
+    assert counted.groups == [3]
+    assert await counted.names() == ["a+b+c"]
+
+
+@pytest.mark.parametrize("put", [False, True])
+async def test_a_failing_work_appends_nothing(counted: Counted, put: bool) -> None:
+    works = [appending("a"), appending("b", Conflict("no"), put), appending("c")]
+    outcomes = await asyncio.gather(*map(counted.database.write, works), return_exceptions=True)
+    assert [isinstance(each, Conflict) for each in outcomes] == [False, True, False]
+    assert await counted.names() == ["a+c"]
+
+
+async def test_a_ledger_that_cannot_be_written_fails_the_whole_group(counted: Counted) -> None:
+    async def broken(fetch: Any, items: Sequence[str]) -> None:
+        raise StoreError("no space", code="store_full", retryable=True)
+
+    async def work(tx: Transaction) -> None:
+        await tx.fetch(PUT, ("a", 1))
+        tx.append(broken, "a")
+
+    outcomes = await asyncio.gather(
+        counted.database.write(work), counted.database.write(putting("b")), return_exceptions=True
+    )
+    assert [getattr(each, "code", None) for each in outcomes] == ["store_full", "store_full"]
+    assert await counted.names() == []

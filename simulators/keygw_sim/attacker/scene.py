@@ -114,7 +114,7 @@ class Scene:
             issuer=Issuer(office.key.issuer, office.kid, office.signer),
             clock=lambda: self.garage.time,
             random=self.garage.random,
-            notify=lambda name, data: self.events.append((name, data)),
+            notify=lambda name, data, _id: self.events.append((name, data)),
         )
 
     async def share(self, service: CredentialService, owner: DigitalKey, who: str, seconds: int) -> DigitalKey:

@@ -48,12 +48,15 @@ class Feed:
         for listener in self.receipt_listeners:
             listener(vehicle_id, receipt)
 
-    def on_key_event(self, kind: str, data: Mapping[str, Any]) -> None:
-        """``kind``: ``key.issued`` and so on, told by the credential service after its commit."""
+    def on_key_event(self, kind: str, data: Mapping[str, Any], event_id: str | None = None, /) -> None:
+        """``kind``: ``key.issued`` and so on, told by the credential service after its commit.
+
+        ``event_id``: of the outbox; an event that is told twice has the same one."""
         vehicle_id = data.get("vehicle_id")
         if isinstance(vehicle_id, str):
             self._versions[vehicle_id] = self.version(vehicle_id) + 1
-        self.hub.publish(f"keygw.{kind}", vehicle_id if isinstance(vehicle_id, str) else None, data)
+        subject = vehicle_id if isinstance(vehicle_id, str) else None
+        self.hub.publish(f"keygw.{kind}", subject, data, event_id=event_id)
 
     def version(self, vehicle_id: str) -> int:
         """Grows with every change to the vehicle's keys: whoever remembers a view of them sees when to look again."""

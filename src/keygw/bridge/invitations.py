@@ -75,6 +75,7 @@ class Invitations:
             label=label,
             activation_code=activation_code,
             lifetime=lifetime,
+            actor=app.actor,
         )
 
     async def list(self, app: App, vehicle_id: str | None = None, key_id: str | None = None) -> list[Invitation]:
@@ -102,13 +103,13 @@ class Invitations:
         if found.app_id != app.id:
             key, view = await self._access.key(app, found.parent_id)
             self._access.check_manage(view, key)
-        return await self._credentials.invitations.cancel(found.id)
+        return await self._credentials.invitations.cancel(found.id, actor=app.actor)
 
     async def grant(self, app: App, invitation_id: str, signed: bytes) -> Invitation:
         """What the phone that holds the parent has signed for the device that claimed."""
         require(app, Scope.KEY_SHARE)
         found = await self._visible(app, invitation_id)
-        granted = await self._credentials.invitations.grant(found.id, signed)
+        granted = await self._credentials.invitations.grant(found.id, signed, actor=app.actor)
         await self._prepare(granted.vehicle_id)
         return granted
 

@@ -47,8 +47,8 @@ class Keys:
                 "only an app with a usable owner key may issue another; the first is for who registered the vehicle",
                 code="not_vehicle_owner",
             )
-        device = await self._credentials.create_hosted_device(app.id, label)
-        key = await self._credentials.issue_owner_key(vehicle_id, device, label=label)
+        device = await self._credentials.create_hosted_device(app.id, label, actor=app.actor)
+        key = await self._credentials.issue_owner_key(vehicle_id, device, label=label, actor=app.actor)
         return await self._seen(key), device.public_key
 
     async def share(
@@ -71,6 +71,7 @@ class Keys:
             entitlements=entitlements,
             expires_at=expires_at,
             label=label,
+            actor=app.actor,
         )
         await self._credentials.refresh_list(child.vehicle_id)  # so that the phone finds it beside its token
         return await self._changed(child)
@@ -85,7 +86,7 @@ class Keys:
         require(app, Scope.KEY_SHARE)
         try:
             child = await self._credentials.share_granted(
-                parent_id, device_public_key=device_public_key, grant=grant, label=label
+                parent_id, device_public_key=device_public_key, grant=grant, label=label, actor=app.actor
             )
         except KeygwError:
             await self._access.key(app, parent_id)
@@ -97,24 +98,24 @@ class Keys:
         """``token``, with one that is signed now."""
         require(app, Scope.KEY_READ, Scope.KEY_SHARE)
         key, _ = await self._access.key(app, key_id)
-        await self._credentials.renew(key.id)
+        await self._credentials.renew(key.id, actor=app.actor)
         return await self.token(app, key_id)
 
     async def suspend(self, app: App, key_id: str) -> KeyView:
         key, view = await self._access.key(app, key_id)
         self._access.check_manage(view, key)
-        return await self._changed(await self._credentials.suspend(key.id))
+        return await self._changed(await self._credentials.suspend(key.id, actor=app.actor))
 
     async def resume(self, app: App, key_id: str) -> KeyView:
         key, view = await self._access.key(app, key_id)
         self._access.check_manage(view, key, resuming=True)
-        return await self._changed(await self._credentials.resume(key.id))
+        return await self._changed(await self._credentials.resume(key.id, actor=app.actor))
 
     async def revoke(self, app: App, key_id: str) -> KeyView:
         """``revoking`` until the vehicle has acknowledged; the list is on its way when this returns."""
         key, view = await self._access.key(app, key_id)
         self._access.check_manage(view, key)
-        return await self._changed(await self._credentials.revoke(key.id))
+        return await self._changed(await self._credentials.revoke(key.id, actor=app.actor))
 
     async def get(self, app: App, key_id: str) -> KeyView:
         require(app, Scope.KEY_READ)

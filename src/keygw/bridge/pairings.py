@@ -163,7 +163,9 @@ class Pairings:
         said, name = ticketed.credential, self._known[pairing_id].name
         self._now_is(pairing_id, state=PairingState.ENROLLED, vehicle_id=said.vehicle_id)
         vehicle = Vehicle(said.vehicle_id, name, said.public_key, said.advertising_key)
-        key = await self._credentials.pair_owner(vehicle, device, said.ticket, ticketed.transcript, label=name)
+        key = await self._credentials.pair_owner(
+            vehicle, device, said.ticket, ticketed.transcript, label=name, actor=app.actor
+        )
         self._devices.pop(app.id, None)
         self._now_is(pairing_id, key_id=key.id)
         self._tell(self._known[pairing_id])
@@ -172,7 +174,7 @@ class Pairings:
     async def _device(self, app: App, name: str) -> Device:
         """A fresh hosted device, or the one that an attempt before this has not used up."""
         if app.id not in self._devices:
-            self._devices[app.id] = await self._credentials.create_hosted_device(app.id, name)
+            self._devices[app.id] = await self._credentials.create_hosted_device(app.id, name, actor=app.actor)
         return self._devices[app.id]
 
     def _now_is(self, pairing_id: str, **changes: object) -> None:

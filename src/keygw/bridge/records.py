@@ -32,6 +32,11 @@ class App:
     def operator(self) -> bool:
         return Scope.APP_MANAGE in self.scopes
 
+    @property
+    def actor(self) -> str:
+        """As the audit trail names it."""
+        return f"{'operator' if self.operator else 'app'}:{self.id}"
+
 
 @dataclass(frozen=True, slots=True)
 class CommandRecord:

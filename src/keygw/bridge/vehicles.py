@@ -31,7 +31,7 @@ class Vehicles:
             raise _taken()
         # Registered before it is claimed: what is refused here (malformed, or other keys under that id) leaves no claim
         # behind. After a crash in between, or where another was quicker, the same request simply comes again.
-        await self._credentials.register_vehicle(vehicle)
+        await self._credentials.register_vehicle(vehicle, actor=app.actor)
         if await self._store.claim_vehicle(vehicle.id, app.id) != app.id:
             raise _taken()
 
@@ -80,7 +80,7 @@ class Vehicles:
         may fetch the one may fetch the other."""
         require(app, Scope.KEY_READ, Scope.KEY_SHARE)
         view = await self._access.view(app, vehicle_id)
-        return await self._credentials.time_proof(view.vehicle.id, nonce)
+        return await self._credentials.time_proof(view.vehicle.id, nonce, actor=app.actor)
 
     async def _usable_own_key(self, app: App, vehicle_id: str, key_id: str | None) -> DigitalKey:
         key = self._access.own_key(await self.get(app, vehicle_id), key_id)

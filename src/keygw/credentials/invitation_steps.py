@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from functools import partial
 
 from keygw.credentials.invitation import (
     MOST_TRIES,
@@ -14,10 +13,13 @@ from keygw.credentials.invitation import (
     next_invitation_state,
 )
 from keygw.credentials.issuing import KeyPlan, make_key, plan_friend
+from keygw.credentials.journal import Journal
 from keygw.credentials.listing import view
 from keygw.credentials.ports import CredentialReads, CredentialTransaction, VehicleRecord
 from keygw.credentials.sharing import plan_granted, read_grant
-from keygw.credentials.values import Issuer, Limits, Notify
+from keygw.credentials.values import Issuer, Limits
+from keygw.crypto.signer import device_id
+from keygw.model.audit import DONE, SYSTEM
 from keygw.model.device import Device
 from keygw.model.digital_key import DigitalKey, KeyState
 from keygw.model.entitlement import Entitlement
@@ -38,15 +40,15 @@ EVENTS = {
 
 
 class InvitationSteps:
-    def __init__(self, issuer: Issuer, random: Random, notify: Notify, limits: Limits) -> None:
+    def __init__(self, issuer: Issuer, random: Random, journal: Journal, limits: Limits) -> None:
         self._issuer = issuer
         self._random = random
-        self._notify = notify
+        self._journal = journal
         self._limits = limits
 
-    async def add(self, tx: CredentialTransaction, invitation: Invitation) -> None:
+    async def add(self, tx: CredentialTransaction, invitation: Invitation, actor: str) -> None:
         await tx.add_invitation(invitation)
-        self._tell(tx, EVENTS[invitation.state], invitation)
+        self._tell(tx, actor, EVENTS[invitation.state], invitation)
 
     async def current(self, tx: CredentialTransaction, invitation_id: str, now: float) -> Invitation:
         """As it stands, after what time and its parent have done to it."""
@@ -73,6 +75,7 @@ class InvitationSteps:
         invitation: Invitation,
         event: InvitationEvent,
         *,
+        actor: str = SYSTEM,
         device_key: bytes | None = None,
     ) -> Invitation:
         """Write the step and tell it; ``Conflict`` where the table refuses. ``device_key``: to bind it to."""
@@ -82,34 +85,38 @@ class InvitationSteps:
         moved = await tx.save_invitation(
             replace(invitation, state=state, device_key=device_key or invitation.device_key)
         )
-        self._tell(tx, EVENTS[state], moved)
+        self._tell(tx, actor, EVENTS[state], moved)
         return moved
 
     async def accept(
-        self, tx: CredentialTransaction, invitation: Invitation, plan: KeyPlan, signed: bytes, now: float
+        self, tx: CredentialTransaction, invitation: Invitation, plan: KeyPlan, signed: bytes, now: float, actor: str
     ) -> Invitation:
         """Issue the key within the signed grant. ``Conflict`` vehicle_full, ``TokenError`` of ``check_grant``."""
         state = next_invitation_state(invitation.state, InvitationEvent.ACCEPT)
         vehicle = await self._vehicle(tx, invitation.vehicle_id)
         key = await make_key(tx, vehicle, plan, now, self._issuer, self._limits, self._random, signed)
         accepted = await tx.save_invitation(replace(invitation, state=state, key_id=key.id))
-        tell_keys(tx, self._notify, "key.shared", [key])
-        self._tell(tx, EVENTS[state], accepted)
+        self._journal.keys(tx, actor, "key.shared", [key])
+        self._tell(tx, actor, EVENTS[state], accepted)
         return accepted
 
-    async def refuse_device(self, tx: CredentialTransaction, invitation: Invitation) -> Invitation:
+    async def refuse_device(self, tx: CredentialTransaction, invitation: Invitation, actor: str) -> Invitation:
         """Another device knows the secret: the owner hears of it. Beyond ``MOST_TRIES`` no more is written or told."""
         if invitation.other_claims >= MOST_TRIES:
             return invitation
         counted = await tx.save_invitation(replace(invitation, other_claims=invitation.other_claims + 1))
-        self._tell(tx, "invitation.refused", counted, reason="other_device")
+        self._tell(tx, actor, "invitation.refused", counted, reason="other_device")
         return counted
 
-    async def refuse_code(self, tx: CredentialTransaction, invitation: Invitation) -> Invitation:
+    async def refuse_code(self, tx: CredentialTransaction, invitation: Invitation, actor: str) -> Invitation:
         """One more wrong activation code; the last one ends it."""
         counted = await tx.save_invitation(replace(invitation, wrong_codes=invitation.wrong_codes + 1))
-        self._tell(tx, "invitation.refused", counted, reason="activation_code_wrong")
-        return counted if counted.wrong_codes < MOST_TRIES else await self.move(tx, counted, InvitationEvent.LOCK)
+        self._tell(tx, actor, "invitation.refused", counted, reason="activation_code_wrong")
+        return (
+            counted
+            if counted.wrong_codes < MOST_TRIES
+            else await self.move(tx, counted, InvitationEvent.LOCK, actor=actor)
+        )
 
     async def end_of_parents(self, tx: CredentialTransaction, keys: Iterable[DigitalKey]) -> None:
         """Whatever still waits on a key that is not active any more ends with it."""
@@ -141,7 +148,9 @@ class InvitationSteps:
             raise NotFound("there is no such vehicle", code="unknown_vehicle")
         return found
 
-    def _tell(self, tx: CredentialTransaction, kind: str, invitation: Invitation, reason: str | None = None) -> None:
+    def _tell(
+        self, tx: CredentialTransaction, actor: str, kind: str, invitation: Invitation, reason: str | None = None
+    ) -> None:
         data = {
             "invitation_id": invitation.id,
             "vehicle_id": invitation.vehicle_id,
@@ -150,7 +159,18 @@ class InvitationSteps:
             "state": invitation.state.value,
             "reason": reason,
         }
-        tx.after_commit(partial(self._notify, kind, data))
+        bound = None if invitation.device_key is None else device_id(invitation.device_key)
+        self._journal.record(
+            tx,
+            actor,
+            kind,
+            vehicle_id=invitation.vehicle_id,
+            key_id=invitation.key_id or invitation.parent_id,
+            device_id=bound,
+            outcome=reason or DONE,
+            data={"invitation_id": invitation.id},
+        )
+        self._journal.tell(tx, kind, invitation.vehicle_id, data)
 
 
 async def parent_of(reads: CredentialReads, key_id: str, now: float) -> DigitalKey:
@@ -159,22 +179,6 @@ async def parent_of(reads: CredentialReads, key_id: str, now: float) -> DigitalK
     if record is None:
         raise NotFound("there is no such key", code="unknown_key")
     return view(record, now)
-
-
-def tell_keys(
-    tx: CredentialTransaction, notify: Notify, event_type: str, keys: Iterable[DigitalKey], **more: object
-) -> None:
-    """An event for each key, once the transaction is durable."""
-    for key in keys:
-        data = {
-            "key_id": key.id,
-            "vehicle_id": key.vehicle_id,
-            "device_id": key.device_id,
-            "parent_id": key.parent_id,
-            "state": key.state.value,
-            **more,
-        }
-        tx.after_commit(partial(notify, event_type, data))
 
 
 def unknown_invitation() -> NotFound:

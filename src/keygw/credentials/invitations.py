@@ -19,11 +19,13 @@ from keygw.credentials.invitation import (
 )
 from keygw.credentials.invitation_steps import InvitationSteps, parent_of, unknown_invitation
 from keygw.credentials.issuing import check_friend, checked_label, checked_public_key, hosted_grant
+from keygw.credentials.journal import Journal, device_actor, link_actor
 from keygw.credentials.ports import CredentialReads, CredentialStore, CredentialTransaction, Vault
 from keygw.credentials.sharing import callers_grant, same_grant
-from keygw.credentials.values import DAY, Issuer, Limits, Notify
+from keygw.credentials.values import DAY, Issuer, Limits
 from keygw.crypto.kdf import constant_time_equal, hmac256, sha256
 from keygw.crypto.signer import Signer, device_id
+from keygw.model.audit import SYSTEM
 from keygw.model.device import Device, DeviceKind
 from keygw.model.entitlement import Entitlement
 from keygw.model.errors import BadInput, Conflict, Forbidden, KeygwError, TokenError
@@ -59,10 +61,10 @@ class Invitations:
         issuer: Issuer,
         clock: Callable[[], float],
         random: Random,
-        notify: Notify,
+        journal: Journal,
         limits: Limits,
     ) -> None:
-        self.steps = InvitationSteps(issuer, random, notify, limits)
+        self.steps = InvitationSteps(issuer, random, journal, limits)
         self._store = store
         self._vault = vault
         self._clock = clock
@@ -83,6 +85,7 @@ class Invitations:
         label: str = "",
         activation_code: bool = False,
         lifetime: int | None = None,
+        actor: str = SYSTEM,
     ) -> Invited:
         """``key_expires_at`` or ``key_lifetime`` (seconds from the issue on) says when the friend key ends.
 
@@ -120,7 +123,7 @@ class Invitations:
                     f"{MOST_UNSETTLED} invitations of this key wait already: cancel one, or wait",
                     code="too_many_invitations",
                 )
-            await self.steps.add(tx, made)
+            await self.steps.add(tx, made, actor)
             return made
 
         return Invited(await self._store.write(work), secret, code)
@@ -136,16 +139,16 @@ class Invitations:
         """Oldest first."""
         return [await self._seen(each) for each in await self._store.invitations(vehicle_id)]
 
-    async def cancel(self, invitation_id: str) -> Invitation:
+    async def cancel(self, invitation_id: str, *, actor: str = SYSTEM) -> Invitation:
         """Again: a success that changes nothing. ``Conflict`` invitation_accepted once there is a key."""
 
         async def work(tx: CredentialTransaction) -> Invitation:
             invitation = await self.steps.current(tx, invitation_id, await self._now(tx))
-            return await self.steps.move(tx, invitation, InvitationEvent.CANCEL)
+            return await self.steps.move(tx, invitation, InvitationEvent.CANCEL, actor=actor)
 
         return await self._store.write(work)
 
-    async def grant(self, invitation_id: str, signed: bytes) -> Invitation:
+    async def grant(self, invitation_id: str, signed: bytes, *, actor: str = SYSTEM) -> Invitation:
         """The phone that holds the parent allows it to the device that has claimed; the key is issued.
 
         The same grant again is a success. ``Conflict``: invitation_not_claimed, invitation_accepted, or how it ended;
@@ -162,7 +165,7 @@ class Invitations:
             if state is not invitation.state:
                 device = _phone(invitation.device_key or b"")
                 plan = await self.steps.granted(tx, invitation, device, signed, now)
-                return await self.steps.accept(tx, invitation, plan, signed, now), None
+                return await self.steps.accept(tx, invitation, plan, signed, now, actor), None
             if not await same_grant(tx, invitation.key_id or "", signed):
                 return invitation, Conflict("the key was issued on another grant", code="invitation_accepted")
             return invitation, None
@@ -203,7 +206,8 @@ class Invitations:
                 device = await tx.add_device(_phone(device_key, app_id))
                 if signer is not None and invitation.state is InvitationState.CLAIMED:
                     plan = await self.steps.promised(tx, invitation, device, now)
-                    invitation = await self.steps.accept(tx, invitation, plan, hosted_grant(plan, now, signer), now)
+                    grant = hosted_grant(plan, now, signer)
+                    invitation = await self.steps.accept(tx, invitation, plan, grant, now, device_actor(device.id))
             return invitation, refused
 
         return _unless_refused(await self._store.write(work))
@@ -223,7 +227,8 @@ class Invitations:
             invitation = await self.steps.current(tx, invitation_id, await self._now(tx))
             if invitation.state is InvitationState.CLAIMED and invitation.device_key != device_key:
                 raise _taken()
-            return await self.steps.move(tx, invitation, InvitationEvent.DECLINE)
+            actor = link_actor(invitation_id) if device_key is None else device_actor(device_id(device_key))
+            return await self.steps.move(tx, invitation, InvitationEvent.DECLINE, actor=actor)
 
         return await self._store.write(work)
 
@@ -235,8 +240,9 @@ class Invitations:
         """The invitation after the try, and why the try is refused: what was counted must stay counted."""
         if invitation.bound_to(device_key):
             return invitation, None
+        actor = device_actor(device_id(device_key))
         if invitation.bound:
-            return await self.steps.refuse_device(tx, invitation), _taken()
+            return await self.steps.refuse_device(tx, invitation, actor), _taken()
         try:
             next_invitation_state(invitation.state, InvitationEvent.CLAIM)
         except Conflict as error:
@@ -246,13 +252,14 @@ class Invitations:
                 sentence = "this invitation needs the activation code that its sender says aloud"
                 return invitation, Forbidden(sentence, code="activation_code_required")
             if not constant_time_equal(_code_hash(secret, code), invitation.code_hash):
-                counted = await self.steps.refuse_code(tx, invitation)
+                counted = await self.steps.refuse_code(tx, invitation, actor)
                 if counted.state is InvitationState.LOCKED:
                     sentence = "that was one wrong activation code too many: ask for a new invitation"
                     return counted, Conflict(sentence, code="invitation_locked")
                 left = MOST_TRIES - counted.wrong_codes
                 return counted, Forbidden(f"wrong activation code; tries left: {left}", code="activation_code_wrong")
-        return await self.steps.move(tx, invitation, InvitationEvent.CLAIM, device_key=device_key), None
+        claimed = await self.steps.move(tx, invitation, InvitationEvent.CLAIM, actor=actor, device_key=device_key)
+        return claimed, None
 
     async def _known(self, invitation_id: str, secret: bytes) -> Invitation:
         """The invitation, to who knows its secret. Unknown id and wrong secret sound alike."""

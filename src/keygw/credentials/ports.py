@@ -9,7 +9,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
+from keygw.credentials.audit_ports import AuditReads, AuditWrites
 from keygw.credentials.invitation_ports import InvitationReads, InvitationWrites
+from keygw.credentials.outbox_ports import OutboxReads, OutboxWrites
 from keygw.credentials.values import KeyToken
 from keygw.crypto.signer import Signer
 from keygw.model.device import Device
@@ -66,7 +68,7 @@ class ListRecord:
     ack: bytes | None = field(default=None, repr=False)
 
 
-class CredentialReads(InvitationReads, Protocol):
+class CredentialReads(InvitationReads, AuditReads, OutboxReads, Protocol):
     """Questions. Outside a transaction they see committed state only. Absent things are ``None`` or empty."""
 
     async def last_issued_at(self) -> int:
@@ -107,7 +109,7 @@ class CredentialReads(InvitationReads, Protocol):
         """The last sequence of the gapless run that starts at ``start``, which exists."""
 
 
-class CredentialTransaction(CredentialReads, InvitationWrites, Protocol):
+class CredentialTransaction(CredentialReads, InvitationWrites, AuditWrites, OutboxWrites, Protocol):
     """Writes that are committed together or not at all. Reads inside see the writes before them."""
 
     def after_commit(self, callback: Callable[[], None]) -> None:

@@ -14,6 +14,7 @@ from keygw.credentials.lifecycle import shown_state
 from keygw.credentials.ports import CredentialTransaction, KeyRecord, VehicleRecord
 from keygw.credentials.values import Issuer, KeyToken, Limits
 from keygw.crypto.signer import thumbprint
+from keygw.model.audit import SYSTEM, AuditEntry
 from keygw.model.device import Device
 from keygw.model.digital_key import DigitalKey, KeyState, Role
 from keygw.model.errors import NotFound
@@ -54,7 +55,14 @@ def sign_token(
 
 
 async def renew(
-    tx: CredentialTransaction, record: KeyRecord, now: float, issuer: Issuer, limits: Limits, *, asked: bool = False
+    tx: CredentialTransaction,
+    record: KeyRecord,
+    now: float,
+    issuer: Issuer,
+    limits: Limits,
+    *,
+    asked: bool = False,
+    actor: str = SYSTEM,
 ) -> KeyToken:
     """The key's token: a new one if it is due (or ``asked`` for) and would last longer, else the one there is.
 
@@ -81,6 +89,8 @@ async def renew(
     fresh = sign_token(key, device, vehicle, issuer, end, limits, token.grant)
     await tx.set_key_token(key, fresh)
     await tx.raise_last_issued_at(key.issued_at)
+    names = {"vehicle_id": key.vehicle_id, "key_id": key.id, "device_id": key.device_id}
+    tx.record(AuditEntry(key.issued_at, actor, "key.renewed", **names, data={"expires_at": end}))
     return fresh
 
 

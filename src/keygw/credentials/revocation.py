@@ -75,11 +75,13 @@ async def change(
     )
 
 
-async def accept_ack(tx: CredentialTransaction, vehicle_id: str, ack: ListAck, signed: bytes) -> list[DigitalKey]:
+async def accept_ack(
+    tx: CredentialTransaction, vehicle_id: str, ack: ListAck, signed: bytes
+) -> list[DigitalKey] | None:
     """Store an acknowledgement whose signature has been verified; answers the keys that became REVOKED by it.
 
     ``TokenError`` ack_foreign (another vehicle), ack_mismatch (not the list we signed); ``Conflict`` ack_unknown_list,
-    ack_older. The acknowledgement we have already is a success that changes nothing.
+    ack_older. The acknowledgement we have already is a success that changes nothing (``None``).
     """
     if ack.vehicle_id != vehicle_id:
         raise TokenError("the acknowledgement is of another vehicle", code="ack_foreign")
@@ -92,7 +94,7 @@ async def accept_ack(tx: CredentialTransaction, vehicle_id: str, ack: ListAck, s
     if ack.sequence < vehicle.acknowledged_sequence:
         raise Conflict("the vehicle has acknowledged a newer list already", code="ack_older")
     if ack.sequence == vehicle.acknowledged_sequence:
-        return []
+        return None
     await tx.acknowledge_list(vehicle_id, ack.sequence, signed)
     ended = []
     for record in await tx.revoking_keys(vehicle_id, ack.sequence):

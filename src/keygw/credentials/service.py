@@ -32,6 +32,7 @@ from keygw.credentials.service_vehicles import VehicleService
 from keygw.credentials.sharing import callers_grant, key_of_grant, plan_granted, read_grant
 from keygw.credentials.values import ChainLink, Issuer, KeyToken, Limits, Notify, Standing
 from keygw.crypto.signer import device_id
+from keygw.model.audit import SYSTEM
 from keygw.model.command import AuthorizedCommand, Command
 from keygw.model.device import Device, DeviceKind
 from keygw.model.digital_key import DigitalKey, KeyState
@@ -62,10 +63,16 @@ class CredentialService(VehicleService, ListService):
         limits: Limits | None = None,
     ) -> None:
         super().__init__(store, vault, issuer, clock, random, notify, limits)
-        self.invitations = Invitations(store, vault, issuer, clock, random, notify, self._limits)
+        self.invitations = Invitations(store, vault, issuer, clock, random, self._journal, self._limits)
 
     async def issue_owner_key(
-        self, vehicle_id: str, device: Device | bytes, label: str = "", lifetime: int | None = None
+        self,
+        vehicle_id: str,
+        device: Device | bytes,
+        label: str = "",
+        lifetime: int | None = None,
+        *,
+        actor: str = SYSTEM,
     ) -> DigitalKey:
         """``device``: a device, or the public key of a phone. ``lifetime``: seconds, at most and by default a year.
 
@@ -78,13 +85,20 @@ class CredentialService(VehicleService, ListService):
             vehicle = await self._vehicle(tx, vehicle_id)
             refuse_without_ticket(vehicle)
             key = await self._make(tx, vehicle, plan_owner(holder, label, lifetime, now, self._limits), now)
-            self._tell(tx, "key.issued", [key])
+            self._tell(tx, actor, "key.issued", [key])
             return key
 
         return await self._store.write(work)
 
     async def pair_owner(
-        self, vehicle: Vehicle, device: Device, ticket: bytes, transcript: bytes, label: str = ""
+        self,
+        vehicle: Vehicle,
+        device: Device,
+        ticket: bytes,
+        transcript: bytes,
+        label: str = "",
+        *,
+        actor: str = SYSTEM,
     ) -> DigitalKey:
         """An owner key on the word of the vehicle; makes the vehicle known if it was not. All or nothing.
 
@@ -96,13 +110,20 @@ class CredentialService(VehicleService, ListService):
             now = await self._now(tx)
             record = await accept_ticket(tx, vehicle, device, ticket, transcript)
             key = await self._make(tx, record, plan_owner(device, label, None, now, self._limits), now)
-            self._tell(tx, "key.issued", [key])
+            self._tell(tx, actor, "key.issued", [key])
             return key
 
         return await self._store.write(work)
 
     async def share(
-        self, parent_id: str, *, device_public_key: bytes, entitlements: Entitlement, expires_at: int, label: str = ""
+        self,
+        parent_id: str,
+        *,
+        device_public_key: bytes,
+        entitlements: Entitlement,
+        expires_at: int,
+        label: str = "",
+        actor: str = SYSTEM,
     ) -> DigitalKey:
         """A friend key for the phone with that public key; ``issuing.check_friend`` has the rules and their codes.
 
@@ -118,13 +139,13 @@ class CredentialService(VehicleService, ListService):
             plan = plan_friend(parent, phone, entitlements, expires_at, label, now, self._limits)
             grant = hosted_grant(plan, now, signer)
             key = await self._make(tx, await self._vehicle(tx, parent.vehicle_id), plan, now, grant)
-            self._tell(tx, "key.shared", [key])
+            self._tell(tx, actor, "key.shared", [key])
             return key
 
         return await self._store.write(work)
 
     async def share_granted(
-        self, parent_id: str, *, device_public_key: bytes, grant: bytes, label: str = ""
+        self, parent_id: str, *, device_public_key: bytes, grant: bytes, label: str = "", actor: str = SYSTEM
     ) -> DigitalKey:
         """The friend key that the parent's own device has granted: its rights, its end, its depth.
 
@@ -144,22 +165,22 @@ class CredentialService(VehicleService, ListService):
                     return view(known, now)
                 plan = plan_granted(parent, phone, said, label, now, self._limits)
                 key = await self._make(tx, await self._vehicle(tx, parent.vehicle_id), plan, now, grant)
-                self._tell(tx, "key.shared", [key])
+                self._tell(tx, actor, "key.shared", [key])
                 return key
 
             return await self._store.write(work)
 
-    async def suspend(self, key_id: str) -> DigitalKey:
+    async def suspend(self, key_id: str, *, actor: str = SYSTEM) -> DigitalKey:
         """The key and everything shared from it pause. Again: a success that changes nothing."""
-        return await self._change(key_id, KeyEvent.SUSPEND)
+        return await self._change(key_id, KeyEvent.SUSPEND, actor)
 
-    async def resume(self, key_id: str) -> DigitalKey:
+    async def resume(self, key_id: str, *, actor: str = SYSTEM) -> DigitalKey:
         """``Conflict``: key_revoked, key_expired, parent_suspended."""
-        return await self._change(key_id, KeyEvent.RESUME)
+        return await self._change(key_id, KeyEvent.RESUME, actor)
 
-    async def revoke(self, key_id: str) -> DigitalKey:
+    async def revoke(self, key_id: str, *, actor: str = SYSTEM) -> DigitalKey:
         """The key and everything shared from it end: ``revoking`` until the vehicle says that it knows."""
-        return await self._change(key_id, KeyEvent.REVOKE)
+        return await self._change(key_id, KeyEvent.REVOKE, actor)
 
     async def key(self, key_id: str) -> DigitalKey:
         """As it is shown: expired by time, suspended with its parent."""
@@ -195,7 +216,7 @@ class CredentialService(VehicleService, ListService):
 
         return await self._store.write(work)
 
-    async def renew(self, key_id: str) -> KeyToken:
+    async def renew(self, key_id: str, *, actor: str = SYSTEM) -> KeyToken:
         """A token that lasts as long as one can now. ``Conflict``: key_suspended, key_revoked, key_expired."""
 
         async def work(tx: CredentialTransaction) -> KeyToken:
@@ -205,7 +226,7 @@ class CredentialService(VehicleService, ListService):
             if ended is not None:
                 code, sentence = ended
                 raise Conflict(sentence, code=code)
-            return await renew(tx, record, now, self.issuer, self._limits, asked=True)
+            return await renew(tx, record, now, self.issuer, self._limits, asked=True, actor=actor)
 
         return await self._store.write(work)
 
@@ -236,7 +257,7 @@ class CredentialService(VehicleService, ListService):
     ) -> DigitalKey:
         return await make_key(tx, vehicle, plan, now, self.issuer, self._limits, self._random, grant)
 
-    async def _change(self, key_id: str, event: KeyEvent) -> DigitalKey:
+    async def _change(self, key_id: str, event: KeyEvent, actor: str) -> DigitalKey:
         await self.key(key_id)
 
         async def work(tx: CredentialTransaction) -> DigitalKey:
@@ -244,9 +265,9 @@ class CredentialService(VehicleService, ListService):
             done = await change(tx, await self._record(tx, key_id), event, now, self.issuer, self._limits)
             await self.invitations.steps.end_of_parents(tx, [done.key, *done.also])
             if done.list_sequence:
-                self._tell(tx, _TOLD[event], [done.key], list_sequence=done.list_sequence)
-                self._tell(tx, _TOLD[event], done.also, list_sequence=done.list_sequence, because_of=done.key.id)
-                self._tell(tx, "key.renewed", done.renewed, list_sequence=done.list_sequence)
+                self._tell(tx, actor, _TOLD[event], [done.key], list_sequence=done.list_sequence)
+                self._tell(tx, actor, _TOLD[event], done.also, list_sequence=done.list_sequence, because_of=done.key.id)
+                self._tell(tx, actor, "key.renewed", done.renewed, list_sequence=done.list_sequence)
             return done.key
 
         return await self._store.write(work)
@@ -267,6 +288,9 @@ class CredentialService(VehicleService, ListService):
                 state = next_state(key.state, KeyEvent.EXPIRE)
                 if state is not key.state:
                     await tx.set_key_state(key, state)
+                    self._journal.record(
+                        tx, SYSTEM, "key.expired", vehicle_id=key.vehicle_id, key_id=key_id, device_id=key.device_id
+                    )
 
         if fresh:
             await self._store.write(work)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from keygw.credentials.invitation_steps import tell_keys
+from keygw.credentials.journal import Journal, vehicle_actor
 from keygw.credentials.ports import (
     CredentialReads,
     CredentialStore,
@@ -15,6 +15,7 @@ from keygw.credentials.ports import (
     VehicleRecord,
 )
 from keygw.credentials.values import Issuer, Limits, Notify
+from keygw.model.audit import Datum
 from keygw.model.digital_key import DigitalKey
 from keygw.model.errors import Conflict, NotFound, TokenError
 from keygw.model.ids import Random
@@ -22,7 +23,7 @@ from keygw.model.ids import Random
 _ALARMING = frozenset({"ack_mismatch", "receipt_conflict", "receipt_chain_broken"})
 
 
-def no_notice(event_type: str, data: dict[str, Any]) -> None:
+def no_notice(event_type: str, data: dict[str, Any], event_id: str) -> None:
     """A ``Notify`` for who does not listen."""
 
 
@@ -44,7 +45,7 @@ class ServiceBase:
         self._vault = vault
         self._clock = clock
         self._random = random
-        self._notify = notify
+        self._journal = Journal(notify, clock)
         self._limits = limits or Limits()
 
     async def _now(self, reads: CredentialReads) -> float:
@@ -62,10 +63,21 @@ class ServiceBase:
             raise NotFound("there is no such key", code="unknown_key")
         return record
 
-    def _tell(self, tx: CredentialTransaction, event_type: str, keys: Iterable[DigitalKey], **more: Any) -> None:
-        tell_keys(tx, self._notify, event_type, keys, **more)
+    def _tell(
+        self, tx: CredentialTransaction, actor: str, event_type: str, keys: Iterable[DigitalKey], **more: Datum
+    ) -> None:
+        self._journal.keys(tx, actor, event_type, keys, **more)
 
-    def _alert(self, error: Conflict | TokenError, vehicle_id: str, sequence: int) -> None:
-        if error.code in _ALARMING:
-            data = {"vehicle_id": vehicle_id, "reason": error.code, "sequence": sequence}
-            self._notify("security.alert", data)
+    async def _alert(self, error: Conflict | TokenError, vehicle_id: str, sequence: int) -> None:
+        if error.code not in _ALARMING:
+            return
+        data = {"vehicle_id": vehicle_id, "reason": error.code, "sequence": sequence}
+
+        async def work(tx: CredentialTransaction) -> None:
+            self._journal.record(
+                tx, vehicle_actor(vehicle_id), "security.alert", vehicle_id=vehicle_id, outcome=error.code,
+                data={"sequence": sequence},
+            )  # fmt: skip
+            self._journal.tell(tx, "security.alert", vehicle_id, data)
+
+        await self._store.write(work)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from keygw.credentials import receipts as receipt_book
+from keygw.credentials.journal import vehicle_actor
 from keygw.credentials.listing import due, put_list
 from keygw.credentials.ports import CredentialTransaction
 from keygw.credentials.recovery import take_in
 from keygw.credentials.revocation import accept_ack
 from keygw.credentials.service_base import ServiceBase
 from keygw.credentials.values import SignedList
+from keygw.model.audit import SYSTEM
 from keygw.model.digital_key import DigitalKey
 from keygw.model.errors import BadInput, Conflict, TokenError
 from keygw.model.receipt import Receipt
-from keygw.token.receipt import verify_receipt
+from keygw.token.receipt import receipt_hash, verify_receipt
 from keygw.token.revocation import verify_ack
 from keygw.token.time_proof import TimeProof, sign_time_proof
 
@@ -53,7 +55,10 @@ class ListService(ServiceBase):
             if not await due(tx, vehicle, now, self._limits):
                 return False
             published = await put_list(tx, vehicle, now, self.issuer, self._limits)
-            self._tell(tx, "key.renewed", published.renewed, list_sequence=published.sequence)
+            self._journal.record(
+                tx, SYSTEM, "list.signed", vehicle_id=vehicle_id, data={"sequence": published.sequence}
+            )
+            self._tell(tx, SYSTEM, "key.renewed", published.renewed, list_sequence=published.sequence)
             return True
 
         return await self._store.write(work)
@@ -69,9 +74,11 @@ class ListService(ServiceBase):
             now = await self._now(tx)
             taken = await take_in(tx, await self._vehicle(tx, vehicle_id), signed, now, self.issuer, self._limits)
             if taken is not None:
-                self._tell(tx, "key.revoking", taken.revoked, list_sequence=taken.published.sequence)
-                self._tell(tx, "key.suspended", taken.suspended, list_sequence=taken.published.sequence)
-                self._tell(tx, "key.renewed", taken.published.renewed, list_sequence=taken.published.sequence)
+                sequence = taken.published.sequence
+                self._journal.record(tx, SYSTEM, "list.recovered", vehicle_id=vehicle_id, data={"sequence": sequence})
+                self._tell(tx, SYSTEM, "key.revoking", taken.revoked, list_sequence=sequence)
+                self._tell(tx, SYSTEM, "key.suspended", taken.suspended, list_sequence=sequence)
+                self._tell(tx, SYSTEM, "key.renewed", taken.published.renewed, list_sequence=sequence)
 
         await self._store.write(work)
 
@@ -84,16 +91,22 @@ class ListService(ServiceBase):
 
         async def work(tx: CredentialTransaction) -> list[DigitalKey]:
             ended = await accept_ack(tx, vehicle_id, said, ack)
-            self._tell(tx, "key.revoked", ended, list_sequence=said.sequence)
+            if ended is None:
+                return []
+            actor = vehicle_actor(vehicle_id)
+            self._journal.record(
+                tx, actor, "list.acknowledged", vehicle_id=vehicle_id, data={"sequence": said.sequence}
+            )
+            self._tell(tx, actor, "key.revoked", ended, list_sequence=said.sequence)
             return ended
 
         try:
             return await self._store.write(work)
         except TokenError as error:
-            self._alert(error, vehicle_id, said.sequence)
+            await self._alert(error, vehicle_id, said.sequence)
             raise
 
-    async def time_proof(self, vehicle_id: str, nonce: bytes) -> bytes:
+    async def time_proof(self, vehicle_id: str, nonce: bytes, *, actor: str = SYSTEM) -> bytes:
         """What time it is, signed for that vehicle and an 8-byte nonce of it; names the newest list that it must have.
 
         Recorded first: the vehicle will hold it against us, so no later signature of ours may name an earlier time.
@@ -102,6 +115,7 @@ class ListService(ServiceBase):
         async def work(tx: CredentialTransaction) -> TimeProof:
             vehicle, now = await self._vehicle(tx, vehicle_id), int(await self._now(tx))
             await tx.raise_last_issued_at(now)
+            self._journal.record(tx, actor, "time.proved", vehicle_id=vehicle_id)
             return TimeProof(vehicle_id, nonce, now, vehicle.list_sequence)
 
         return sign_time_proof(await self._store.write(work), self.issuer.signer, self.issuer.kid)
@@ -109,10 +123,27 @@ class ListService(ServiceBase):
     async def record_receipt(self, vehicle_id: str, signed: bytes) -> Receipt:
         """Verify, check against its neighbours, keep; durable on return. ``receipts.keep`` has the codes."""
         receipt = verify_receipt(signed, (await self._vehicle(self._store, vehicle_id)).vehicle.public_key)
+
+        async def work(tx: CredentialTransaction) -> None:
+            if await receipt_book.keep(tx, vehicle_id, receipt):
+                self._journal.record(
+                    tx,
+                    vehicle_actor(vehicle_id),
+                    "receipt.recorded",
+                    vehicle_id=vehicle_id,
+                    key_id=receipt.key_id,
+                    outcome=receipt.outcome.label,
+                    data={
+                        "action": receipt.action.label,
+                        "sequence": receipt.sequence,
+                        "hash": receipt_hash(signed).hex(),
+                    },
+                )
+
         try:
-            await self._store.write(lambda tx: receipt_book.keep(tx, vehicle_id, receipt))
+            await self._store.write(work)
         except Conflict as error:
-            self._alert(error, vehicle_id, receipt.sequence)
+            await self._alert(error, vehicle_id, receipt.sequence)
             raise
         return receipt
 

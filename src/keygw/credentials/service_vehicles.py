@@ -6,6 +6,7 @@ from keygw.credentials.issuing import checked_label, checked_public_key
 from keygw.credentials.ports import CredentialTransaction
 from keygw.credentials.service_base import ServiceBase
 from keygw.crypto.signer import Signer, device_id
+from keygw.model.audit import SYSTEM
 from keygw.model.device import Device, DeviceKind
 from keygw.model.errors import BadInput, Conflict, NotFound
 from keygw.model.ids import id_bytes
@@ -15,7 +16,7 @@ from keygw.model.vehicle import Vehicle
 class VehicleService(ServiceBase):
     """Vehicles and devices."""
 
-    async def register_vehicle(self, vehicle: Vehicle) -> Vehicle:
+    async def register_vehicle(self, vehicle: Vehicle, *, actor: str = SYSTEM) -> Vehicle:
         """The same vehicle again is a success; ``Conflict`` vehicle_exists if the id stands for other keys."""
         self._check_vehicle(vehicle)
 
@@ -23,6 +24,7 @@ class VehicleService(ServiceBase):
             known = await tx.vehicle(vehicle.id)
             if known is None:
                 await tx.add_vehicle(vehicle)
+                self._journal.record(tx, actor, "vehicle.registered", vehicle_id=vehicle.id)
             elif known.vehicle != vehicle:
                 raise Conflict("another vehicle is registered under this id", code="vehicle_exists")
             return vehicle
@@ -35,14 +37,16 @@ class VehicleService(ServiceBase):
     async def vehicles(self) -> list[Vehicle]:
         return [record.vehicle for record in await self._store.vehicles()]
 
-    async def create_hosted_device(self, app_id: str, label: str = "") -> Device:
+    async def create_hosted_device(self, app_id: str, label: str = "", *, actor: str = SYSTEM) -> Device:
         """A device whose key the gateway keeps for that app."""
         checked_label(label, self._limits)
         public_key = await self._vault.create()
         device = Device(device_id(public_key), DeviceKind.HOSTED, public_key, label, app_id)
 
         async def work(tx: CredentialTransaction) -> Device:
-            return await tx.add_device(device)
+            added = await tx.add_device(device)
+            self._journal.record(tx, actor, "device.registered", device_id=device.id, data={"kind": device.kind.value})
+            return added
 
         return await self._store.write(work)
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from keygw.crypto.signer import Signer
 from keygw.model.digital_key import DigitalKey
 from keygw.token.revocation import MAX_ENTRIES
 
-Notify = Callable[[str, dict[str, Any]], None]
-"""``(event type, data)``: called after the commit, and must not block."""
+
+class Notify(Protocol):
+    """Called after the commit, in order; must not block. ``event_id``: the same again if it is told again."""
+
+    def __call__(self, event_type: str, data: dict[str, Any], event_id: str, /) -> None: ...
+
 
 DAY = 86_400
 MAX_DEPTH = 2

@@ -50,12 +50,15 @@ def make_event(
     *,
     audience: str | None = None,
     coalesce: str | None = None,
+    lasting: str | None = None,
 ) -> Event:
-    """An event with its CloudEvents text. ``data`` must be plain JSON values."""
+    """An event with its CloudEvents text. ``data`` must be plain JSON values.
+
+    ``lasting``: the CloudEvents ``id`` of one that is the same event in every run; else that of this run serves."""
     event_id = f"{boot}-{sequence}-gap" if kind == GAP else f"{boot}-{sequence}"
     envelope = {
         "specversion": "1.0",
-        "id": event_id,
+        "id": lasting or event_id,
         "source": SOURCE,
         "type": kind,
         **({"subject": subject} if subject is not None else {}),

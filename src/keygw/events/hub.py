@@ -40,11 +40,22 @@ class Hub:
         *,
         coalesce: str | None = None,
         audience: str | None = None,
+        event_id: str | None = None,
     ) -> Event:
-        """Hand an event to everybody who wants it, and keep it in the ring. ``data``: plain JSON values."""
+        """Hand an event to everybody who wants it, and keep it in the ring. ``data``: plain JSON values.
+
+        ``event_id``: of an event that may be told again, after a restart: its CloudEvents ``id``."""
         self._sequence += 1
         event = make_event(
-            self._boot, self._sequence, kind, subject, self._clock(), data, audience=audience, coalesce=coalesce
+            self._boot,
+            self._sequence,
+            kind,
+            subject,
+            self._clock(),
+            data,
+            audience=audience,
+            coalesce=coalesce,
+            lasting=event_id,
         )
         self._ring.append(event)
         for subscription in tuple(self._subscriptions):

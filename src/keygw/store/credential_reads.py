@@ -10,8 +10,10 @@ from keygw.model.digital_key import DigitalKey, KeyState, Role
 from keygw.model.entitlement import Entitlement
 from keygw.model.receipt import Receipt
 from keygw.model.vehicle import Vehicle
+from keygw.store.audit_store import SqlAuditReads
 from keygw.store.group import Fetch, Row
 from keygw.store.invitation_store import SqlInvitationReads
+from keygw.store.outbox_store import SqlOutboxReads
 
 _VEHICLE = """
     SELECT id, name, public_key, advertising_key, epoch, list_sequence, acknowledged_sequence, receipts_through,
@@ -35,7 +37,7 @@ _RECEIPT = """
 """
 
 
-class SqlReads(SqlInvitationReads):
+class SqlReads(SqlInvitationReads, SqlAuditReads, SqlOutboxReads):
     """``CredentialReads`` over whatever answers a statement: the reader, or an open transaction."""
 
     def __init__(self, fetch: Fetch) -> None:

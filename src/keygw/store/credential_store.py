@@ -12,12 +12,14 @@ from keygw.model.digital_key import DigitalKey, KeyState
 from keygw.model.errors import Conflict
 from keygw.model.receipt import Receipt
 from keygw.model.vehicle import Vehicle
+from keygw.store.audit_store import SqlAuditWrites
 from keygw.store.credential_reads import SqlReads, device_of
 from keygw.store.group import Row, Storage, Transaction
 from keygw.store.invitation_store import SqlInvitationWrites
+from keygw.store.outbox_store import SqlOutboxWrites
 
 
-class _Transaction(SqlReads, SqlInvitationWrites):
+class _Transaction(SqlReads, SqlInvitationWrites, SqlAuditWrites, SqlOutboxWrites):
     """``CredentialTransaction``."""
 
     def __init__(self, transaction: Transaction) -> None:

@@ -4,6 +4,8 @@ A *work* is an async function that asks and writes through its ``Transaction`` a
 after the other, each sees the writes of those before it, and all are committed together. A work that fails takes no
 neighbour with it: where it had written something the group runs once more, each work in a savepoint of its own. So a
 work may run more than once, and must leave nothing behind outside of its transaction.
+
+What every work adds a little to (the audit trail, the outbox) is written once for all of them: ``Transaction.append``.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ T = TypeVar("T")
 Row = Sequence[Any]
 Fetch = Callable[..., Coroutine[Any, Any, list[Row]]]
 """``await fetch(sql, parameters)``: every row of the answer."""
+Ledger = Callable[[Fetch, Sequence[Any]], Awaitable[None]]
+"""Writes what the works of a group have appended, in their order. It raises nothing but the storage's own errors."""
 
 
 class Transaction:
@@ -34,6 +38,7 @@ class Transaction:
         self._fetch = fetch
         self._callbacks: list[Callable[[], None]] = []
         self._open = True
+        self.appended: list[tuple[Ledger, Any]] = []
         self.wrote = False
         self.broken: StoreError | None = None
         """The storage itself failed in here: nothing that follows can be trusted to be committed."""
@@ -52,6 +57,13 @@ class Transaction:
         except Exception as error:
             self.wrote, self.failed = True, error
             raise
+
+    def append(self, ledger: Ledger, item: Any) -> None:
+        """Let ``ledger`` write it just before the commit, with what the other works of the group append to it.
+
+        The work itself does not see the row. If the work fails nothing is written.
+        """
+        self.appended.append((ledger, item))
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Run it on the event loop right after the commit, in order; never if the transaction ends otherwise."""
@@ -140,18 +152,21 @@ async def _attempt(door: Door, jobs: Sequence[Job[Any]], *, careful: bool) -> bo
 
     ``careful``: each work in a savepoint.
     """
+    appended: dict[Ledger, list[Any]] = {}
     await door.begin()
     try:
         for job in jobs:
             if careful:
                 await door.fetch("SAVEPOINT work")
-            if not await _run(door, job):
+            if not await _run(door, job, appended):
                 if not careful:
                     await door.rollback()
                     return False
                 await door.fetch("ROLLBACK TO SAVEPOINT work")
             if careful:
                 await door.fetch("RELEASE SAVEPOINT work")
+        for ledger, items in appended.items():
+            await ledger(door.fetch, items)
         await door.commit()
     except BaseException:
         await door.rollback()
@@ -159,7 +174,7 @@ async def _attempt(door: Door, jobs: Sequence[Job[Any]], *, careful: bool) -> bo
     return True
 
 
-async def _run(door: Door, job: Job[Any]) -> bool:
+async def _run(door: Door, job: Job[Any], appended: dict[Ledger, list[Any]]) -> bool:
     """False if the work failed and left writes behind; raises what is not the work's own fault."""
     tx = Transaction(door.fetch)
     job.result = job.error = None
@@ -173,6 +188,9 @@ async def _run(door: Door, job: Job[Any]) -> bool:
         raise tx.broken
     if job.error is None:
         job.error = tx.failed
+    if job.error is None:
+        for ledger, item in tx.appended:
+            appended.setdefault(ledger, []).append(item)
     return job.error is None or not tx.wrote
 
 

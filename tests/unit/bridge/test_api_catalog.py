@@ -17,7 +17,15 @@ from keygw.model.signal import Quality
 CODE = re.compile(r"""(?:code\s*=\s*|Refused\(|ApiError\(\d+,\s*)"([a-z_]+)\"""")
 EVENT = re.compile(r'"(keygw\.[a-z]+\.?[a-z.]*)"')
 TOLD = re.compile(r'"(key\.(?:issued|shared|suspended|resumed|renewed|revoking|revoked|pairing)|security\.alert)"')
-INSIDE = {"app_exists", "illegal_step", "key_changed", "key_exists", "list_exists", "receipt_exists"}
+INSIDE = {
+    "app_exists",
+    "illegal_step",
+    "key_changed",
+    "key_exists",
+    "list_exists",
+    "receipt_exists",
+    "checkpoint_exists",
+}
 """Codes of things that cannot happen through the API: two writers of one row, an impossible step."""
 VEHICLE = {"receipt_conflict", "receipt_chain_broken"}
 """A vehicle that tells two stories: an alert, never an answer."""

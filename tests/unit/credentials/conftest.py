@@ -52,7 +52,7 @@ class World:
             issuer=self.issuer,
             clock=lambda: self.now,
             random=self.random,
-            notify=lambda name, data: self.events.append((name, data)),
+            notify=lambda name, data, _id: self.events.append((name, data)),
             limits=limits,
         )
 

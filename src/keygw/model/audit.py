@@ -1,0 +1,91 @@
+"""The audit trail: who did what to which key, vehicle or device, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+SYSTEM = "system"
+"""The actor of what happens by itself: time, upkeep, recovery."""
+
+DONE = "done"
+"""The outcome of what was carried out; a refusal is told by its code."""
+
+ACTIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "app.registered": "An app got a bearer token",
+        "app.removed": "An app's token ended for good",
+        "device.registered": "A device became known",
+        "invitation.accepted": "A friend key was issued on an invitation",
+        "invitation.cancelled": "The sender took an invitation back",
+        "invitation.claimed": "A device bound an invitation to itself",
+        "invitation.created": "Somebody was invited to a friend key",
+        "invitation.declined": "The friend said no",
+        "invitation.ended": "An invitation ended with the key it was made with",
+        "invitation.expired": "An invitation's time was over",
+        "invitation.locked": "Too many wrong activation codes ended an invitation",
+        "invitation.refused": "A wrong activation code, or a second device",
+        "key.expired": "A key was seen past its end",
+        "key.issued": "An owner key was issued",
+        "key.renewed": "A key got a new token",
+        "key.resumed": "A key's suspension was lifted",
+        "key.revoked": "The vehicle has confirmed that the key is dead",
+        "key.revoking": "A key was revoked; the vehicle is being told",
+        "key.shared": "A friend key was issued",
+        "key.suspended": "A key was suspended",
+        "list.acknowledged": "The vehicle signed that it holds a revocation list",
+        "list.recovered": "A list that the vehicle has and the database had forgotten was taken in",
+        "list.signed": "A revocation list was signed because the one before grew old",
+        "receipt.recorded": "A vehicle's signed receipt was kept; data: its sequence and hash",
+        "security.alert": "A vehicle, or whoever has its key, told two stories",
+        "time.proved": "The time was signed for a vehicle",
+        "vehicle.claimed": "An app became the one that registered a vehicle",
+        "vehicle.registered": "A vehicle became known",
+    }
+)
+"""The registry: every action there is, and what it means. An entry with any other is refused where it is made."""
+
+Datum = str | int | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One line of the trail, without its place in the chain. ``at``: Unix seconds, of the clock of this service.
+
+    ``actor``: ``app:<id>``, ``operator:<id>``, ``device:<id>``, ``vehicle:<id>``, ``link:<invitation>``
+    (whoever knows the secret of its link) or ``system``. ``outcome``: ``done``,
+    or the code of a refusal. ``data``: small, no secrets and nothing that names a person.
+    """
+
+    at: int
+    actor: str
+    action: str
+    tenant_id: str | None = None
+    vehicle_id: str | None = None
+    key_id: str | None = None
+    device_id: str | None = None
+    outcome: str = DONE
+    data: Mapping[str, Datum] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """An entry at its place. ``sequence`` counts from 1; ``hash``: 32 bytes (``token.audit.link``)."""
+
+    sequence: int
+    entry: AuditEntry
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AuditCheckpoint:
+    """The issuer's word that the entries ``first`` to ``sequence`` are those that end in the hash ``head`` (32 bytes).
+
+    ``at``: Unix seconds.
+    """
+
+    first: int
+    sequence: int
+    head: bytes
+    at: int
