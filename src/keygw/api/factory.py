@@ -8,6 +8,7 @@ from keygw.api import document, problems
 from keygw.api.guard import Guard
 from keygw.api.routes import (
     apps,
+    audit,
     commands,
     docs,
     events,
@@ -46,7 +47,21 @@ def create_api(services: Services) -> FastAPI:
         generate_unique_id_function=lambda route: f"{route.tags[0] if route.tags else 'api'}_{route.name}",
     )
     app.state.services = services
-    for each in (meta, health, apps, pairings, vehicles, commands, keys, invitations, status, events, docs, link):
+    for each in (
+        meta,
+        health,
+        apps,
+        audit,
+        pairings,
+        vehicles,
+        commands,
+        keys,
+        invitations,
+        status,
+        events,
+        docs,
+        link,
+    ):
         app.include_router(each.router)
     problems.install(app)
     document.install(app)

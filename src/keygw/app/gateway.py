@@ -26,7 +26,9 @@ from keygw.app.watch import Watch
 from keygw.bridge.apps import new_token, token_hash
 from keygw.bridge.bridge import Bridge
 from keygw.bridge.feed import Feed
+from keygw.bridge.housekeeping import Housekeeping
 from keygw.bridge.signals import SignalCache
+from keygw.credentials.outbox import Outbox
 from keygw.credentials.policy import authorize
 from keygw.credentials.service import CredentialService
 from keygw.credentials.values import Issuer
@@ -35,6 +37,7 @@ from keygw.model.errors import StoreError
 from keygw.store.group import Transaction
 from keygw.store.instance import InstanceLock
 from keygw.store.keyfile import load_or_create_issuer_key, load_or_create_secret
+from keygw.store.marker import MARKER_NAME, FileMarker
 from keygw.store.store import Store, open_store
 from keygw.telemetry.metrics import Metrics
 from keygw.token.trust import kid_of
@@ -70,9 +73,22 @@ async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
         store.database.watch(watch.committed)
         hub = Hub(secrets.token_hex(4), time.time)
         feed = Feed(hub, SignalCache(time.time))
+        outbox = Outbox(store.credentials, feed.on_key_event, time.time)
         service = watch.operations(
-            CredentialService(store.credentials, store.vault, issuer, time.time, os.urandom, notify=feed.on_key_event)
+            CredentialService(
+                store.credentials,
+                store.vault,
+                issuer,
+                time.time,
+                os.urandom,
+                notify=outbox,
+                marker=FileMarker(store.directory / MARKER_NAME),
+            )
         )
+        housekeeping = Housekeeping(service.trail, outbox)
+        await outbox.catch_up()
+        await housekeeping.start()
+        stack.push_async_callback(housekeeping.stop)
         fleet = await stack.enter_async_context(
             Fleet(
                 open_air(options.radio),

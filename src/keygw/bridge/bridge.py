@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from keygw.bridge.access import Access
 from keygw.bridge.apps import Apps
+from keygw.bridge.audit import Audit
 from keygw.bridge.commands import Commands
 from keygw.bridge.errands import BACKOFF, Errands
 from keygw.bridge.executor import Executor, Timing
@@ -69,6 +70,7 @@ class Bridge:
             random,
             timing,
         )
+        self.audit = Audit(credentials.trail)
         self.keys = Keys(credentials, self.access, self._errands)
         self.lists = Lists(credentials, self.access)
         self.invitations = Invitations(credentials, self.access, self._errands)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Protocol
 
 from keygw.bridge.records import App, CommandRecord
+from keygw.credentials.audit_check import Report
+from keygw.credentials.audit_ports import AuditFilter, SealedCheckpoint
 from keygw.credentials.invitation import Invitation
 from keygw.crypto.signer import Signer
+from keygw.model.audit import AuditRecord
 from keygw.model.command import AuthorizedCommand, Command, CommandState, Outcome
 from keygw.model.device import Device
 from keygw.model.digital_key import DigitalKey
@@ -176,8 +179,21 @@ class InvitationBook(Protocol):
     ) -> Invitation: ...
 
 
+class AuditTrail(Protocol):
+    """``credentials.trail.Trail``."""
+
+    async def newest(
+        self, wanted: AuditFilter, limit: int = 100, before: int | None = None
+    ) -> Sequence[AuditRecord]: ...
+    def export(self, after: int = 0) -> AsyncIterator[AuditRecord | SealedCheckpoint]: ...
+    async def check(self) -> Report: ...
+
+
 class Credentials(Protocol):
     """The credential service, as far as the bridge uses it. Raises NotFound, Conflict, Forbidden, BadInput."""
+
+    @property
+    def trail(self) -> AuditTrail: ...
 
     @property
     def invitations(self) -> InvitationBook: ...

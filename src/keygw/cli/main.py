@@ -11,7 +11,7 @@ import typer
 from typer.main import get_command
 
 from keygw import __version__
-from keygw.cli import apps, config, invitations, keys, output, simulators, vehicles
+from keygw.cli import apps, audit, config, invitations, keys, output, simulators, vehicles
 from keygw.cli.command import command
 from keygw.cli.doctor import doctor
 from keygw.cli.events import events
@@ -62,6 +62,7 @@ app.command()(command)
 app.command()(status)
 app.command()(events)
 app.add_typer(apps.app, name="apps")
+app.add_typer(audit.app, name="audit")
 app.add_typer(simulators.app, name="sim")
 
 

@@ -44,6 +44,12 @@ def line(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, separators=(",", ":")), flush=True)
 
 
+def raw(data: bytes) -> None:
+    """A piece of a result that is a file as it is."""
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
 def error(failure: Failure, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(failure.to_json(), ensure_ascii=False), file=sys.stderr, flush=True)

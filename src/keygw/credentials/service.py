@@ -30,6 +30,7 @@ from keygw.credentials.service_base import no_notice
 from keygw.credentials.service_lists import ListService
 from keygw.credentials.service_vehicles import VehicleService
 from keygw.credentials.sharing import callers_grant, key_of_grant, plan_granted, read_grant
+from keygw.credentials.trail import Marker, Trail
 from keygw.credentials.values import ChainLink, Issuer, KeyToken, Limits, Notify, Standing
 from keygw.crypto.signer import device_id
 from keygw.model.audit import SYSTEM
@@ -49,6 +50,7 @@ class CredentialService(VehicleService, ListService):
 
     ``clock``: Unix seconds; where it has gone back, the greatest time ever signed takes its place, so neither an iat
     nor an expiry ever moves back. ``random(n)``: n bytes, for key ids; give the operating system's.
+    ``marker``: where the newest checkpoint of the audit trail is kept outside the store.
     Raises ``NotFound``, ``Conflict``, ``Forbidden``, ``BadInput``, ``TokenError`` and, from the store, ``StoreError``.
     """
 
@@ -61,8 +63,10 @@ class CredentialService(VehicleService, ListService):
         random: Random,
         notify: Notify = no_notice,
         limits: Limits | None = None,
+        marker: Marker | None = None,
     ) -> None:
         super().__init__(store, vault, issuer, clock, random, notify, limits)
+        self.trail = Trail(store, issuer, clock, marker)
         self.invitations = Invitations(store, vault, issuer, clock, random, self._journal, self._limits)
 
     async def issue_owner_key(

@@ -56,7 +56,7 @@ def change_passphrase(path: Path, old: bytes | None, new: bytes | None) -> bool:
             raise StoreError(
                 f"{path} holds no P-256 key that the old passphrase opens: give the right one", code="key_file_damaged"
             ) from error
-        _write(path, signer.to_pem(new), Path.replace)
+        write_whole(path, signer.to_pem(new), Path.replace)
     except OSError as error:
         raise StoreError(f"the key file {path} cannot be used: {error.strerror}") from error
     return True
@@ -114,10 +114,10 @@ def _create(path: Path, data: bytes) -> None:
         with suppress(FileExistsError):
             os.link(draft, path)
 
-    _write(path, data, link)
+    write_whole(path, data, link)
 
 
-def _write(path: Path, data: bytes, put: Callable[[Path, Path], object]) -> None:
+def write_whole(path: Path, data: bytes, put: Callable[[Path, Path], object]) -> None:
     """``put`` a whole and flushed draft in its place."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:

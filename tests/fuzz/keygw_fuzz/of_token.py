@@ -9,6 +9,7 @@ from typing import Any
 
 from keygw.crypto.kdf import sha256
 from keygw.model import base64url
+from keygw.model.audit import AuditCheckpoint
 from keygw.model.command import Action, Outcome
 from keygw.model.digital_key import Role
 from keygw.model.entitlement import Entitlement
@@ -17,6 +18,7 @@ from keygw.model.ids import format_id
 from keygw.model.receipt import Receipt
 from keygw.model.revocation import ListAck, RevocationList
 from keygw.token import (
+    audit,
     cwt,
     envelope,
     grant,
@@ -59,6 +61,7 @@ PROOFS = (
     time_proof.TimeProof(VEHICLE, bytes(8), NOW, 0),
     time_proof.TimeProof(VEHICLE, b"nonce..8", 2**34, 2**32 - 1),
 )
+CHECKPOINTS = (AuditCheckpoint(1, 1, bytes(32), NOW), AuditCheckpoint(2, 2**40, sha256(b"head"), 2**34))
 CHALLENGE, EVIDENCE = sha256(b"challenge"), ("packed", b"evidence")
 INVITATION, SECRET = format_id("inv", b"invitation"), bytes(range(32))
 TICKET = ticket.PairingTicket(VEHICLE, sha256(b"device"), sha256(b"transcript"), 77)
@@ -270,6 +273,12 @@ TARGETS = [
         lambda value, signer: time_proof.sign_time_proof(value, signer, KID),
         lambda: [time_proof.sign_time_proof(one, ISSUER, KID) for one in PROOFS],
         ("token.time_proof.verify_time_proof",),
+    ),
+    *_signed(
+        "checkpoint", envelope.AUDIT_CHECKPOINT, ISSUER, lambda data: audit.verify_checkpoint(data, TRUST),
+        lambda value, signer: audit.sign_checkpoint(value, signer, KID),
+        lambda: [audit.sign_checkpoint(one, ISSUER, KID) for one in CHECKPOINTS],
+        ("token.audit.verify_checkpoint", "token.audit.read_checkpoint"),
     ),
     *_signed(
         "proof", envelope.INVITATION_PROOF, DEVICE, _proof, _seal_proof, proofs,

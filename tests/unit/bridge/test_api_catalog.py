@@ -19,6 +19,7 @@ EVENT = re.compile(r'"(keygw\.[a-z]+\.?[a-z.]*)"')
 TOLD = re.compile(r'"(key\.(?:issued|shared|suspended|resumed|renewed|revoking|revoked|pairing)|security\.alert)"')
 INSIDE = {
     "app_exists",
+    "audit_export_malformed",
     "illegal_step",
     "key_changed",
     "key_exists",
