@@ -85,7 +85,7 @@ async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
                 marker=FileMarker(store.directory / MARKER_NAME),
             )
         )
-        housekeeping = Housekeeping(service.trail, outbox)
+        housekeeping = Housekeeping(service.trail, outbox, service)
         await outbox.catch_up()
         await housekeeping.start()
         stack.push_async_callback(housekeeping.stop)

@@ -10,6 +10,7 @@ from keygw.bridge.errands import Errands
 from keygw.bridge.ports import ChainLink, Credentials, KeyToken, SignedList, Standing
 from keygw.bridge.records import App
 from keygw.bridge.scopes import Scope
+from keygw.credentials.once import Once, Replayed
 from keygw.model.digital_key import DigitalKey, Role
 from keygw.model.entitlement import Entitlement
 from keygw.model.errors import Forbidden, KeygwError
@@ -32,7 +33,9 @@ class Keys:
         self._access = access
         self._errands = errands
 
-    async def issue_owner(self, app: App, vehicle_id: str, label: str) -> tuple[KeyView, bytes]:
+    async def issue_owner(
+        self, app: App, vehicle_id: str, label: str, once: Once | None = None
+    ) -> tuple[KeyView, bytes]:
         """An owner key for a new hosted device of the app, and that device's public key (33 bytes).
 
         For an app that holds a usable owner key of the vehicle, or the operator. Whoever registered it issues the very
@@ -47,8 +50,13 @@ class Keys:
                 "only an app with a usable owner key may issue another; the first is for who registered the vehicle",
                 code="not_vehicle_owner",
             )
-        device = await self._credentials.create_hosted_device(app.id, label, actor=app.actor)
-        key = await self._credentials.issue_owner_key(vehicle_id, device, label=label, actor=app.actor)
+        try:
+            await self._credentials.look(once)
+            device = await self._credentials.create_hosted_device(app.id, label, actor=app.actor)
+            key = await self._once(once).issue_owner_key(vehicle_id, device, label=label, actor=app.actor)
+        except Replayed as again:
+            seen = shown(await self._credentials.standing(again.resource))
+            return seen, (await self._access.device(seen.key.device_id)).public_key
         return await self._seen(key), device.public_key
 
     async def share(
@@ -60,24 +68,35 @@ class Keys:
         entitlements: Entitlement,
         expires_at: int,
         label: str,
+        once: Once | None = None,
     ) -> KeyView:
         """A child of one of the app's own hosted keys. ``Forbidden`` not_key_holder for a key that it merely sees."""
         require(app, Scope.KEY_SHARE)
         parent, _ = await self._access.key(app, parent_id)
         self._access.check_holder(app, await self._access.device(parent.device_id))
-        child = await self._credentials.share(
-            parent.id,
-            device_public_key=device_public_key,
-            entitlements=entitlements,
-            expires_at=expires_at,
-            label=label,
-            actor=app.actor,
-        )
+        try:
+            child = await self._once(once).share(
+                parent.id,
+                device_public_key=device_public_key,
+                entitlements=entitlements,
+                expires_at=expires_at,
+                label=label,
+                actor=app.actor,
+            )
+        except Replayed as again:
+            child = await self._credentials.key(again.resource)
         await self._credentials.refresh_list(child.vehicle_id)  # so that the phone finds it beside its token
         return await self._changed(child)
 
     async def share_granted(
-        self, app: App, parent_id: str, *, device_public_key: bytes, grant: bytes, label: str
+        self,
+        app: App,
+        parent_id: str,
+        *,
+        device_public_key: bytes,
+        grant: bytes,
+        label: str,
+        once: Once | None = None,
     ) -> KeyView:
         """A child of whichever key a phone holds and has signed a grant with: the grant is the proof of holding it.
 
@@ -85,9 +104,11 @@ class Keys:
         """
         require(app, Scope.KEY_SHARE)
         try:
-            child = await self._credentials.share_granted(
+            child = await self._once(once).share_granted(
                 parent_id, device_public_key=device_public_key, grant=grant, label=label, actor=app.actor
             )
+        except Replayed as again:
+            child = await self._credentials.key(again.resource)
         except KeygwError:
             await self._access.key(app, parent_id)
             raise
@@ -101,21 +122,33 @@ class Keys:
         await self._credentials.renew(key.id, actor=app.actor)
         return await self.token(app, key_id)
 
-    async def suspend(self, app: App, key_id: str) -> KeyView:
+    async def suspend(self, app: App, key_id: str, once: Once | None = None) -> KeyView:
         key, view = await self._access.key(app, key_id)
         self._access.check_manage(view, key)
-        return await self._changed(await self._credentials.suspend(key.id, actor=app.actor))
+        try:
+            changed = await self._once(once).suspend(key.id, actor=app.actor)
+        except Replayed:
+            changed = key
+        return await self._changed(changed)
 
-    async def resume(self, app: App, key_id: str) -> KeyView:
+    async def resume(self, app: App, key_id: str, once: Once | None = None) -> KeyView:
         key, view = await self._access.key(app, key_id)
         self._access.check_manage(view, key, resuming=True)
-        return await self._changed(await self._credentials.resume(key.id, actor=app.actor))
+        try:
+            changed = await self._once(once).resume(key.id, actor=app.actor)
+        except Replayed:
+            changed = key
+        return await self._changed(changed)
 
-    async def revoke(self, app: App, key_id: str) -> KeyView:
+    async def revoke(self, app: App, key_id: str, once: Once | None = None) -> KeyView:
         """``revoking`` until the vehicle has acknowledged; the list is on its way when this returns."""
         key, view = await self._access.key(app, key_id)
         self._access.check_manage(view, key)
-        return await self._changed(await self._credentials.revoke(key.id, actor=app.actor))
+        try:
+            changed = await self._once(once).revoke(key.id, actor=app.actor)
+        except Replayed:
+            changed = key
+        return await self._changed(changed)
 
     async def get(self, app: App, key_id: str) -> KeyView:
         require(app, Scope.KEY_READ)
@@ -159,6 +192,9 @@ class Keys:
     async def key_receipts(self, app: App, key_id: str, after: int, limit: int) -> Sequence[Receipt]:
         key, _ = await self._access.key(app, key_id)
         return await self.receipts(app, key.vehicle_id, after, limit, key.id)
+
+    def _once(self, once: Once | None) -> Credentials:
+        return self._credentials if once is None else self._credentials.under(once)
 
     async def _changed(self, key: DigitalKey) -> KeyView:
         self._errands.request(key.vehicle_id)

@@ -9,6 +9,7 @@ from keygw.bridge.records import App, CommandRecord
 from keygw.credentials.audit_check import Report
 from keygw.credentials.audit_ports import AuditFilter, SealedCheckpoint
 from keygw.credentials.invitation import Invitation
+from keygw.credentials.once import Once
 from keygw.crypto.signer import Signer
 from keygw.model.audit import AuditRecord
 from keygw.model.command import AuthorizedCommand, Command, CommandState, Outcome
@@ -194,6 +195,10 @@ class Credentials(Protocol):
 
     @property
     def trail(self) -> AuditTrail: ...
+    def under(self, once: Once) -> Credentials:
+        """For one operation that is carried out once; else ``Replayed``, or ``Conflict`` idempotency_mismatch."""
+
+    async def look(self, once: Once | None) -> None: ...
 
     @property
     def invitations(self) -> InvitationBook: ...

@@ -6,8 +6,10 @@ wrong activation code, a second device, time) is committed first and raised afte
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Self
 
 from keygw.credentials.guesses import Guesses
 from keygw.credentials.invitation import (
@@ -71,6 +73,12 @@ class Invitations:
         self._random = random
         self._limits = limits
         self._guesses = Guesses(clock)
+
+    def on(self, store: CredentialStore) -> Self:
+        """The same, with another store behind it."""
+        other = copy.copy(self)
+        other._store = store
+        return other
 
     # What the owner does
 

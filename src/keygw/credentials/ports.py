@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 
 from keygw.credentials.audit_ports import AuditReads, AuditWrites
 from keygw.credentials.invitation_ports import InvitationReads, InvitationWrites
+from keygw.credentials.once_ports import OnceReads, OnceWrites
 from keygw.credentials.outbox_ports import OutboxReads, OutboxWrites
 from keygw.credentials.values import KeyToken
 from keygw.crypto.signer import Signer
@@ -30,6 +31,7 @@ class VehicleRecord:
 
     ``ticket_counter``: the newest pairing ticket that was used; 0 for a vehicle that was never paired here.
     ``issued_before``: watermark of its lists (Unix seconds); tokens issued before it open nothing.
+    ``next_index``: of the next key; so many were issued at most.
     """
 
     vehicle: Vehicle
@@ -39,6 +41,7 @@ class VehicleRecord:
     receipts_through: int = 0
     ticket_counter: int = 0
     issued_before: int = 0
+    next_index: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ class ListRecord:
     ack: bytes | None = field(default=None, repr=False)
 
 
-class CredentialReads(InvitationReads, AuditReads, OutboxReads, Protocol):
+class CredentialReads(InvitationReads, AuditReads, OutboxReads, OnceReads, Protocol):
     """Questions. Outside a transaction they see committed state only. Absent things are ``None`` or empty."""
 
     async def last_issued_at(self) -> int:
@@ -109,7 +112,7 @@ class CredentialReads(InvitationReads, AuditReads, OutboxReads, Protocol):
         """The last sequence of the gapless run that starts at ``start``, which exists."""
 
 
-class CredentialTransaction(CredentialReads, InvitationWrites, AuditWrites, OutboxWrites, Protocol):
+class CredentialTransaction(CredentialReads, InvitationWrites, AuditWrites, OutboxWrites, OnceWrites, Protocol):
     """Writes that are committed together or not at all. Reads inside see the writes before them."""
 
     def after_commit(self, callback: Callable[[], None]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
+from typing import Self, cast
 
 from keygw.credentials.invitations import Invitations
 from keygw.credentials.issuing import (
@@ -15,6 +17,7 @@ from keygw.credentials.issuing import (
 )
 from keygw.credentials.lifecycle import KeyEvent, next_state, refusal
 from keygw.credentials.listing import view
+from keygw.credentials.once import KEEP_SECONDS, Once, OnceStore, look
 from keygw.credentials.pairing import accept_ticket, refuse_without_ticket
 from keygw.credentials.policy import authorize
 from keygw.credentials.ports import (
@@ -68,6 +71,23 @@ class CredentialService(VehicleService, ListService):
         super().__init__(store, vault, issuer, clock, random, notify, limits)
         self.trail = Trail(store, issuer, clock, marker)
         self.invitations = Invitations(store, vault, issuer, clock, random, self._journal, self._limits)
+
+    def under(self, once: Once) -> Self:
+        """This service for one operation that is carried out once. Beside its errors: ``Replayed``, and ``Conflict``
+        idempotency_mismatch."""
+        narrowed = copy.copy(self)
+        narrowed._store = cast("CredentialStore", OnceStore(self._store, once, self._clock))
+        narrowed.invitations = self.invitations.on(narrowed._store)
+        return narrowed
+
+    async def look(self, once: Once | None) -> None:
+        """``Replayed`` if the request was carried out before; ``Conflict`` idempotency_mismatch if another was."""
+        await look(self._store, once)
+
+    async def drop_answered(self) -> int:
+        """Forget requests that were answered more than a day ago."""
+        before = int(self._clock()) - KEEP_SECONDS
+        return await self._store.write(lambda tx: tx.drop_answered(before))
 
     async def issue_owner_key(
         self,

@@ -13,11 +13,12 @@ from keygw.model.vehicle import Vehicle
 from keygw.store.audit_store import SqlAuditReads
 from keygw.store.group import Fetch, Row
 from keygw.store.invitation_store import SqlInvitationReads
+from keygw.store.once_store import SqlOnceReads
 from keygw.store.outbox_store import SqlOutboxReads
 
 _VEHICLE = """
     SELECT id, name, public_key, advertising_key, epoch, list_sequence, acknowledged_sequence, receipts_through,
-           ticket_counter, issued_before
+           ticket_counter, issued_before, next_index
     FROM vehicles
 """
 # Sharing goes two levels deep at most (credentials.values.MAX_DEPTH): parent and grandparent are all there is above.
@@ -37,7 +38,7 @@ _RECEIPT = """
 """
 
 
-class SqlReads(SqlInvitationReads, SqlAuditReads, SqlOutboxReads):
+class SqlReads(SqlInvitationReads, SqlAuditReads, SqlOutboxReads, SqlOnceReads):
     """``CredentialReads`` over whatever answers a statement: the reader, or an open transaction."""
 
     def __init__(self, fetch: Fetch) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
-from keygw.credentials.ports import INDEX_MAX, ListRecord, T, Work
+from keygw.credentials.ports import INDEX_MAX, ListRecord, T, VehicleRecord, Work
 from keygw.credentials.values import KeyToken
 from keygw.model.device import Device
 from keygw.model.digital_key import DigitalKey, KeyState
@@ -16,20 +17,46 @@ from keygw.store.audit_store import SqlAuditWrites
 from keygw.store.credential_reads import SqlReads, device_of
 from keygw.store.group import Row, Storage, Transaction
 from keygw.store.invitation_store import SqlInvitationWrites
+from keygw.store.once_store import SqlOnceWrites
 from keygw.store.outbox_store import SqlOutboxWrites
 
+_ISSUED, _VEHICLES = "credentials.last_issued_at", "credentials.vehicles"
+"""What the works of one group share (``Transaction.memo``): the first that asks asks for all."""
 
-class _Transaction(SqlReads, SqlInvitationWrites, SqlAuditWrites, SqlOutboxWrites):
+
+class _Transaction(SqlReads, SqlInvitationWrites, SqlAuditWrites, SqlOutboxWrites, SqlOnceWrites):
     """``CredentialTransaction``."""
 
     def __init__(self, transaction: Transaction) -> None:
-        super().__init__(transaction.fetch)
+        super().__init__(self._remembering)
         self._transaction = transaction
+        self._memo = transaction.memo
+
+    async def _remembering(self, sql: str, parameters: Iterable[Any] = ()) -> list[Row]:
+        if sql.startswith("UPDATE vehicles"):
+            self._memo.pop(_VEHICLES, None)
+        return await self._transaction.fetch(sql, parameters)
+
+    async def last_issued_at(self) -> int:
+        at: int | None = self._memo.get(_ISSUED)
+        if at is None:
+            at = self._memo[_ISSUED] = await super().last_issued_at()
+        return at
+
+    async def vehicle(self, vehicle_id: str) -> VehicleRecord | None:
+        known: dict[str, VehicleRecord] = self._memo.setdefault(_VEHICLES, {})
+        found = known.get(vehicle_id)
+        if found is None and (found := await super().vehicle(vehicle_id)) is not None:
+            known[vehicle_id] = found
+        return found
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         self._transaction.after_commit(callback)
 
     async def raise_last_issued_at(self, at: int) -> None:
+        if at <= self._memo.get(_ISSUED, -1):
+            return  # mostly: whoever issues has asked, and many issue within one second
+        self._memo.pop(_ISSUED, None)
         await self._fetch(
             "INSERT INTO facts (name, value) VALUES ('last_issued_at', ?) "
             "ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE excluded.value > facts.value",
@@ -64,11 +91,17 @@ class _Transaction(SqlReads, SqlInvitationWrites, SqlAuditWrites, SqlOutboxWrite
         return device_of(rows[0])
 
     async def take_index(self, vehicle_id: str) -> int | None:
-        rows = await self._fetch(
-            "UPDATE vehicles SET next_index = next_index + 1 WHERE id = ? AND next_index <= ? RETURNING next_index - 1",
+        rows = await self._transaction.fetch(
+            "UPDATE vehicles SET next_index = next_index + 1 WHERE id = ? AND next_index <= ? RETURNING next_index",
             (vehicle_id, INDEX_MAX),
         )
-        return int(rows[0][0]) if rows else None
+        if not rows:
+            return None
+        following = int(rows[0][0])
+        known = self._memo.get(_VEHICLES, {})
+        if vehicle_id in known:
+            known[vehicle_id] = replace(known[vehicle_id], next_index=following)
+        return following - 1
 
     async def add_key(self, key: DigitalKey, token: KeyToken) -> None:
         rows = await self._fetch(

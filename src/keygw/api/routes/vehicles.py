@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field
 from keygw.api.auth import Caller, Wired
 from keygw.api.document import problems
 from keygw.api.fields import AdvertisingKey, Body, Id, Name, PublicKey, SignedObject, TimeNonce
+from keygw.api.idempotency import Repeatable
 from keygw.api.models import (
     DiscoveredList,
     LinkOut,
@@ -89,10 +90,10 @@ async def discover(
     responses=problems(409, body=True),
     summary="Make a vehicle known",
 )
-async def register(body: NewVehicle, caller: Caller, wired: Wired) -> dict[str, Any]:
+async def register(body: NewVehicle, caller: Caller, wired: Wired, once: Repeatable) -> dict[str, Any]:
     """Whoever registers a vehicle may issue its first owner key. The same request again is a success."""
     vehicle = Vehicle(body.id, body.name, body.public_key, body.advertising_key)
-    await wired.bridge.vehicles.register(caller, vehicle)
+    await wired.bridge.vehicles.register(caller, vehicle, once)
     return {**vehicle_json(vehicle), "issuer": issuer_json(wired.issuer)}
 
 
