@@ -20,6 +20,8 @@ from shapes import INFO, MESSAGES, OBJECTS, PLAINTEXT_2, PLAINTEXT_3, PLAINTEXT_
 from keygw.wire.messages import MessageType
 
 PROTOCOLS = Path(__file__).resolve().parent.parent / "protocols"
+LISTED = ("signed", "tokens", "lists", "receipts", "time_proofs", "grants", "statements", "acks")
+"""Names in the vectors that tell no more than the rows below them do."""
 WAYS = {"D>V": "device to vehicle", "V>D": "vehicle to device"}
 NOTE = "Made by `tools/make_examples.py` from [`vectors/`](vectors); a test holds it to them. Do not edit it."
 READING = (
@@ -123,6 +125,10 @@ def key_session() -> Iterator[str]:
     yield f"The whole is in `chain.json`: {', '.join(told)}.\n"
     asked = told.index("CRED_PUT")
     yield from conversation("chain.json", [asked - 1, asked, asked + 1])
+    yield "## New issuer keys\n"
+    told = [row["name"] for row in load("key_session", "rotation.json")["messages"]]
+    yield f"The whole is in `rotation.json`: {', '.join(told)}.\n"
+    yield from conversation("rotation.json", [told.index("ISSUER_KEY"), told.index("ISSUER_KEY_ACK")])
     yield "## The fast path\n"
     fast = load("key_session", "fast.json")
     yield "HELLO is like any; FAST is bound to it.\n"
@@ -163,9 +169,9 @@ def leaves(value: object, path: str) -> Iterator[tuple[str, str]]:
     elif isinstance(value, dict):
         called = value.get("name", "")
         for key, inner in value.items():
-            if key in ("invalid", "chains"):
+            if key in ("invalid", "chains", "meetings"):
                 continue
-            step = "" if key in ("signed", "tokens", "lists", "receipts", "time_proofs", "grants") else key
+            step = "" if key in LISTED else key
             yield from leaves(inner, ", ".join(part for part in (path, called, step) if part))
     elif isinstance(value, list):
         for number, inner in enumerate(value, 1):

@@ -57,7 +57,7 @@ class Told:
         return kind + aead.seal(self.derived[f"key {way}"], nonce, plaintext, aad)
 
 
-TOLD, FAST, CHAIN = Told("conversation.json"), Told("fast.json"), Told("chain.json")
+TOLD, FAST, CHAIN, ROTATION = (Told(f"{name}.json") for name in ("conversation", "fast", "chain", "rotation"))
 
 
 def sealed() -> dict[str, list[Refusal]]:
@@ -326,6 +326,22 @@ def chained() -> list[Refusal]:
     ]
 
 
+def rotated() -> list[Refusal]:
+    """Bodies of ISSUER_KEY that are no statements. What a statement may not say is in ``issuer_keys.json``."""
+    plaintext = next(row["plaintext"] for row in ROTATION.rows if row["name"] == "ISSUER_KEY")
+    second, third = statements = cbor.decode(bytes.fromhex(plaintext))
+    return [
+        *(row for row in malformed(statements) if not row[0].startswith("one element")),
+        ("no statement", b"\x80"),
+        ("17 statements", cbor.encode([second] * 17)),
+        ("a statement of 225 bytes", cbor.encode([second, bytes(225)])),
+        ("a statement is nil", cbor.encode([second, None])),
+        ("a statement is an array, not a byte string", cbor.encode([cbor.decode(second), third])),
+        ("a statement is a text", cbor.encode([second, "statement"])),
+        ("the statement without the array", second),
+    ]
+
+
 def refused() -> list[Json]:
     """No breach, but not taken either: the answer to such a FAST is 25 random bytes, and such an answer a refusal."""
     asked, answer = FAST.message("FAST"), FAST.message("FAST_RESULT")
@@ -402,10 +418,12 @@ def build() -> Json:
             add(TOLD.name, name, why, TOLD.seal(name, plaintext), plaintext)
     for why, plaintext in chained():
         add(CHAIN.name, "CRED_PUT", why, CHAIN.seal("CRED_PUT", plaintext), plaintext)
+    for why, plaintext in rotated():
+        add(ROTATION.name, "ISSUER_KEY", why, ROTATION.seal("ISSUER_KEY", plaintext), plaintext)
     for name, refusals in fast().items():
         for why, body in refusals:
             add(FAST.name, name, why, bytes((MessageType[name],)) + body)
-    for kind in (0x00, 0x03, 0x14, 0x22, 0x36, 0x44, 0x45, 0x57, 0x7E, 0x80, 0xFF):
+    for kind in (0x00, 0x03, 0x14, 0x22, 0x36, 0x44, 0x49, 0x57, 0x7E, 0x80, 0xFF):
         add(TOLD.name, "CMD", f"a message of type {kind:02x}", bytes((kind,)) + TOLD.message("CMD")[1:])
     return {
         "about": "Each message of 'breaches', in place of the first of its name in the named conversation, ends the"

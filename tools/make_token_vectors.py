@@ -16,6 +16,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from fixed_signer import FixedSigner
 from malformed import Refusal, malformed, numbers, texts
+from rotation_vectors import issuer_keys
 from sharing_vectors import grants, possession
 from token_cast import (
     CAR,
@@ -77,7 +78,7 @@ def tokens() -> dict[str, object]:
     rows = []
     for name, claims in (("owner", OWNER), ("friend", FRIEND), ("largest", LARGEST)):
         cwt = encode_cwt(claims, ISSUER, KEY.kid)
-        fields = {field.name: getattr(claims, field.name) for field in dataclasses.fields(claims)}
+        fields = {field.name: getattr(claims, field.name) for field in dataclasses.fields(claims) if field.compare}
         del fields["status"]  # of the JWT alone: protocols/status_list has vectors with it
         rows.append(
             {
@@ -413,6 +414,7 @@ FILES = {
     "grants.json": grants,
     "time_proofs.json": time_proofs,
     "possession.json": possession,
+    "issuer_keys.json": issuer_keys,
     "invalid.json": invalid,
 }
 

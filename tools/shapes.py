@@ -80,6 +80,11 @@ OBJECTS: dict[str, tuple[str, Field]] = {
     ),
     "dkdp": ("device_proof", array("device proof", "challenge", "device", "attestation_hash")),
     "dktp": ("Time_Proof", array("time proof", VEHICLE, "nonce", Field("time"), "list")),
+    "dkik": (
+        "Issuer_Key",
+        array("statement", "issuer", "sequence", "public_key", "not_before", "retire_at", "issued_at"),
+    ),
+    "dkia": ("Issuer_Key_Ack", array("acknowledgement", VEHICLE, "sequence", "kid", "statement_hash", "boot_epoch")),
     "dkra": ("List_Ack", array("acknowledgement", VEHICLE, "sequence", "list_hash", "boot_epoch")),
     "dkrc": (
         "Receipt",
@@ -166,6 +171,8 @@ MESSAGES: dict[str, Shape] = {
         None,
         Field("chain", Each(array("link", Field("grant", Embedded(SIGNED)), Field("token", Embedded(SIGNED))))),
     ),
+    "ISSUER_KEY": Shape("issuer_keys", None, Field("statements", Each(Field("", Embedded(SIGNED))))),
+    "ISSUER_KEY_ACK": Shape("Issuer_Key_Ack", None, SIGNED),
     "TIME_PROOF": Shape("Time_Proof", None, SIGNED),
     "RL_PUSH": Shape("Revocation_List", None, SIGNED),
     "RL_GET": Shape(""),

@@ -6,18 +6,20 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from keygw.crypto.signer import thumbprint
 from keygw.model.command import Action, AuthorizedCommand, Command, CommandState
 from keygw.model.digital_key import Role
 from keygw.model.entitlement import PROFILES
-from keygw.model.errors import Forbidden, NotFound, StoreError, TokenError
+from keygw.model.errors import Conflict, Forbidden, NotFound, StoreError, TokenError
 from keygw.model.ids import new_id
 from keygw.model.receipt import Receipt
 from keygw.model.signal import Signal
 from keygw.model.vehicle import Vehicle
 from keygw.token.claims import KeyClaims
 from keygw.token.cwt import decode_cwt
+from keygw.token.issuer_key import NO_STATEMENT, open_statement, verify_issuer_key_ack
 from keygw.token.receipt import verify_receipt
 from keygw.token.revocation import list_hash, verify_ack, verify_list
 from keygw.vehicle.fleet import Fleet
@@ -51,6 +53,36 @@ class Ledger:
         self.signed = office.sign_list(vehicle, 1)
         self.known_lists = {self.signed}
         self.full = False
+        self.statements: list[bytes] = []
+        """Of each issuer key after the first."""
+        self.learnt = 0
+        """The sequence of the issuer key that the car has acknowledged."""
+
+    def rotate(self, at: float, **changes: Any) -> None:
+        """Take a new issuer key (``Office.rotate``): tokens and list are signed anew, the former token stays at hand
+        until the car has learnt it.
+        """
+        self.statements.append(
+            self.office.rotate(chance("fleet", f"issuer {self.office.sequence}"), int(at), **changes)
+        )
+        for key_id, held in self.keys.items():
+            claims = replace(decode_cwt(held.hand.token, self.office.trust), issued_at=int(at))
+            new = self.office.hand(claims, held.hand.chain)
+            self.keys[key_id] = replace(held, hand=new, former=held.former or held.hand)
+        self.publish(issued_at=int(at), next_update=int(at) + 7 * 86_400)
+
+    async def issuer_statements(self, vehicle_id: str) -> Sequence[bytes]:
+        return self.statements[self.learnt :]
+
+    async def acknowledge_issuer_key(self, vehicle_id: str, ack: bytes) -> object:
+        found = verify_issuer_key_ack(ack, self.known.public_key)
+        ours = [NO_STATEMENT, *(open_statement(signed).digest for signed in self.statements)]
+        if found.sequence >= len(ours) or ours[found.sequence] != found.statement_hash:
+            raise Conflict("the vehicle has learnt an issuer key that is not ours", code="ack_mismatch")
+        self.learnt = found.sequence
+        if self.learnt == len(self.statements):
+            self.keys = {key_id: replace(held, former=None) for key_id, held in self.keys.items()}
+        return found
 
     def publish(self, **changes: object) -> None:
         self.sequence += 1
@@ -142,6 +174,7 @@ class World:
             on_link=lambda vehicle_id, status: self.links.append(status),
             on_receipt=lambda vehicle_id, receipt: self.settled.append(receipt),
             on_alert=lambda vehicle_id, reason: self.alerts.append(reason),
+            issuer_keys=self.books,
         )
 
     def reboot(self) -> None:

@@ -19,13 +19,23 @@ from keygw.model.ids import Random, format_id, new_id
 from keygw.model.revocation import RevocationList
 from keygw.model.vehicle import Vehicle
 from keygw.session.device import DeviceSession, KeyInHand
-from keygw.session.events import Answered, AnsweredFast, Event, Presented, PresentedFast, Responded, SignatureNeeded
+from keygw.session.events import (
+    Answered,
+    AnsweredFast,
+    Event,
+    IssuerKeyAcknowledged,
+    Presented,
+    PresentedFast,
+    Responded,
+    SignatureNeeded,
+)
 from keygw.session.fast import SECRET_BYTES, FastKey
 from keygw.session.states import TRANSITIONS, Side, State
 from keygw.session.vehicle import VehicleSession
 from keygw.token.claims import THUMBPRINT_BYTES, KeyClaims
 from keygw.token.cwt import decode_cwt, encode_cwt
 from keygw.token.grant import Grant, sign_grant
+from keygw.token.issuer_key import IssuerKeyStatement, sign_statement
 from keygw.token.revocation import sign_list
 from keygw.token.time_proof import TimeProof, sign_time_proof
 from keygw.token.trust import IssuerKey, TrustedIssuers, kid_of
@@ -49,6 +59,26 @@ class Office:
         self.kid = kid_of(self.signer.public_key)
         self.key = IssuerKey(issuer, self.kid, self.signer.public_key)
         self.trust = TrustedIssuers([self.key])
+        self.sequence = 0
+        """Of the key: how many came before it."""
+
+    def rotate(self, random: Random, at: int = ISSUED_AT, **changes: Any) -> bytes:
+        """Take a new key and sign with that from now on; returns the statement of it by the one before.
+
+        It counts at once, and the one before for a week more, unless the changes say otherwise. ``trust`` keeps all.
+        """
+        successor = new_signer(random)
+        signed = self.state(successor.public_key, at, **changes)
+        self.signer, self.sequence = successor, self.sequence + 1
+        self.kid = kid_of(successor.public_key)
+        self.key = IssuerKey(self.key.issuer, self.kid, successor.public_key)
+        self.trust = TrustedIssuers([*self.trust.keys, self.key])
+        return signed
+
+    def state(self, public_key: bytes, at: int = ISSUED_AT, **changes: Any) -> bytes:
+        """Sign that this key follows, with what ``rotate`` says, then the changes."""
+        plain = IssuerKeyStatement(self.key.issuer, self.sequence + 1, public_key, at, at + 7 * 86_400, at)
+        return sign_statement(replace(plain, **changes), self.signer, self.kid)
 
     def claims(self, vehicle: Vehicle, device_key: bytes, **changes: Any) -> KeyClaims:
         """An owner's claims for that car and device, valid from ``ISSUED_AT`` for ``LIFETIME``, then the changes."""
@@ -328,6 +358,13 @@ class Visit:
     def command(self, action: Action, number: int) -> None:
         self.session.command(Cmd(number, action))
         self.carry()
+
+    def bring_issuer_keys(self, *signed: bytes) -> bytes:
+        """Carry statements; the acknowledgement, not verified. ``LookupError`` if the vehicle gives none."""
+        heard = len(self.heard)
+        self.session.bring_issuer_keys(signed)
+        self.carry()
+        return first_of(self.heard[heard:], IssuerKeyAcknowledged).signed
 
     def prove_time(self, signed: bytes) -> Result:
         """Carry a time proof in the open session; the RESULT that answers it. ``LookupError`` if none does."""

@@ -15,7 +15,19 @@ from typing import Any
 import pytest
 
 from second_reader.cbor import Refused, demand, encode, single
-from second_reader.objects import TYPES, Token, expand, follow_chain, mac, open_signed, raw_id, sha, thumbprint, verify
+from second_reader.objects import (
+    TYPES,
+    Issuers,
+    Token,
+    expand,
+    follow_chain,
+    mac,
+    open_signed,
+    raw_id,
+    sha,
+    thumbprint,
+    verify,
+)
 from second_reader.session import Channel, Reader, reassemble
 from second_reader.spake import ORDER, Prover
 
@@ -27,7 +39,9 @@ def load(path: str) -> dict[str, Any]:
     return loaded
 
 
-SESSION = {name: load(f"key_session/vectors/{name}.json") for name in ("conversation", "fast", "kept", "chain")}
+SESSION = {
+    name: load(f"key_session/vectors/{name}.json") for name in ("conversation", "fast", "kept", "chain", "rotation")
+}
 INVALID = load("key_session/vectors/invalid.json")
 GRANTS = load("key_token/vectors/grants.json")
 KEYS = load("key_token/vectors/keys.json")["keys"]
@@ -35,9 +49,10 @@ KEYS = load("key_token/vectors/keys.json")["keys"]
 
 def reader(name: str) -> Reader:
     inputs = SESSION[name]["inputs"]
-    if name == "chain":
+    if name in ("chain", "rotation"):
         shared = {
             "issuer_public": KEYS["issuer"]["public_key"], "issuer_kid": KEYS["issuer"]["kid"],
+            "issuer_name": KEYS["issuer"]["issuer"].encode().hex(),
             "vehicle_public": KEYS["vehicle"]["public_key"], "enrolled": KEYS["owner_device"]["public_key"],
         }  # fmt: skip
     else:
@@ -182,7 +197,12 @@ def open_object(kind: str, data: bytes) -> bytes:
     if kind == "cwt":
         token_id: bytes = link.token(data).id
         return token_id
-    typ = {"list": "dkrl", "ack": "dkra", "time_proof": "dktp", "receipt": "dkrc", "grant": "dkgr"}[kind]
+    typ = {"list": "dkrl", "ack": "dkra", "time_proof": "dktp", "receipt": "dkrc", "grant": "dkgr",
+           "issuer_key": "dkik", "issuer_key_ack": "dkia"}[kind]  # fmt: skip
+    if kind == "issuer_key":
+        body, digest = open_signed(data, typ, link.shared["issuer_public"], link.shared["issuer_kid"])
+        demand(body[0] == KEYS["issuer"]["issuer"], "another issuer")
+        return digest
     if kind in ("list", "time_proof"):
         body, digest = open_signed(data, typ, link.shared["issuer_public"], link.shared["issuer_kid"])
     else:  # a grant is the owner's device's here
@@ -224,6 +244,40 @@ def test_a_signed_object_is_refused(case: dict[str, Any]) -> None:
 def test_what_is_no_grant_is_refused(case: dict[str, Any]) -> None:
     with pytest.raises(Refused):
         open_object("grant", bytes.fromhex(case["data"]))
+
+
+ISSUER_KEYS = load("key_token/vectors/issuer_keys.json")
+
+
+def test_statements_of_issuer_keys_are_read() -> None:
+    digest = open_object("issuer_key", bytes.fromhex(ISSUER_KEYS["statements"][0]["signed"]))
+    assert digest.hex() == ISSUER_KEYS["statements"][0]["hash"]
+    for ack in ISSUER_KEYS["acks"]:
+        open_object("issuer_key_ack", bytes.fromhex(ack["signed"]))
+
+
+@pytest.mark.parametrize("case", ISSUER_KEYS["invalid"], ids=lambda case: f"{case['object']}: {case['name']}")
+def test_what_is_no_statement_is_refused(case: dict[str, Any]) -> None:
+    with pytest.raises(Refused):
+        open_object(case["object"], bytes.fromhex(case["data"]))
+
+
+@pytest.mark.parametrize("meeting", ISSUER_KEYS["meetings"], ids=lambda meeting: meeting["name"])
+def test_a_vehicle_learns_what_the_page_says(meeting: dict[str, Any]) -> None:
+    first = KEYS["issuer"]
+    known = Issuers(first["issuer"], bytes.fromhex(first["kid"]), bytes.fromhex(first["public_key"]))
+    named = {bytes.fromhex(first["public_key"]): "first"}
+    named |= {bytes.fromhex(key["public_key"]): name for name, key in ISSUER_KEYS["keys"].items()}
+    *before, last = [[bytes.fromhex(each) for each in message] for message in meeting["brought"]]
+    for message in before:
+        known.learn(message)
+    if meeting["code"] is not None:
+        with pytest.raises(Refused):
+            known.learn(last)
+        return
+    known.learn(last)
+    assert known.newest[2] == meeting["sequence"]
+    assert [named[public] for public in known.living] == [*meeting["former"], meeting["newest"]]
 
 
 def test_a_pairing_is_read() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,16 +21,17 @@ from keygw.session.core import Session
 from keygw.session.edhoc.party import Party
 from keygw.token.cwt import decode_cwt
 from keygw.token.envelope import Envelope
+from keygw.token.issuer_key import SignedStatement
 from keygw.token.revocation import verify_list
 from keygw.token.ticket import PairingTicket, sign_ticket
 from keygw.token.time_proof import verify_time_proof
 from keygw.wire import frame
 from keygw.wire.messages import TimeState
 from keygw_sim.attacker.attack import book, carry_out
-from keygw_sim.vehicle import chain, keeper, provisioning, rules
+from keygw_sim.vehicle import chain, keeper, provisioning, rules, trust
 from keygw_sim.vehicle.brain import Brain
 from keygw_sim.vehicle.fast_keys import FastKeyring
-from keygw_sim.vehicle.flash import Memory, PairingMemory
+from keygw_sim.vehicle.flash import Issuer, Memory, PairingMemory
 from keygw_sim.vehicle.gatt import GattPeripheral
 from keygw_sim.vehicle.keeper import Keeper
 from keygw_sim.vehicle.pairing import PairingDesk
@@ -216,6 +217,7 @@ def rights_are_not_cut(patch: pytest.MonkeyPatch) -> None:
 
 
 @frees("token-in-the-issuers-name", CAR)
+@frees("issuer-key-forged", CAR)
 @frees("list-forged", "list 9 in force")
 @frees("ack-forged", "breach: the service says revoked")
 def signatures_of_objects_are_not_looked_at(patch: pytest.MonkeyPatch) -> None:
@@ -259,6 +261,47 @@ def the_list_of_a_time_proof_is_not_asked_for(patch: pytest.MonkeyPatch) -> None
 def the_floor_is_forgotten(patch: pytest.MonkeyPatch) -> None:
     real = Timekeeper.moment
     patch.setattr(Timekeeper, "moment", lambda self, floor, sequence: real(self, 0, sequence))
+
+
+# -- issuer keys -----------------------------------------------------------------------------------------------------
+
+
+@frees("issuer-key-forked", CAR)
+@frees("issuer-key-replayed", "key 1 is the newest")
+def any_key_that_the_car_has_brings_another(patch: pytest.MonkeyPatch) -> None:
+    def learn(draft: Memory, brought: Sequence[SignedStatement]) -> bool:
+        for signed in brought:
+            if any(key.kid == signed.kid for key in draft.issuers):
+                said = signed.statement
+                others = [key for key in draft.issuers if key.kid != said.kid]
+                draft.issuers = [*others, Issuer(said.issuer, said.kid, said.public_key, said.sequence)]
+        return True
+
+    patch.setattr(trust, "learn", learn)
+    patch.setattr(trust, "newest", lambda memory, issuer: memory.issuers[-1])
+
+
+@frees("issuer-key-by-a-retired-key", CAR)
+@frees("former-key-after-its-overlap", CAR)
+def no_key_ever_ends(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(trust, "_ended", always(False))
+
+
+@frees("former-key-after-its-overlap", CAR)
+def an_end_is_not_written_down(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(trust, "ended", always([]))
+    patch.setattr(trust, "decides", always(True))
+
+
+@frees("former-key-after-a-power-cut", CAR)
+@frees("former-key-lifts-a-revocation", "list 99 in force")
+def a_former_key_is_believed_without_the_time(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(trust, "decides", always(True))
+
+
+@frees("former-key-turns-back-time", CAR)
+def a_former_key_tells_the_time(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(trust, "tells_time", always(True))
 
 
 # -- lists -----------------------------------------------------------------------------------------------------------

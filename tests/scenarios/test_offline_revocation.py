@@ -24,8 +24,9 @@ from keygw.bridge.bridge import Bridge
 from keygw.bridge.feed import Feed
 from keygw.bridge.signals import SignalCache
 from keygw.credentials.policy import authorize
+from keygw.credentials.rotation import Rotation, open_keyring
 from keygw.credentials.service import CredentialService
-from keygw.credentials.values import DAY, Issuer
+from keygw.credentials.values import DAY
 from keygw.crypto.signer import device_id, thumbprint
 from keygw.events.hub import Hub
 from keygw.model.base64url import decode_base64url, encode_base64url
@@ -33,6 +34,8 @@ from keygw.model.command import Action
 from keygw.model.device import Device, DeviceKind
 from keygw.model.errors import LinkError
 from keygw.model.vehicle import Vehicle
+from keygw.store.keyfile import load_or_create_issuer_key
+from keygw.store.signers import SignerPlaces
 from keygw.store.store import Store, open_store
 from keygw.token.trust import kid_of
 from keygw.vehicle.fleet import Fleet
@@ -76,10 +79,9 @@ class Town:
         self.folder = folder
         self.now = START
         self.random = chance("offline", "all")
-        signer = new_signer(self.random)
-        self.issuer = Issuer("urn:keygw:test", kid_of(signer.public_key), signer)
+        kid = kid_of((issuer := load_or_create_issuer_key(folder / "gateway" / "issuer.pem")).public_key)
         memory = new_vehicle("Car", self.random)
-        memory.issuers.append(TrustedIssuer(self.issuer.issuer, self.issuer.kid, signer.public_key))
+        memory.issuers.append(TrustedIssuer(f"urn:keygw:{kid.hex()}", kid, issuer.public_key))
         self.vehicle = Vehicle(memory.vehicle_id, "Car", memory.signer.public_key, memory.advertising_key)
         self.brain = Brain(memory, Flash(folder / "car"), self.random, self.clock)
         self.road = Road(self.brain)
@@ -94,8 +96,10 @@ class Town:
         self.store: Store = await self._stack.enter_async_context(await open_store(self.folder / "gateway"))
         self.hub = Hub("boot", self.clock)
         feed = Feed(self.hub, SignalCache(self.clock))
+        signers = SignerPlaces(self.store.directory)
+        keyring = await open_keyring(self.store.credentials, signers, self.clock)
         self.service = CredentialService(
-            self.store.credentials, self.store.vault, self.issuer, self.clock, self.random, notify=feed.on_key_event
+            self.store.credentials, self.store.vault, keyring, self.clock, self.random, notify=feed.on_key_event
         )
         fleet = await self._stack.enter_async_context(
             Fleet(
@@ -114,6 +118,7 @@ class Town:
         bridge = Bridge(
             store=self.store.bridge,
             credentials=self.service,
+            issuer_keys=Rotation(self.store.credentials, signers, keyring, self.clock, feed.on_key_event),
             fleet=fleet,
             feed=feed,
             authorize=authorize,
@@ -124,7 +129,7 @@ class Town:
         )
         await bridge.start()
         self._stack.push_async_callback(bridge.stop)
-        services = Services(bridge=bridge, hub=self.hub, issuer=self.issuer, clock=self.clock, version="1")
+        services = Services(bridge=bridge, hub=self.hub, issuer=keyring, clock=self.clock, version="1")
         transport = httpx.ASGITransport(create_api(services))
         self._http = await self._stack.enter_async_context(
             httpx.AsyncClient(transport=transport, base_url="http://gateway")

@@ -24,6 +24,7 @@ SEQUENCES = ("message_1", "message_2", "message_3", "plaintext_2", "plaintext_3"
 SEALED = {name: shape.cddl for name, shape in MESSAGES.items() if shape.body is None and shape.cddl}
 PAIRING = {"enrol": "enrol", "ticket": "credential", "answer": "outcome", "token": "Key_Token"}
 OBJECTS = {"cwt": "Key_Token", "list": "Revocation_List", "ack": "List_Ack", "receipt": "Receipt"}
+ISSUER_KEYS = {"issuer_key": "Issuer_Key", "issuer_key_ack": "Issuer_Key_Ack"}
 BEYOND_CDDL = re.compile(
     r"not in its shortest form|indefinite length|number is another|number is nil, though|command that was not asked"
     r"|not a number|is infinite|off the curve|signature is zeros|has signed|nobody has shown|was not signed"
@@ -33,6 +34,7 @@ BEYOND_CDDL_OF_OBJECTS = re.compile(
     r"shortest|indefinite|iss too many|signature of zeros|stranger|kid nobody|another vehicle|by the issuer"
     r"|keys not in order|exp before nbf|off the curve|without parent|ascending|revoked and suspended|\[3, 3\]|1025"
     r"|next_update is issued_at|in another order|r is the order|parent is nil"
+    r"|by the key that it brings|of another issuer|is before|not compressed"
 )
 
 
@@ -93,7 +95,7 @@ def _attestations() -> list[tuple[str, str, bytes]]:
 def good() -> list[tuple[str, str, bytes]]:
     """A name for the eye, the rule, the item."""
     cases = []
-    for name in ("conversation.json", "kept.json", "chain.json", "fast.json"):
+    for name in ("conversation.json", "kept.json", "chain.json", "rotation.json", "fast.json"):
         told = load("key_session", name)
         cases.append((name, "info", bytes.fromhex(told["inputs"]["info"])))
         for row in told["messages"]:
@@ -142,6 +144,9 @@ def good() -> list[tuple[str, str, bytes]]:
         cases.append((row["name"], "Grant", bytes.fromhex(row["signed"])))
     proofs = load("key_token", "possession.json")
     cases += [(act, "Invitation_Proof", bytes.fromhex(proofs[act])) for act in ("claim", "decline")]
+    told = load("key_token", "issuer_keys.json")
+    cases += [(row["name"], "Issuer_Key", bytes.fromhex(row["signed"])) for row in told["statements"]]
+    cases += [(row["name"], "Issuer_Key_Ack", bytes.fromhex(row["signed"])) for row in told["acks"]]
     rows = load("key_token", "time_proofs.json")["time_proofs"]
     cases += [(row["name"], "Time_Proof", bytes.fromhex(row["signed"])) for row in rows]
     for row in load("key_token", "receipts.json")["receipts"]:
@@ -216,3 +221,16 @@ def test_an_invalid_plaintext_does_not_fit(why: str, rule: str, data: bytes) -> 
 )
 def test_an_invalid_object_does_not_fit(case: dict[str, str]) -> None:
     assert not fits(OBJECTS[case["object"]], bytes.fromhex(case["data"]))
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        case
+        for case in load("key_token", "issuer_keys.json")["invalid"]
+        if not BEYOND_CDDL_OF_OBJECTS.search(case["name"])
+    ],
+    ids=lambda case: f"{case['object']}: {case['name']}",
+)
+def test_an_invalid_issuer_key_does_not_fit(case: dict[str, str]) -> None:
+    assert not fits(ISSUER_KEYS[case["object"]], bytes.fromhex(case["data"]))

@@ -37,10 +37,12 @@ from keygw.wire.messages import (
     decode_error,
     decode_event,
     decode_sequence,
+    decode_statements,
     encode_chain,
     encode_error,
     encode_event,
     encode_sequence,
+    encode_statements,
 )
 from keygw_sim.replay import FIRST, Replay, Vector, fast_pair
 
@@ -54,7 +56,7 @@ def load(name: str) -> Vector:
 
 
 INVALID = load("invalid.json")
-TOLD = {name: load(name) for name in ("conversation.json", "kept.json", "chain.json", "fast.json")}
+TOLD = {name: load(name) for name in ("conversation.json", "kept.json", "chain.json", "rotation.json", "fast.json")}
 BREACHES = INVALID["breaches"]
 
 
@@ -160,6 +162,7 @@ CODECS: dict[str, tuple[Callable[[bytes], Any], Callable[[Any], bytes]]] = {
     "RECEIPT": (Receipts.decode, Receipts.encode),
     "RECEIPT_ACK": (decode_sequence, encode_sequence),
     "CRED_PUT": (decode_chain, encode_chain),
+    "ISSUER_KEY": (decode_statements, encode_statements),
     "FAST": (Fast.decode, Fast.encode),
     "FAST command": (FastCommand.decode, FastCommand.encode),
     "FAST_RESULT": (FastResult.decode, FastResult.encode),

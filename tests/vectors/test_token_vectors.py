@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from keygw.model.errors import TokenError
 from keygw.token.cwt import decode_cwt
 from keygw.token.grant import verify_grant
+from keygw.token.issuer_key import open_statement, verify_issuer_key_ack
 from keygw.token.jwt import decode_jwt
 from keygw.token.possession import InvitationAct, verify_possession
 from keygw.token.receipt import receipt_hash, verify_chain, verify_receipt
@@ -48,6 +49,8 @@ LISTS = {row["name"]: row for row in load("revocation.json")["lists"]}
 RECEIPTS = load("receipts.json")["receipts"]
 GRANTS = {row["name"]: row for row in load("grants.json")["grants"]}
 CHAINS = load("grants.json")["chains"]
+ISSUER_KEYS = load("issuer_keys.json")
+STATEMENTS = {row["name"]: row for row in ISSUER_KEYS["statements"]}
 PROOFS = {row["name"]: row for row in load("time_proofs.json")["time_proofs"]}
 POSSESSION = load("possession.json")
 INVALID = load("invalid.json")["cases"] + load("grants.json")["invalid"] + POSSESSION["invalid"]
@@ -77,6 +80,8 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "grant": lambda data: verify_grant(data, OWNER_DEVICE, VEHICLE),
     "time_proof": lambda data: verify_time_proof(data, trust(), VEHICLE),
     "proof": lambda data: proven(data, InvitationAct.CLAIM),
+    "issuer_key": lambda data: open_statement(data).verify(trust().keys[0]),
+    "issuer_key_ack": lambda data: verify_issuer_key_ack(data, CAR),
 }
 OBJECTS: dict[str, Any] = {
     "cwt": bytes.fromhex(TOKENS["friend"]["cwt"]),
@@ -87,6 +92,8 @@ OBJECTS: dict[str, Any] = {
     "grant": bytes.fromhex(GRANTS["owner to friend"]["signed"]),
     "time_proof": bytes.fromhex(PROOFS["list 7"]["signed"]),
     "proof": bytes.fromhex(POSSESSION["claim"]),
+    "issuer_key": bytes.fromhex(STATEMENTS["second"]["signed"]),
+    "issuer_key_ack": bytes.fromhex(ISSUER_KEYS["acks"][1]["signed"]),
 }
 
 
@@ -234,13 +241,15 @@ def check_es256(x: str, y: str, signature: bytes, message: bytes) -> None:
         ("receipt", "vehicle"),
         ("grant", "owner_device"),
         ("proof", "friend_device"),
+        ("issuer_key", "issuer"),
+        ("issuer_key_ack", "vehicle"),
     ],
 )
 def test_the_cbor_objects_are_plain_cose(kind: str, signer: str) -> None:
     protected, unprotected, payload, signature = cbor2.loads(OBJECTS[kind])
     typ = {
         "cwt": "dk", "list": "dkrl", "ack": "dkra", "receipt": "dkrc", "time_proof": "dktp", "grant": "dkgr",
-        "proof": "dkip",
+        "proof": "dkip", "issuer_key": "dkik", "issuer_key_ack": "dkia",
     }[kind]  # fmt: skip
     kid = {4: bytes.fromhex(KEYS["issuer"]["kid"])} if signer == "issuer" else {}
     assert (cbor2.loads(protected), unprotected) == ({1: -7, **kid, 16: typ}, {})
@@ -270,7 +279,7 @@ def test_the_script_makes_exactly_these_files() -> None:
 BLOCKS = dict(re.findall(r"^```((?:hex|jwt|json) \w+)\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.M | re.S))
 
 
-@pytest.mark.parametrize("kind", ["cwt", "list", "ack", "receipt", "time_proof", "grant", "proof"])
+@pytest.mark.parametrize("kind", [kind for kind in OBJECTS if kind != "jwt"])
 def test_the_worked_examples_of_the_page_are_the_vectors(kind: str) -> None:
     lines = BLOCKS[f"hex {kind}"].splitlines()
     assert bytes.fromhex("".join(line.partition("#")[0].strip() for line in lines)) == OBJECTS[kind]
@@ -285,7 +294,7 @@ def test_the_jwt_of_the_page_is_the_vector() -> None:
 
 def test_the_page_tells_the_real_sizes() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    for kind in ("cwt", "list", "ack", "receipt", "time_proof", "grant", "proof"):
+    for kind in (kind for kind in OBJECTS if kind != "jwt"):
         assert f"{len(OBJECTS[kind])} bytes:" in text
     assert f"The same token, {len(OBJECTS['jwt'])} characters" in text
     largest = TOKENS["largest"]

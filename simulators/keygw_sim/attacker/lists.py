@@ -22,9 +22,12 @@ DAY = 86_400
 STILL_REVOKING = "the service says revoked only on the car's own signature over the hash of the list"
 
 
-def pushes(scene: Scene, signed: bytes, who: str = "owner") -> str:
-    """A courier with a good session pushes that list; the car's ERROR, or which list the car says is in force."""
-    visit = scene.garage.visit(who)
+def pushes(scene: Scene, signed: bytes, who: str = "owner", **changes: object) -> str:
+    """A courier with a good session pushes that list; the car's ERROR, or which list the car says is in force.
+
+    The changes are to its claims.
+    """
+    visit = scene.garage.visit(who, **changes)  # type: ignore[arg-type]  # claims only
     visit.prove()
     scene.garage.push(visit, signed)
     try:

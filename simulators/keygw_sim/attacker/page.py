@@ -14,6 +14,7 @@ TITLES = {
     "floods": "Floods",
     "fast": "The fast path",
     "tokens": "Key tokens",
+    "issuer keys": "Issuer keys",
     "lists": "Revocation lists and acknowledgements",
     "clocks": "Time",
     "sessions": "Held-open sessions and lost answers",

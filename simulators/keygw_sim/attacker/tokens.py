@@ -213,7 +213,7 @@ async def in_the_issuers_name(scene: Scene) -> str:
     protects="only keys in the car's list of issuers count; who signed once does not",
     expected="refused",
     recorded=("log: refused unknown_issuer",),
-    remains="there is no message yet that retires an issuer key: today that is a new provisioning of the car",
+    remains="a car hears that a key is retired in the statement of the next one: see issuer keys",
 )
 async def of_a_retired_key(scene: Scene) -> str:
     garage = scene.garage

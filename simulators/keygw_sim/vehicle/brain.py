@@ -20,6 +20,7 @@ from keygw.session.events import (
     Ended,
     Enrolled,
     Event,
+    IssuerKeysBrought,
     ListPushed,
     ListWanted,
     OwnerTokenBrought,
@@ -179,11 +180,18 @@ class Brain:
         for conn, guest in self._guests.items():
             if guest.session.tick(now):
                 self.dirty.add(conn)
+        self._retire_issuer_keys()
         self._end_concerned()
         if self._keeper.pairing.tick():
             self._tell_all()
         if now - self._rotated_at >= ROTATION_SECONDS:
             self.rotate()
+
+    def _retire_issuer_keys(self) -> None:
+        try:
+            self._keeper.retire_issuer_keys()
+        except OSError as error:  # it is refused all the same; the next tick writes it down
+            self._log("flash_failed", {"why": error.strerror or str(error)})
 
     def open_pairing(self) -> int:
         """Somebody in the car opens pairing mode: the log shows the code. Returns the seconds it lives.
@@ -245,6 +253,9 @@ class Brain:
                 self._on_list(guest, signed)
             case ListWanted():
                 guest.session.give_list(self.memory.list_signed)
+            case IssuerKeysBrought(brought):
+                guest.session.acknowledge_issuer_key(self._keeper.learn_issuer_key(brought))
+                self._hold_all_to_it()
             case TimeProofBrought(signed):
                 self._on_time_proof(guest, signed)
             case PairingAsked() | PairingTried() | Enrolled() | OwnerTokenBrought():
@@ -303,9 +314,11 @@ class Brain:
             self._fast_keys.add(guest.session.fast_key, claims, self.time.at)
 
     def _on_list(self, guest: _Guest, signed: bytes) -> None:
-        ack = self._keeper.accept_list(signed)
-        if ack is not None:
-            guest.session.acknowledge_list(ack)
+        guest.session.acknowledge_list(self._keeper.accept_list(signed))
+        self._hold_all_to_it()
+
+    def _hold_all_to_it(self) -> None:
+        """A list or an issuer key has come: fast keys, those who wait, and open sessions are judged by it at once."""
         self._fast_keys.keep_only(lambda claims: self._keeper.judge(claims) in (Outcome.DONE, *_SLEEPING))
         self._judge_anew()
         self._end_concerned()

@@ -17,8 +17,10 @@ from keygw.model.ids import id_bytes
 from keygw.token.claims import KeyClaims
 from keygw.token.grant import Grant
 
-FORMAT = 1
-"""Of the file; a newer one is refused, because what it says of revocation must not be misread."""
+FORMAT = 2
+"""Of the file; a newer one is refused, because what it says of revocation must not be misread.
+
+1 knew no issuer key change: its keys are read as the first of their issuer, and the file is written anew as 2."""
 RECEIPTS_KEPT = 1024
 ANSWERS_KEPT = 32
 """Commands remembered per digital key, so that a retry is answered and not repeated."""
@@ -30,11 +32,19 @@ COUNTS = 2**32
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """A key whose tokens and lists this car accepts. ``kid`` 8 bytes, ``public_key`` 33 bytes."""
+    """A key whose tokens and lists this car accepts. ``kid`` 8 bytes, ``public_key`` 33 bytes.
+
+    ``sequence``: of the statement that it was learnt from, or what the provisioning says. ``retire_at`` 0: no end is
+    known; else the key is a former one. ``statement``: digest of the last statement about it, empty without one.
+    """
 
     issuer: str
     kid: bytes
     public_key: bytes
+    sequence: int = 0
+    not_before: int = 0
+    retire_at: int = 0
+    statement: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +184,7 @@ class Memory:
             "vehicle_key": self.signer.to_pem().decode(),
             "advertising_key": _text(self.advertising_key),
             "boot_epoch": self.boot_epoch,
-            "issuers": [[i.issuer, _text(i.kid), _text(i.public_key)] for i in self.issuers],
+            "issuers": [[_plain(value) for value in astuple(issuer)] for issuer in self.issuers],
             "owners": [_text(owner) for owner in self.owners],
             "keys": {k: [*astuple(e)[:-1], _text(e.device_key)] for k, e in self.keys.items()},
             "grants": {k: [_text(g.by), *map(_plain, astuple(g.grant))] for k, g in self.grants.items()},
@@ -194,7 +204,7 @@ class Memory:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Memory:
-        if data["v"] != FORMAT:
+        if data["v"] not in (1, FORMAT):
             raise ValueError("written by another release")
         return cls(
             vehicle_id=data["vehicle_id"],
@@ -202,7 +212,7 @@ class Memory:
             signer=LocalSigner.from_pem(data["vehicle_key"].encode()),
             advertising_key=_raw(data["advertising_key"]),
             boot_epoch=data["boot_epoch"],
-            issuers=[Issuer(i, _raw(kid), _raw(key)) for i, kid, key in data["issuers"]],
+            issuers=[_issuer(*entry) for entry in data["issuers"]],
             owners=[_raw(owner) for owner in data["owners"]],
             keys={k: EnrolledKey(*entry[:9], *map(_raw, entry[9:])) for k, entry in data["keys"].items()},
             grants={k: _grant(*entry) for k, entry in data.get("grants", {}).items()},
@@ -292,6 +302,12 @@ def _check(entry: Any) -> None:
             if kinds is not None and (type(value) not in kinds or (type(value) is int and value < 0)):
                 raise ValueError(f"{field_.name} is of another kind")
             _check(value)
+
+
+def _issuer(issuer: str, kid: str, public_key: str, *more: Any) -> Issuer:
+    """As format 2 writes it, or format 1, which has no more than the key."""
+    numbers, statement = more[:3], more[3:]
+    return Issuer(issuer, _raw(kid), _raw(public_key), *numbers, *map(_raw, statement))
 
 
 def _grant(by: str, vehicle_id: str, parent_id: str, device: str, rights: int, *numbers: int) -> KeptGrant:

@@ -21,15 +21,17 @@ from keygw.session.fast import FAST_ACTIONS
 from keygw.session.identity import token_kid
 from keygw.token.claims import KeyClaims
 from keygw.token.cwt import decode_cwt
+from keygw.token.envelope import REVOCATION_LIST, TIME_PROOF
+from keygw.token.issuer_key import open_statement, sign_issuer_key_ack
 from keygw.token.policy import check_vehicle
 from keygw.token.receipt import receipt_hash, sign_receipt
-from keygw.token.revocation import list_hash, sign_ack, verify_list
+from keygw.token.revocation import list_hash, read_list, sign_ack, verify_list
 from keygw.token.time_proof import verify_time_proof
-from keygw.token.trust import IssuerKey, TrustedIssuers
+from keygw.token.trust import TrustedIssuers
 from keygw.wire.messages import Chain, Cmd, LinkKind, Receipts
-from keygw_sim.vehicle import chain, provisioning, rules
+from keygw_sim.vehicle import chain, provisioning, rules, trust
 from keygw_sim.vehicle.body import Body
-from keygw_sim.vehicle.flash import COUNTS, RECEIPTS_KEPT, Answer, EnrolledKey, Flash, Memory, StoredReceipt
+from keygw_sim.vehicle.flash import COUNTS, RECEIPTS_KEPT, Answer, EnrolledKey, Flash, Issuer, Memory, StoredReceipt
 from keygw_sim.vehicle.pairing import PairingDesk
 from keygw_sim.vehicle.timekeeper import Moment, Nonce, Timekeeper
 
@@ -60,7 +62,7 @@ class Keeper:
             draft.boot_epoch += 1
             draft.pairing = draft.pairing.after_reboot()
         if memory.list_signed:
-            self._list = verify_list(memory.list_signed, self._issuers(), memory.vehicle_id)
+            self._list = read_list(memory.list_signed)  # it was verified when it came; its key may have ended since
 
     @property
     def time(self) -> Moment:
@@ -77,13 +79,16 @@ class Keeper:
             proof = verify_time_proof(signed, self._issuers(), self.memory.vehicle_id)
         except TokenError as error:
             raise ProtocolError("the time proof does not verify", code=error.code) from error
+        signer = self._signer(TIME_PROOF.open(signed).kid)
         refusal = self._time.refusal(proof, nonce)
+        if not trust.tells_time(self.memory, signer):
+            refusal = "former_issuer_key"
         if refusal is not None:
             self._log("time_proof_refused", {"reason": refusal})
             return
         with self._durably() as draft:
             draft.time_floor = max(draft.time_floor, proof.time)
-        self._time.accept(proof)
+        self._time.accept(proof, signer.kid)
         self._log("time_proven", {"time": self.time.state.label})
         if self.time.withheld:
             self._log("list_withheld", {"has": self.memory.list_sequence, "needs": proof.list_sequence})
@@ -94,6 +99,7 @@ class Keeper:
         """The claims of a key token for this vehicle and vehicle key; ``TokenError`` otherwise."""
         claims = decode_cwt(token, self._issuers(), vehicle_id=self.memory.vehicle_id)
         check_vehicle(claims, self.memory.vehicle_id, thumbprint(self.memory.signer.public_key))
+        trust.check_made(self._signer(claims.kid), claims.issued_at)
         return claims
 
     def judge(self, claims: KeyClaims) -> Outcome:
@@ -142,6 +148,8 @@ class Keeper:
         except TokenError as error:
             self._log("chain_refused", {"key": claims.key_id, "code": error.code, "why": str(error)})
             return Outcome.CHAIN_REFUSED
+        if not all(trust.decides(self._signer(parent.kid), self.time) for _, _, parent in links):
+            return Outcome.TIME_PROOF_REQUIRED  # and nothing of it is kept
         after = self.memory.draft()
         chain.keep(after, links)
         verdict = rules.judge_key(claims, after, self._list, self.time)
@@ -281,23 +289,28 @@ class Keeper:
 
     # -- the revocation list -----------------------------------------------------------------------------------
 
-    def accept_list(self, signed: bytes) -> bytes | None:
-        """Store a newer list; the signed acknowledgement of the list in force, if there is one.
+    def accept_list(self, signed: bytes) -> bytes:
+        """Store a newer list; the signed acknowledgement of the list in force.
 
-        ``ProtocolError`` for one that does not verify. An older or equal one changes nothing.
+        ``ProtocolError`` for one that does not verify. An older or equal one changes nothing, nor does one by a former
+        issuer key while the time is not known: who stole that key could lift any revocation.
         """
         try:
             offered = verify_list(signed, self._issuers(), self.memory.vehicle_id)
+            signer = self._signer(REVOCATION_LIST.open(signed).kid)
+            trust.check_made(signer, offered.issued_at)
         except TokenError as error:
             raise ProtocolError("the list does not verify", code=error.code) from error
-        if offered.sequence > self.memory.list_sequence:
+        if not trust.decides(signer, self.time):
+            self._log("list_passed_over", {"sequence": offered.sequence})
+        elif offered.sequence > self.memory.list_sequence:
             with self._durably() as draft:
                 draft.list_sequence, draft.list_signed = offered.sequence, signed
                 draft.time_floor = max(draft.time_floor, offered.issued_at)
             self._list = offered
             self._log("list_accepted", {"sequence": offered.sequence})
         if self._list is None:
-            return None
+            raise ProtocolError("there is no list in force to acknowledge")
         memory = self.memory
         ack = ListAck(memory.vehicle_id, self._list.sequence, list_hash(memory.list_signed), memory.boot_epoch)
         return sign_ack(ack, memory.signer)
@@ -317,14 +330,52 @@ class Keeper:
         except (BadInput, OSError) as error:
             self._log("provisioning_refused", {"why": str(error)})
 
+    def learn_issuer_key(self, brought: tuple[bytes, ...]) -> bytes:
+        """Take in what the newest issuer key has signed; the signed acknowledgement of the newest there is then.
+
+        ``ProtocolError`` for a statement that claims to be signed by that key and does not hold: nothing is kept.
+        """
+        try:
+            statements = [open_statement(signed) for signed in brought]
+            draft = self.memory.draft()
+            learnt = trust.learn(draft, statements)
+        except TokenError as error:
+            raise ProtocolError("the statement of a new issuer key does not hold", code=error.code) from error
+        if learnt:
+            self._keep(draft)
+        ack = trust.told(self.memory, statements[0].statement.issuer)
+        self._log("issuer_key_learnt" if learnt else "issuer_key_passed_over", {"sequence": ack.sequence})
+        self.retire_issuer_keys()
+        return sign_issuer_key_ack(ack, self.memory.signer)
+
+    def retire_issuer_keys(self) -> None:
+        """Let the issuer keys go whose overlap is over, for good: after a reboot the time may not be known."""
+        ended = trust.ended(self.memory, self.time)
+        if ended:
+            with self._durably() as draft:
+                draft.issuers = [key for key in draft.issuers if key not in ended]
+        for key in ended:
+            self._time.forget(key.kid)
+            self._log("issuer_key_ended", {"sequence": key.sequence})
+
     def _issuers(self) -> TrustedIssuers:
-        return TrustedIssuers(IssuerKey(i.issuer, i.kid, i.public_key) for i in self.memory.issuers)
+        return trust.trusted(self.memory, self.time)
+
+    def _signer(self, kid: bytes) -> Issuer:
+        """The key of that kid. ``TokenError`` unknown_issuer if it is not trusted here, or has ended."""
+        found = trust.find(self.memory, kid, self.time)
+        if found is None:
+            raise TokenError("signed by a key that is not trusted here", code="unknown_issuer")
+        return found
 
     @contextmanager
     def _durably(self) -> Iterator[Memory]:
         """A draft of the memory, which becomes the memory once it is on flash. ``OSError``: it does not."""
         draft = self.memory.draft()
         yield draft
+        self._keep(draft)
+
+    def _keep(self, draft: Memory) -> None:
         self._flash.save(draft)
         self.memory = draft
 

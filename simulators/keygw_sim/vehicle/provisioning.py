@@ -1,7 +1,8 @@
 """The provisioning file: how the factory line tells a car which issuer to trust.
 
 Owners come by pairing (``keygw_sim.vehicle.pairing``). The file may still name one, as ``owner_thumbprint``, for cars
-on a bench that nobody sits in; a car that has ever been paired takes no owner from it any more.
+on a bench that nobody sits in; a car that has ever been paired takes no owner from it any more. ``issuer.sequence``
+says which key of its issuer it is, 0 if it is not there; a car that has learnt a later one does not take it.
 
 Drop ``provisioning.json`` into the car's folder; it is taken at the next connection and renamed to
 ``provisioning.taken.json``. Who can write there owns the car anyway.
@@ -15,7 +16,8 @@ from pathlib import Path
 from keygw.model.base64url import decode_base64url
 from keygw.model.errors import BadInput
 from keygw.token.trust import IssuerKey, TrustedIssuers
-from keygw_sim.vehicle.flash import Issuer, Memory
+from keygw_sim.vehicle import trust
+from keygw_sim.vehicle.flash import COUNTS, Issuer, Memory
 
 FILE = "provisioning.json"
 
@@ -36,6 +38,7 @@ def take(folder: Path, memory: Memory) -> bool:
             data["issuer"]["issuer"],
             decode_base64url(data["issuer"]["kid"]),
             decode_base64url(data["issuer"]["public_key"]),
+            data["issuer"].get("sequence", 0),
         )
         vehicle_id = data["vehicle_id"]
         owner = decode_base64url(data["owner_thumbprint"]) if "owner_thumbprint" in data else None
@@ -43,9 +46,12 @@ def take(folder: Path, memory: Memory) -> bool:
     except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
         raise BadInput(f"{path.name} is not a provisioning file", code="bad_provisioning") from error
     good_owner = owner is None or len(owner) == 32
-    if not isinstance(issuer.issuer, str) or version != 1 or vehicle_id != memory.vehicle_id or not good_owner:
+    good_issuer = isinstance(issuer.issuer, str) and type(issuer.sequence) is int and 0 <= issuer.sequence < COUNTS
+    if not good_issuer or version != 1 or vehicle_id != memory.vehicle_id or not good_owner:
         raise BadInput(f"{path.name} is for another vehicle or release", code="bad_provisioning")
-    if all(known.kid != issuer.kid for known in memory.issuers):
+    head = trust.newest(memory, issuer.issuer)
+    old = head is not None and head.sequence > issuer.sequence  # a former key does not come back by an old file
+    if not old and all(known.kid != issuer.kid for known in memory.issuers):
         try:
             TrustedIssuers(IssuerKey(i.issuer, i.kid, i.public_key) for i in (*memory.issuers, issuer))
         except ValueError as error:

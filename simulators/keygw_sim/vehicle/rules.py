@@ -9,7 +9,7 @@ from keygw.model.entitlement import Entitlement
 from keygw.model.revocation import RevocationList
 from keygw.token.claims import KeyClaims
 from keygw.wire.messages import LinkKind, TimeState
-from keygw_sim.vehicle import chain
+from keygw_sim.vehicle import chain, trust
 from keygw_sim.vehicle.flash import Memory
 from keygw_sim.vehicle.timekeeper import Moment
 
@@ -35,11 +35,16 @@ def judge_key(claims: KeyClaims, memory: Memory, listed: RevocationList | None, 
     What no proof can turn comes first: beyond the floor a key has ended in every state.
     """
     now = max(time.at, claims.issued_at)  # the issuer signed that it was then already
-    if now >= claims.expires_at:
+    signer = trust.find(memory, claims.kid, time)
+    if now >= claims.expires_at or signer is None:  # the issuer key has ended, and every token of it
         return Outcome.KEY_EXPIRED
     if time.known and now < claims.not_before:
         return Outcome.KEY_NOT_YET_VALID
-    verdict = _judge_standing(claims, memory, listed, now)
+    verdict = _judge_list(claims, listed)
+    if verdict is Outcome.DONE and not trust.decides(signer, time):
+        return _wanted(time)
+    if verdict is Outcome.DONE:
+        verdict = _judge_enrolment(claims, memory, listed, now)
     if verdict is Outcome.DONE and (now < claims.not_before or not _allowed(claims, time)):
         return _wanted(time)
     return verdict
@@ -58,13 +63,18 @@ def _wanted(time: Moment) -> Outcome:
     return Outcome.LIST_REQUIRED if time.withheld else Outcome.TIME_PROOF_REQUIRED
 
 
-def _judge_standing(claims: KeyClaims, memory: Memory, listed: RevocationList | None, now: int) -> Outcome:
-    """List, enrolment and ancestors."""
+def _judge_list(claims: KeyClaims, listed: RevocationList | None) -> Outcome:
+    """What the list says of the key itself."""
     if listed is not None:
         if claims.index in listed.revoked or claims.epoch < listed.min_epoch or claims.issued_at < listed.issued_before:
             return Outcome.KEY_REVOKED
         if claims.index in listed.suspended:
             return Outcome.KEY_SUSPENDED
+    return Outcome.DONE
+
+
+def _judge_enrolment(claims: KeyClaims, memory: Memory, listed: RevocationList | None, now: int) -> Outcome:
+    """Whether an owner's device, or a chain up to one, stands behind the key."""
     if claims.role is Role.OWNER:
         return Outcome.DONE if thumbprint(claims.device_key) in memory.owners else Outcome.NOT_ENROLLED
     if claims.role not in (Role.FRIEND, Role.SERVICE) or claims.depth == 0:

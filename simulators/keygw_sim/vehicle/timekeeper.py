@@ -56,6 +56,7 @@ class Timekeeper:
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._proof: TimeProof | None = None
+        self._told_by = b""
         self._proven_at = 0.0
 
     def moment(self, floor: int, list_sequence: int) -> Moment:
@@ -78,6 +79,11 @@ class Timekeeper:
             return "nonce"
         return "late" if self._monotonic() - nonce.given_at >= NONCE_SECONDS else None
 
-    def accept(self, proof: TimeProof) -> None:
-        """From now on this one counts; the floor has been raised to its time."""
-        self._proof, self._proven_at = proof, self._monotonic()
+    def accept(self, proof: TimeProof, kid: bytes) -> None:
+        """From now on this one counts; the floor has been raised to its time. ``kid``: of the key that signed it."""
+        self._proof, self._proven_at, self._told_by = proof, self._monotonic(), kid
+
+    def forget(self, kid: bytes) -> None:
+        """What that issuer key told counts no more: it has ended."""
+        if kid == self._told_by:
+            self._proof = None

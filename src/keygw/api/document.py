@@ -21,6 +21,7 @@ MEANINGS: dict[int, str] = {
     429: "Too many commands wait for this vehicle (busy), too many wrong codes or links (pairing_locked, "
     "too_many_guesses)",
     500: "A bug here; name the trace id to the operator (internal)",
+    501: "This is not offered here (status_history)",
     502: "The vehicle broke off (link_lost, protocol_violation)",
     503: "The database or the radio cannot be used now (store_busy, radio_unavailable, not_ready)",
     504: "The vehicle is not in reach (out_of_range, link_timeout)",

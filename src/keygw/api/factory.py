@@ -14,11 +14,13 @@ from keygw.api.routes import (
     events,
     health,
     invitations,
+    issuer_keys,
     keys,
     link,
     meta,
     pairings,
     status,
+    status_lists,
     vehicles,
 )
 from keygw.api.services import Services
@@ -58,11 +60,14 @@ def create_api(services: Services) -> FastAPI:
         keys,
         invitations,
         status,
+        status_lists,
         events,
         docs,
         link,
     ):
         app.include_router(each.router)
+    for router in (issuer_keys.public, issuer_keys.router):
+        app.include_router(router)
     problems.install(app)
     document.install(app)
     app.add_middleware(Guard, services=services)

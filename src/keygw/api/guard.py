@@ -102,7 +102,7 @@ def _dress(headers: MutableHeaders, trace_id: str, *, secure: bool) -> None:
     headers["X-Request-Id"] = trace_id
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Referrer-Policy"] = "no-referrer"
-    headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
     if secure:
         headers["Strict-Transport-Security"] = STRICT_TRANSPORT
     headers.setdefault("Content-Security-Policy", API_CSP)

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from keygw.credentials.issuer_keys import IssuerKeyState
 from keygw.model.command import CommandState
 from keygw.model.digital_key import KeyState
 from keygw.model.signal import Quality
@@ -28,6 +29,40 @@ class IssuerOut(BaseModel):
     public_key: str
 
 
+class Jwk(BaseModel):
+    """A public key (RFC 7517; P-256: RFC 7518, section 6.2). ``kid``, ``x``, ``y``: base64url."""
+
+    kty: Literal["EC"]
+    crv: Literal["P-256"]
+    x: str
+    y: str
+    kid: str
+    use: Literal["sig"]
+    alg: Literal["ES256"]
+
+
+class JwkSet(BaseModel):
+    keys: list[Jwk]
+
+
+class IssuerKeyOut(BaseModel):
+    """``signer``: where its private half is. ``retire_at``: the end of the overlap, of a key that is retiring."""
+
+    kid: str
+    state: IssuerKeyState
+    issuer: str
+    public_key: str
+    signer: str
+    made_at: TimeText
+    activated_at: TimeText | None
+    retire_at: TimeText | None
+    retired_at: TimeText | None
+
+
+class IssuerKeysOut(BaseModel):
+    keys: list[IssuerKeyOut]
+
+
 class Discovery(BaseModel):
     """What this gateway is and where things are; paths are relative to its address."""
 
@@ -37,6 +72,12 @@ class Discovery(BaseModel):
     endpoints: dict[str, str]
     scopes: list[str]
     actions: list[str]
+
+
+class StatusListIndex(BaseModel):
+    """The URIs of all status lists (draft-ietf-oauth-status-list-21 section 9.3)."""
+
+    status_lists: list[str]
 
 
 class AppOut(BaseModel):

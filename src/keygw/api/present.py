@@ -9,6 +9,8 @@ from typing import Any
 from keygw.bridge.keys import KeyView
 from keygw.bridge.ports import ChainLink, IssuerInfo, KeyToken, SignedList
 from keygw.bridge.records import App
+from keygw.credentials.issuer_keys import IssuerKeyRecord
+from keygw.crypto.signer import coordinates
 from keygw.events.event import rfc3339
 from keygw.model.base64url import encode_base64url
 from keygw.model.vehicle import Vehicle
@@ -20,6 +22,36 @@ def issuer_json(issuer: IssuerInfo) -> dict[str, Any]:
         "issuer": issuer.issuer,
         "kid": encode_base64url(issuer.kid),
         "public_key": encode_base64url(issuer.public_key),
+    }
+
+
+def jwk_json(record: IssuerKeyRecord) -> dict[str, Any]:
+    x, y = coordinates(record.public_key)
+    return {
+        "kty": "EC",
+        "crv": "P-256",
+        "x": encode_base64url(x),
+        "y": encode_base64url(y),
+        "kid": record.name,
+        "use": "sig",
+        "alg": "ES256",
+    }
+
+
+def issuer_key_json(record: IssuerKeyRecord) -> dict[str, Any]:
+    def at(time: int | None) -> str | None:
+        return None if time is None else rfc3339(time)
+
+    return {
+        "kid": record.name,
+        "state": record.state.value,
+        "issuer": record.issuer,
+        "public_key": encode_base64url(record.public_key),
+        "signer": record.signer,
+        "made_at": at(record.made_at),
+        "activated_at": at(record.activated_at),
+        "retire_at": at(record.retire_at),
+        "retired_at": at(record.retired_at),
     }
 
 

@@ -19,6 +19,7 @@ from keygw.api.factory import create_api
 from keygw.api.services import Services
 from keygw.app.books import ServiceBooks
 from keygw.app.config import ISSUER_KEY, OPERATOR_TOKEN
+from keygw.app.issuer import signer_places
 from keygw.app.radio import open_air
 from keygw.app.readiness import Check, Readiness, disk_space, signing
 from keygw.app.settings import Settings
@@ -28,19 +29,19 @@ from keygw.bridge.bridge import Bridge
 from keygw.bridge.feed import Feed
 from keygw.bridge.housekeeping import Housekeeping
 from keygw.bridge.signals import SignalCache
+from keygw.credentials.issuer_keys import IssuerKeyring
 from keygw.credentials.outbox import Outbox
 from keygw.credentials.policy import authorize
+from keygw.credentials.rotation import Rotation, open_keyring
 from keygw.credentials.service import CredentialService
-from keygw.credentials.values import Issuer
 from keygw.events.hub import Hub
 from keygw.model.errors import StoreError
 from keygw.store.group import Transaction
 from keygw.store.instance import InstanceLock
-from keygw.store.keyfile import load_or_create_issuer_key, load_or_create_secret
+from keygw.store.keyfile import load_or_create_secret
 from keygw.store.marker import MARKER_NAME, FileMarker
 from keygw.store.store import Store, open_store
 from keygw.telemetry.metrics import Metrics
-from keygw.token.trust import kid_of
 from keygw.vehicle.fleet import Fleet
 
 log = structlog.get_logger(__name__)
@@ -68,7 +69,10 @@ async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
         stack.enter_context(InstanceLock(options.data))
         url = None if options.database is None else options.database.get_secret_value()
         store = await stack.enter_async_context(await open_store(options.data, keys=(ISSUER_KEY,), database_url=url))
-        issuer = await asyncio.to_thread(_issuer, store, options)
+        public_url = options.public_url or address
+        signers = signer_places(store, options)
+        stack.callback(signers.close)
+        keyring = await open_keyring(store.credentials, signers, time.time, f"{public_url}/v1/status-lists")
         operator = await asyncio.to_thread(_operator_token, options.data)
         store.database.watch(watch.committed)
         hub = Hub(secrets.token_hex(4), time.time)
@@ -78,13 +82,14 @@ async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
             CredentialService(
                 store.credentials,
                 store.vault,
-                issuer,
+                keyring,
                 time.time,
                 os.urandom,
                 notify=outbox,
                 marker=FileMarker(store.directory / MARKER_NAME),
             )
         )
+        rotation = Rotation(store.credentials, signers, keyring, time.time, outbox)
         housekeeping = Housekeeping(service.trail, outbox, service)
         await outbox.catch_up()
         await housekeeping.start()
@@ -104,6 +109,7 @@ async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
         bridge = Bridge(
             store=store.bridge,
             credentials=service,
+            issuer_keys=rotation,
             fleet=watch.contacts(fleet),
             feed=feed,
             authorize=authorize,
@@ -117,14 +123,14 @@ async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
         services = Services(
             bridge=bridge,
             hub=hub,
-            issuer=issuer,
+            issuer=keyring,
             clock=time.time,
             version=__version__,
-            public_url=options.public_url or address,
+            public_url=public_url,
             proxies=options.proxies,
             host_from_proxy=options.public_url is None,
             watcher=watch,
-            ready=Readiness(_checks(store, issuer)),
+            ready=Readiness(_checks(store, keyring)),
         )
         http = watch.requests(create_api(services))
         await stack.enter_async_context(watch.counting(store.database.fetch, lambda: hub.consumers))
@@ -141,7 +147,7 @@ async def _nothing(_: Transaction) -> None:
     """A work that waits its turn and writes nothing, so that nothing is flushed for it."""
 
 
-def _checks(store: Store, issuer: Issuer) -> dict[str, Check]:
+def _checks(store: Store, keyring: IssuerKeyring) -> dict[str, Check]:
     """What ``/readyz`` looks at."""
 
     async def database() -> None:
@@ -150,24 +156,15 @@ def _checks(store: Store, issuer: Issuer) -> dict[str, Check]:
     async def writer() -> None:
         await store.database.write(_nothing)
 
+    def sign(message: bytes) -> bytes:
+        return keyring.current.signer.sign(message)  # whichever it is by then
+
     return {
         "database": database,
         "writer": writer,
-        "issuer_key": signing(issuer.signer.sign),
+        "issuer_key": signing(sign),
         "disk": disk_space(store.directory),
     }
-
-
-def _issuer(store: Store, options: Settings) -> Issuer:
-    """The signer of key tokens. Its key is made at the first start and never leaves its file."""
-    passphrase = options.issuer_passphrase
-    signer = load_or_create_issuer_key(
-        store.directory / ISSUER_KEY,
-        None if passphrase is None else passphrase.get_secret_value().encode(),
-        may_create=not store.issued_any,
-    )
-    kid = kid_of(signer.public_key)
-    return Issuer(f"urn:keygw:{kid.hex()}", kid, signer)
 
 
 def _operator_token(data: Path) -> str:

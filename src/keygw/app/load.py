@@ -21,7 +21,9 @@ PREFIX = "KEYGW_"
 FILE_VARIABLE = "KEYGW_CONFIG"
 SYSTEM_FILE = Path("/etc/keygw/keygw.toml")
 FILE_NAME = "keygw.toml"
-OTHERS = frozenset({FILE_VARIABLE, "KEYGW_URL", "KEYGW_TOKEN", "KEYGW_SEED", "KEYGW_REQUIRE"})
+OTHERS = frozenset(
+    {FILE_VARIABLE, "KEYGW_URL", "KEYGW_TOKEN", "KEYGW_NEW_ISSUER_PASSPHRASE", "KEYGW_SEED", "KEYGW_REQUIRE"}
+)
 """Variables of ours that are no settings."""
 COMMAND_LINE, DEFAULT = "command line", "default"
 _MOST_BYTES = 64 * 1024

@@ -39,8 +39,9 @@ class Settings(BaseModel):
     radio: str = Field(default="system", description="`system`, `none`, or a Bumble transport such as `usb:0`")
     public_url: str | None = Field(
         default=None,
+        max_length=200,
         description="Where phones find this gateway, such as `https://keys.example`: links of invitations begin with "
-        "it. Default: where it listens",
+        "it, and the addresses of status lists. Default: where it listens",
     )
     trusted_proxies: tuple[str, ...] = Field(
         default=(),
@@ -54,7 +55,14 @@ class Settings(BaseModel):
         description="Allow plain http beyond this machine, for listening and in `public_url`. Everybody on the way can "
         "read the tokens",
     )
-    issuer_passphrase: SecretStr | None = Field(default=None, description="Encrypts the issuer's key file")
+    issuer_passphrase: SecretStr | None = Field(default=None, description="Encrypts the issuer's key files")
+    issuer_keys: str = Field(
+        default="file",
+        description="Where the issuer's keys are made: `file`, or a PKCS#11 URI that names token and key, such as "
+        "`pkcs11:token=keygw;object=garage`",
+    )
+    hsm_module: Path | None = Field(default=None, description="The PKCS#11 module (a library) of the HSM")
+    hsm_pin: SecretStr | None = Field(default=None, description="The PIN of the HSM's token")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="warning", description="How much stderr is told"
     )

@@ -10,12 +10,13 @@ from keygw.bridge.errands import BACKOFF, Errands
 from keygw.bridge.executor import Executor, Timing
 from keygw.bridge.feed import Feed
 from keygw.bridge.invitations import Invitations
+from keygw.bridge.issuer_keys import IssuerKeys
 from keygw.bridge.keys import Keys
 from keygw.bridge.lanes import ROOM, Lanes
 from keygw.bridge.ledger import Ledger, OnSettled
 from keygw.bridge.lists import Lists
 from keygw.bridge.pairings import Pairings
-from keygw.bridge.ports import Authorize, BridgeStore, Clock, Credentials, Fleet
+from keygw.bridge.ports import Authorize, BridgeStore, Clock, Credentials, Fleet, IssuerBook
 from keygw.bridge.settlement import Settlement
 from keygw.bridge.upkeep import ROUND_SECONDS, Upkeep
 from keygw.bridge.vehicles import Vehicles
@@ -34,6 +35,7 @@ class Bridge:
         *,
         store: BridgeStore,
         credentials: Credentials,
+        issuer_keys: IssuerBook,
         fleet: Fleet,
         feed: Feed,
         authorize: Authorize,
@@ -55,7 +57,8 @@ class Bridge:
         ledger = Ledger(store, feed.hub, clock, on_settled)
         self._settlement = Settlement(ledger, credentials, feed.signals.live)
         self._errands = Errands(fleet, credentials, self._settlement, clock, backoff)
-        self._upkeep = Upkeep(credentials, self._errands, upkeep_seconds)
+        self.issuer_keys = IssuerKeys(issuer_keys, credentials, self._errands)
+        self._upkeep = Upkeep(credentials, self._errands, upkeep_seconds, (self.issuer_keys.upkeep,))
         executor = Executor(ledger, credentials, authorize, fleet, clock, timing)
         self._lanes = Lanes(executor, self._errands.in_doubt, timing.again, room)
         self.commands = Commands(
@@ -73,6 +76,7 @@ class Bridge:
         self.audit = Audit(credentials.trail)
         self.keys = Keys(credentials, self.access, self._errands)
         self.lists = Lists(credentials, self.access)
+        self.status_lists = credentials.status_lists
         self.invitations = Invitations(credentials, self.access, self._errands)
         self.vehicles = Vehicles(credentials, store, self.access, fleet, clock)
         self.pairings = Pairings(credentials, fleet, feed, clock, random)

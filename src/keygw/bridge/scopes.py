@@ -24,10 +24,13 @@ class Scope(StrEnum):
     KEY_MANAGE = "key.manage"
     KEY_SHARE = "key.share"
     APP_MANAGE = "app.manage"
-    """The operator's alone; it cannot be granted to a registered app."""
+    ISSUER_MANAGE = "issuer.manage"
 
 
-GRANTABLE = frozenset(Scope) - {Scope.APP_MANAGE}
+OPERATORS = frozenset({Scope.APP_MANAGE, Scope.ISSUER_MANAGE})
+"""The operator's alone; they cannot be granted to a registered app."""
+
+GRANTABLE = frozenset(Scope) - OPERATORS
 
 COMMAND_SCOPES: dict[Action, Scope] = {
     Action.LOCK: Scope.COMMAND_LOCK,
@@ -71,5 +74,6 @@ def parse_scopes(names: Iterable[str]) -> frozenset[Scope]:
     if not wanted:
         raise BadInput("an app needs at least one scope")
     if not wanted <= GRANTABLE:
-        raise BadInput("app.manage belongs to the operator and cannot be granted", code="scope_not_grantable")
+        names = ", ".join(sorted(wanted & OPERATORS))
+        raise BadInput(f"{names} belongs to the operator and cannot be granted", code="scope_not_grantable")
     return frozenset(wanted)

@@ -1,8 +1,10 @@
-"""What falls due with time alone: vehicles whose revocation list must be signed anew before it grows old."""
+"""What falls due with time alone: issuer keys whose overlap is over, and vehicles whose revocation list must be signed
+anew before it grows old."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
@@ -17,11 +19,19 @@ ROUND_SECONDS = 900.0
 
 
 class Upkeep:
-    """One task; what is due becomes an errand, which signs the list and sets out with it."""
+    """One task; a list that is due becomes an errand, which signs it and sets out with it. ``chores`` come before: one
+    that fails keeps no other from its turn."""
 
-    def __init__(self, credentials: Credentials, errands: Errands, seconds: float = ROUND_SECONDS) -> None:
+    def __init__(
+        self,
+        credentials: Credentials,
+        errands: Errands,
+        seconds: float = ROUND_SECONDS,
+        chores: Sequence[Callable[[], Awaitable[object]]] = (),
+    ) -> None:
         self._credentials = credentials
         self._errands = errands
+        self._chores = (*chores, self._renew_lists)
         self._seconds = seconds
         self._task: asyncio.Task[None] | None = None
 
@@ -35,9 +45,13 @@ class Upkeep:
 
     async def _work(self) -> None:
         while True:
-            try:
-                for vehicle_id in await self._credentials.vehicles_due():
-                    self._errands.request(vehicle_id)
-            except Exception as error:  # a database that is busy now is not so for ever; the next round comes
-                log.error("upkeep_broke", **describe(error))
+            for chore in self._chores:
+                try:
+                    await chore()
+                except Exception as error:  # a database that is busy now is not so for ever; the next round comes
+                    log.error("upkeep_broke", **describe(error))
             await asyncio.sleep(self._seconds)
+
+    async def _renew_lists(self) -> None:
+        for vehicle_id in await self._credentials.vehicles_due():
+            self._errands.request(vehicle_id)

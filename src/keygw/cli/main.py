@@ -11,7 +11,7 @@ import typer
 from typer.main import get_command
 
 from keygw import __version__
-from keygw.cli import apps, audit, config, invitations, keys, output, simulators, vehicles
+from keygw.cli import admin, apps, audit, config, invitations, keys, output, simulators, vehicles
 from keygw.cli.command import command
 from keygw.cli.doctor import doctor
 from keygw.cli.events import events
@@ -63,6 +63,7 @@ app.command()(status)
 app.command()(events)
 app.add_typer(apps.app, name="apps")
 app.add_typer(audit.app, name="audit")
+app.add_typer(admin.app, name="admin")
 app.add_typer(simulators.app, name="sim")
 
 

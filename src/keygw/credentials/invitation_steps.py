@@ -17,7 +17,7 @@ from keygw.credentials.journal import Journal
 from keygw.credentials.listing import view
 from keygw.credentials.ports import CredentialReads, CredentialTransaction, VehicleRecord
 from keygw.credentials.sharing import plan_granted, read_grant
-from keygw.credentials.values import Issuer, Limits
+from keygw.credentials.values import IssuerKeys, Limits
 from keygw.crypto.signer import device_id
 from keygw.model.audit import DONE, SYSTEM
 from keygw.model.device import Device
@@ -40,8 +40,8 @@ EVENTS = {
 
 
 class InvitationSteps:
-    def __init__(self, issuer: Issuer, random: Random, journal: Journal, limits: Limits) -> None:
-        self._issuer = issuer
+    def __init__(self, issuer_keys: IssuerKeys, random: Random, journal: Journal, limits: Limits) -> None:
+        self._issuer_keys = issuer_keys
         self._random = random
         self._journal = journal
         self._limits = limits
@@ -94,7 +94,7 @@ class InvitationSteps:
         """Issue the key within the signed grant. ``Conflict`` vehicle_full, ``TokenError`` of ``check_grant``."""
         state = next_invitation_state(invitation.state, InvitationEvent.ACCEPT)
         vehicle = await self._vehicle(tx, invitation.vehicle_id)
-        key = await make_key(tx, vehicle, plan, now, self._issuer, self._limits, self._random, signed)
+        key = await make_key(tx, vehicle, plan, now, self._issuer_keys.current, self._limits, self._random, signed)
         accepted = await tx.save_invitation(replace(invitation, state=state, key_id=key.id))
         self._journal.keys(tx, actor, "key.shared", [key])
         self._tell(tx, actor, EVENTS[state], accepted)

@@ -24,7 +24,7 @@ from keygw.credentials.issuing import check_friend, checked_label, checked_publi
 from keygw.credentials.journal import Journal, device_actor, link_actor
 from keygw.credentials.ports import CredentialReads, CredentialStore, CredentialTransaction, Vault
 from keygw.credentials.sharing import callers_grant, same_grant
-from keygw.credentials.values import DAY, Issuer, Limits
+from keygw.credentials.values import DAY, IssuerKeys, Limits
 from keygw.crypto.kdf import constant_time_equal, hmac256, sha256
 from keygw.crypto.signer import Signer, device_id
 from keygw.model.audit import SYSTEM
@@ -60,7 +60,7 @@ class Invitations:
         self,
         store: CredentialStore,
         vault: Vault,
-        issuer: Issuer,
+        issuer: IssuerKeys,
         clock: Callable[[], float],
         random: Random,
         journal: Journal,

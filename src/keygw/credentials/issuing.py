@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from keygw.credentials.lifecycle import refusal
 from keygw.credentials.ports import CredentialTransaction, VehicleRecord
 from keygw.credentials.renewal import claims_of, renew, sign_token, token_end
+from keygw.credentials.status_places import take_place
 from keygw.credentials.values import Issuer, Limits
 from keygw.crypto.errors import CryptoError
 from keygw.crypto.signer import Signer, check_public_key, thumbprint
@@ -147,7 +148,8 @@ async def make_key(
         await _check_grant(tx, parent, grant, claims_of(key, device, vehicle, issuer.issuer, key.expires_at), vehicle)
         parent_end = await _parent_end(tx, parent, now, issuer, limits)
     end = token_end(key, limits, parent_end)
-    await tx.add_key(key, sign_token(key, device, vehicle, issuer, end, limits, grant))
+    place = await take_place(tx, key.id, issuer.status_lists, random)
+    await tx.add_key(key, sign_token(key, device, vehicle, issuer, end, limits, grant, place))
     await tx.raise_last_issued_at(issued_at)
     return key
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from keygw.credentials.lifecycle import REVOKED_STATES, shown_state
 from keygw.credentials.ports import CredentialReads, CredentialTransaction, KeyRecord, ListRecord, VehicleRecord
 from keygw.credentials.renewal import resign
+from keygw.credentials.status_places import mark
 from keygw.credentials.values import Issuer, Limits
 from keygw.model.digital_key import DigitalKey, KeyState
 from keygw.model.revocation import RevocationList
@@ -99,7 +100,9 @@ async def put_list(
     )
     await tx.add_list(ListRecord(name, vehicle.list_sequence + 1, issued_at, signed))
     await tx.raise_last_issued_at(max(issued_at, before))  # so no key is ever issued below the watermark
-    return Published(vehicle.list_sequence + 1, await tx.unexpired_keys(name, issued_at), tuple(renewed))
+    records = await tx.unexpired_keys(name, issued_at)
+    await mark(tx, name, issued_at, records)
+    return Published(vehicle.list_sequence + 1, records, tuple(renewed))
 
 
 async def due(reads: CredentialReads, vehicle: VehicleRecord, now: float, limits: Limits) -> bool:

@@ -11,8 +11,10 @@ from typing import Protocol, TypeVar
 
 from keygw.credentials.audit_ports import AuditReads, AuditWrites
 from keygw.credentials.invitation_ports import InvitationReads, InvitationWrites
+from keygw.credentials.issuer_ports import IssuerKeyReads, IssuerKeyWrites
 from keygw.credentials.once_ports import OnceReads, OnceWrites
 from keygw.credentials.outbox_ports import OutboxReads, OutboxWrites
+from keygw.credentials.status_ports import StatusReads, StatusWrites
 from keygw.credentials.values import KeyToken
 from keygw.crypto.signer import Signer
 from keygw.model.device import Device
@@ -71,7 +73,7 @@ class ListRecord:
     ack: bytes | None = field(default=None, repr=False)
 
 
-class CredentialReads(InvitationReads, AuditReads, OutboxReads, OnceReads, Protocol):
+class CredentialReads(InvitationReads, IssuerKeyReads, StatusReads, AuditReads, OutboxReads, OnceReads, Protocol):
     """Questions. Outside a transaction they see committed state only. Absent things are ``None`` or empty."""
 
     async def last_issued_at(self) -> int:
@@ -112,7 +114,16 @@ class CredentialReads(InvitationReads, AuditReads, OutboxReads, OnceReads, Proto
         """The last sequence of the gapless run that starts at ``start``, which exists."""
 
 
-class CredentialTransaction(CredentialReads, InvitationWrites, AuditWrites, OutboxWrites, OnceWrites, Protocol):
+class CredentialTransaction(
+    CredentialReads,
+    InvitationWrites,
+    IssuerKeyWrites,
+    StatusWrites,
+    AuditWrites,
+    OutboxWrites,
+    OnceWrites,
+    Protocol,
+):
     """Writes that are committed together or not at all. Reads inside see the writes before them."""
 
     def after_commit(self, callback: Callable[[], None]) -> None:

@@ -17,7 +17,7 @@ from keygw.credentials.values import Issuer, Limits
 from keygw.model.digital_key import DigitalKey, KeyState
 from keygw.model.errors import NotFound
 from keygw.token.revocation import verify_list
-from keygw.token.trust import IssuerKey, TrustedIssuers
+from keygw.token.trust import TrustedIssuers
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +30,22 @@ class TakenIn:
 
 
 async def take_in(
-    tx: CredentialTransaction, vehicle: VehicleRecord, signed: bytes, now: float, issuer: Issuer, limits: Limits
+    tx: CredentialTransaction,
+    vehicle: VehicleRecord,
+    signed: bytes,
+    now: float,
+    issuer: Issuer,
+    trusted: TrustedIssuers,
+    limits: Limits,
 ) -> TakenIn | None:
     """Adopt the vehicle's list and sign the next; ``None`` for one of ours that is not newer.
 
     One that is not newer and yet another one than ours of that number: we have signed lists since the backup too.
 
     Keys that it names end or pause here too. ``TokenError`` (``verify_list``) if we did not sign it for this vehicle.
+    ``trusted``: our keys that still count; a retired one could have signed it in anybody's hands.
     """
     name = vehicle.vehicle.id
-    trusted = TrustedIssuers([IssuerKey(issuer.issuer, issuer.kid, issuer.public_key)])
     found = verify_list(signed, trusted, name)
     ours = await tx.revocation_list(name, found.sequence)
     forked = ours is not None and ours.signed != signed

@@ -12,14 +12,16 @@ from dataclasses import replace
 
 from keygw.credentials.lifecycle import shown_state
 from keygw.credentials.ports import CredentialTransaction, KeyRecord, VehicleRecord
+from keygw.credentials.status_places import place_of
 from keygw.credentials.values import Issuer, KeyToken, Limits
 from keygw.crypto.signer import thumbprint
 from keygw.model.audit import SYSTEM, AuditEntry
 from keygw.model.device import Device
 from keygw.model.digital_key import DigitalKey, KeyState, Role
 from keygw.model.errors import NotFound
-from keygw.token.claims import THUMBPRINT_BYTES, KeyClaims
+from keygw.token.claims import THUMBPRINT_BYTES, KeyClaims, StatusReference
 from keygw.token.cwt import encode_cwt
+from keygw.token.envelope import KEY_TOKEN
 from keygw.token.jwt import encode_jwt
 
 LEAST_GAIN = 60
@@ -42,9 +44,10 @@ def sign_token(
     end: int,
     limits: Limits,
     grant: bytes | None = None,
+    status: StatusReference | None = None,
 ) -> KeyToken:
-    """Both forms, with ``end`` as their ``exp``."""
-    claims = claims_of(key, device, vehicle, issuer.issuer, end)
+    """Both forms, with ``end`` as their ``exp``. ``status``: the key's place in a status list, for the JWT."""
+    claims = replace(claims_of(key, device, vehicle, issuer.issuer, end), status=status)
     return KeyToken(
         jwt=encode_jwt(claims, issuer.signer, issuer.kid),
         cwt=encode_cwt(claims, issuer.signer, issuer.kid),
@@ -86,7 +89,8 @@ async def renew(
     device, vehicle = await tx.device(key.device_id), await tx.vehicle(key.vehicle_id)
     if end < token.expires_at + LEAST_GAIN or device is None or vehicle is None:
         return token
-    fresh = sign_token(key, device, vehicle, issuer, end, limits, token.grant)
+    fresh = sign_token(key, device, vehicle, issuer, end, limits, token.grant, await place_of(tx, key.id))
+    await _keep_former(tx, key, token, issuer)
     await tx.set_key_token(key, fresh)
     await tx.raise_last_issued_at(key.issued_at)
     names = {"vehicle_id": key.vehicle_id, "key_id": key.id, "device_id": key.device_id}
@@ -107,10 +111,22 @@ async def resign(
     above = None if key.parent_id is None else await tx.key_token(key.parent_id)
     fresh = replace(key, issued_at=issued_at)
     end = token_end(fresh, limits, None if above is None else above.expires_at)
-    signed = sign_token(fresh, device, vehicle, issuer, end, limits, token.grant)
+    signed = sign_token(fresh, device, vehicle, issuer, end, limits, token.grant, await place_of(tx, key.id))
     if key.role is Role.OWNER:  # its end has not moved, and whether it may is what it was
         signed = replace(signed, renew_from=token.renew_from)
+    await _keep_former(tx, key, token, issuer)
     return await tx.set_key_token(fresh, signed)
+
+
+def signed_by(token: KeyToken) -> bytes:
+    """The kid that it names: 8 bytes."""
+    return KEY_TOKEN.open(token.cwt).kid
+
+
+async def _keep_former(tx: CredentialTransaction, key: DigitalKey, token: KeyToken, issuer: Issuer) -> None:
+    """The token of before a change of the issuer's key: a vehicle that has not heard of it can check no other."""
+    if signed_by(token) != issuer.kid:
+        await tx.keep_former_token(key.id, key.vehicle_id, token.cwt)
 
 
 def claims_of(key: DigitalKey, device: Device, vehicle: VehicleRecord, issuer: str, end: int) -> KeyClaims:

@@ -33,8 +33,9 @@ from keygw.credentials.service_base import no_notice
 from keygw.credentials.service_lists import ListService
 from keygw.credentials.service_vehicles import VehicleService
 from keygw.credentials.sharing import callers_grant, key_of_grant, plan_granted, read_grant
+from keygw.credentials.status_list import StatusLists
 from keygw.credentials.trail import Marker, Trail
-from keygw.credentials.values import ChainLink, Issuer, KeyToken, Limits, Notify, Standing
+from keygw.credentials.values import ChainLink, IssuerKeys, KeyToken, Limits, Notify, Standing
 from keygw.crypto.signer import device_id
 from keygw.model.audit import SYSTEM
 from keygw.model.command import AuthorizedCommand, Command
@@ -61,7 +62,7 @@ class CredentialService(VehicleService, ListService):
         self,
         store: CredentialStore,
         vault: Vault,
-        issuer: Issuer,
+        issuer: IssuerKeys,
         clock: Callable[[], float],
         random: Random,
         notify: Notify = no_notice,
@@ -70,6 +71,7 @@ class CredentialService(VehicleService, ListService):
     ) -> None:
         super().__init__(store, vault, issuer, clock, random, notify, limits)
         self.trail = Trail(store, issuer, clock, marker)
+        self.status_lists = StatusLists(store, issuer, clock)
         self.invitations = Invitations(store, vault, issuer, clock, random, self._journal, self._limits)
 
     def under(self, once: Once) -> Self:

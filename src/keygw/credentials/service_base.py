@@ -14,7 +14,7 @@ from keygw.credentials.ports import (
     Vault,
     VehicleRecord,
 )
-from keygw.credentials.values import Issuer, Limits, Notify
+from keygw.credentials.values import Issuer, IssuerKeys, Limits, Notify
 from keygw.model.audit import Datum
 from keygw.model.digital_key import DigitalKey
 from keygw.model.errors import Conflict, NotFound, TokenError
@@ -34,19 +34,24 @@ class ServiceBase:
         self,
         store: CredentialStore,
         vault: Vault,
-        issuer: Issuer,
+        issuer: IssuerKeys,
         clock: Callable[[], float],
         random: Random,
         notify: Notify = no_notice,
         limits: Limits | None = None,
     ) -> None:
-        self.issuer = issuer
+        self._issuer_keys = issuer
         self._store = store
         self._vault = vault
         self._clock = clock
         self._random = random
         self._journal = Journal(notify, clock)
         self._limits = limits or Limits()
+
+    @property
+    def issuer(self) -> Issuer:
+        """Who signs now: to be taken once for each piece of work."""
+        return self._issuer_keys.current
 
     async def _now(self, reads: CredentialReads) -> float:
         return max(self._clock(), float(await reads.last_issued_at()))

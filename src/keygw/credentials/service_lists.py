@@ -71,8 +71,8 @@ class ListService(ServiceBase):
         """
 
         async def work(tx: CredentialTransaction) -> None:
-            now = await self._now(tx)
-            taken = await take_in(tx, await self._vehicle(tx, vehicle_id), signed, now, self.issuer, self._limits)
+            now, vehicle, ours = await self._now(tx), await self._vehicle(tx, vehicle_id), self._issuer_keys
+            taken = await take_in(tx, vehicle, signed, now, ours.current, ours.trusted, self._limits)
             if taken is not None:
                 sequence = taken.published.sequence
                 self._journal.record(tx, SYSTEM, "list.recovered", vehicle_id=vehicle_id, data={"sequence": sequence})
@@ -112,13 +112,14 @@ class ListService(ServiceBase):
         Recorded first: the vehicle will hold it against us, so no later signature of ours may name an earlier time.
         """
 
-        async def work(tx: CredentialTransaction) -> TimeProof:
-            vehicle, now = await self._vehicle(tx, vehicle_id), int(await self._now(tx))
+        async def work(tx: CredentialTransaction) -> bytes:
+            vehicle, now, issuer = await self._vehicle(tx, vehicle_id), int(await self._now(tx)), self.issuer
             await tx.raise_last_issued_at(now)
             self._journal.record(tx, actor, "time.proved", vehicle_id=vehicle_id)
-            return TimeProof(vehicle_id, nonce, now, vehicle.list_sequence)
+            proof = TimeProof(vehicle_id, nonce, now, vehicle.list_sequence)
+            return sign_time_proof(proof, issuer.signer, issuer.kid)  # here, where a slow signer holds no event loop
 
-        return sign_time_proof(await self._store.write(work), self.issuer.signer, self.issuer.kid)
+        return await self._store.write(work)
 
     async def record_receipt(self, vehicle_id: str, signed: bytes) -> Receipt:
         """Verify, check against its neighbours, keep; durable on return. ``receipts.keep`` has the codes."""

@@ -8,7 +8,7 @@ from typing import Protocol
 from keygw.credentials.audit_check import PAGE, Report, check_stored
 from keygw.credentials.audit_ports import AuditFilter, SealedCheckpoint
 from keygw.credentials.ports import CredentialStore
-from keygw.credentials.values import Issuer
+from keygw.credentials.values import IssuerKeys
 from keygw.model.audit import AuditCheckpoint, AuditRecord
 from keygw.model.errors import BadInput, Conflict
 from keygw.token.audit import sign_checkpoint
@@ -32,7 +32,7 @@ class Trail:
     """``clock``: Unix seconds. ``marker``: ``None`` keeps no checkpoint outside."""
 
     def __init__(
-        self, store: CredentialStore, issuer: Issuer, clock: Callable[[], float], marker: Marker | None = None
+        self, store: CredentialStore, issuer: IssuerKeys, clock: Callable[[], float], marker: Marker | None = None
     ) -> None:
         self._store = store
         self._issuer = issuer
@@ -64,7 +64,7 @@ class Trail:
         first = (last.sequence if last else 0) + 1
         if sequence < first:
             return None
-        issuer, at = self._issuer, int(self._clock())
+        issuer, at = self._issuer.current, int(self._clock())
         signed = sign_checkpoint(AuditCheckpoint(first, sequence, head, at), issuer.signer, issuer.kid)
         sealed = SealedCheckpoint(first, sequence, at, issuer.kid, signed)
         try:
@@ -100,9 +100,12 @@ class Trail:
     async def check(self) -> Report:
         """The whole trail against its checkpoints and the one that is kept outside."""
         marker = None if self._marker is None else await self._marker.read()
-        issuer = self._issuer
-        trusted = TrustedIssuers([IssuerKey(issuer.issuer, issuer.kid, issuer.public_key)])
-        return await check_stored(self._store, trusted, marker)
+        # Keys that have retired meanwhile were good when they signed.
+        current = self._issuer.current
+        keys = {current.kid: IssuerKey(current.issuer, current.kid, current.public_key)}
+        for record in await self._store.issuer_keys():
+            keys[record.kid] = IssuerKey(record.issuer, record.kid, record.public_key)
+        return await check_stored(self._store, TrustedIssuers(keys.values()), marker)
 
 
 def _checked(limit: int) -> int:

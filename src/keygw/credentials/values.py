@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from keygw.crypto.signer import Signer
 from keygw.model.digital_key import DigitalKey
 from keygw.token.revocation import MAX_ENTRIES
+from keygw.token.trust import IssuerKey, TrustedIssuers
 
 
 class Notify(Protocol):
@@ -23,16 +24,39 @@ MAX_DEPTH = 2
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """Who signs key tokens and revocation lists. ``kid``: 8 bytes that name its key to a verifier."""
+    """Who signs key tokens and lists. ``kid``: 8 bytes that name its key to a verifier.
+
+    ``status_lists``: the public URL of its status lists, without a slash at its end; empty: its tokens name none.
+    """
 
     issuer: str
     kid: bytes
     signer: Signer = field(repr=False)
+    status_lists: str = ""
 
     @property
     def public_key(self) -> bytes:
         """P-256, SEC1 compressed, 33 bytes."""
         return self.signer.public_key
+
+    @property
+    def current(self) -> Issuer:
+        """Of an issuer with one key for good (``IssuerKeys``): itself."""
+        return self
+
+    @property
+    def trusted(self) -> TrustedIssuers:
+        return TrustedIssuers([IssuerKey(self.issuer, self.kid, self.public_key)])
+
+
+class IssuerKeys(Protocol):
+    """The key that signs now, and the keys whose signatures count. Take ``current`` once for each piece of work: it may
+    be another one the next time."""
+
+    @property
+    def current(self) -> Issuer: ...
+    @property
+    def trusted(self) -> TrustedIssuers: ...
 
 
 @dataclass(frozen=True, slots=True)

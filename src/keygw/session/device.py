@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from keygw.crypto.agreement import EphemeralKey
@@ -19,6 +20,7 @@ from keygw.session.events import (
     Event,
     FastRefused,
     Greeted,
+    IssuerKeyAcknowledged,
     ListAcknowledged,
     ListGiven,
     Read,
@@ -176,6 +178,10 @@ class DeviceSession(Session):
         """Ask for the vehicle's revocation list."""
         self._send_sealed(MessageType.RL_GET, b"")
 
+    def bring_issuer_keys(self, signed: Sequence[bytes]) -> None:
+        """Carry statements of new issuer keys to the vehicle, oldest first; ``ValueError`` for none or more than 16."""
+        self._send_sealed(MessageType.ISSUER_KEY, messages.encode_statements(signed))
+
     def prove_time(self, signed: bytes) -> None:
         """Carry a time proof to the vehicle, for the nonce of the last RESULT; ``Answered`` follows."""
         self._send_sealed(MessageType.TIME_PROOF, signed)
@@ -224,6 +230,8 @@ class DeviceSession(Session):
                 return [ListAcknowledged(self._unseal(message_type, body))]
             case MessageType.RL_GIVE:
                 return [ListGiven(self._unseal(message_type, body))]
+            case MessageType.ISSUER_KEY_ACK:
+                return [IssuerKeyAcknowledged(self._unseal(message_type, body))]
         return super()._on_message(message_type, body, now)
 
     def _on_fast_result(self, body: bytes, now: float) -> AnsweredFast | FastRefused:

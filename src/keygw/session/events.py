@@ -157,6 +157,20 @@ class ListGiven:
 
 
 @dataclass(frozen=True, slots=True)
+class IssuerKeysBrought:
+    """Vehicle: signed issuer key statements, oldest first, not yet verified. Answer with ``acknowledge_issuer_key``."""
+
+    signed: tuple[bytes, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerKeyAcknowledged:
+    """Device: the vehicle's signed word which issuer key is its newest, not yet verified."""
+
+    signed: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class PairingAsked:
     """Vehicle: a device wants to pair. Answer with ``offer`` if a code is shown, else ``fail``."""
 
@@ -237,6 +251,8 @@ Event = (
     | ListAcknowledged
     | ListWanted
     | ListGiven
+    | IssuerKeysBrought
+    | IssuerKeyAcknowledged
     | PairingAsked
     | PairingOffered
     | PairingTried

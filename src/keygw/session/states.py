@@ -77,6 +77,8 @@ _TALK = (
     (V, M.RL_ACK),
     (D, M.RL_GET),
     (V, M.RL_GIVE),
+    (D, M.ISSUER_KEY),
+    (V, M.ISSUER_KEY_ACK),
 )
 
 TRANSITIONS: dict[State, dict[tuple[Side, M], State]] = {

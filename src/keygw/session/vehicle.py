@@ -15,6 +15,7 @@ from keygw.session.events import (
     ChainBrought,
     Commanded,
     Event,
+    IssuerKeysBrought,
     ListPushed,
     ListWanted,
     Presented,
@@ -128,6 +129,10 @@ class VehicleSession(PairingVehicle):
         """Send RL_ACK: signed by the vehicle key, and only after the list is safely stored."""
         self._send_sealed(MessageType.RL_ACK, signed)
 
+    def acknowledge_issuer_key(self, signed: bytes) -> None:
+        """Send ISSUER_KEY_ACK: signed by the vehicle key, and only after what it says is safely stored."""
+        self._send_sealed(MessageType.ISSUER_KEY_ACK, signed)
+
     @property
     def claims(self) -> KeyClaims | None:
         """Who is authenticated, once somebody is."""
@@ -164,20 +169,28 @@ class VehicleSession(PairingVehicle):
                 return [ReceiptsWanted(messages.decode_sequence(self._unseal(message_type, body)))]
             case MessageType.RECEIPT_ACK:
                 return [ReceiptsStored(messages.decode_sequence(self._unseal(message_type, body)))]
+            case _ if message_type in _BROUGHT:
+                return [self._on_brought(message_type, self._unseal(message_type, body))]
+        return super()._on_message(message_type, body, now)
+
+    def _on_brought(self, message_type: MessageType, plaintext: bytes) -> Event:
+        """What a courier may bring or ask for, whoever it is."""
+        match message_type:
             case MessageType.CRED_PUT:
-                chain = messages.decode_chain(self._unseal(message_type, body))
+                chain = messages.decode_chain(plaintext)
                 if not self._wants_chain:  # else each one would buy the work of up to four signatures
                     raise ProtocolError("CRED_PUT although no chain was asked for")
-                return [ChainBrought(chain)]
+                return ChainBrought(chain)
             case MessageType.RL_PUSH:
-                return [ListPushed(self._unseal(message_type, body))]
-            case MessageType.RL_GET:
-                if self._unseal(message_type, body):
-                    raise ProtocolError("RL_GET says nothing")
-                return [ListWanted()]
+                return ListPushed(plaintext)
+            case MessageType.ISSUER_KEY:
+                return IssuerKeysBrought(messages.decode_statements(plaintext))
             case MessageType.TIME_PROOF:
-                return [TimeProofBrought(self._unseal(message_type, body))]
-        return super()._on_message(message_type, body, now)
+                return TimeProofBrought(plaintext)
+            case _:
+                if plaintext:
+                    raise ProtocolError("RL_GET says nothing")
+                return ListWanted()
 
     def _on_fast(self, asked: Fast, now: float) -> list[Event]:
         """One FAST per HELLO, good or not. An unknown tag costs the same work, and its answer has the same shape."""
@@ -239,3 +252,8 @@ def _intent(items: Sequence[Ead]) -> Intent:
     if found is None:
         raise ProtocolError("EAD_3 does not bind HELLO")
     return found
+
+
+_BROUGHT = frozenset(
+    {MessageType.CRED_PUT, MessageType.RL_PUSH, MessageType.RL_GET, MessageType.TIME_PROOF, MessageType.ISSUER_KEY}
+)

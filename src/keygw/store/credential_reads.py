@@ -13,8 +13,10 @@ from keygw.model.vehicle import Vehicle
 from keygw.store.audit_store import SqlAuditReads
 from keygw.store.group import Fetch, Row
 from keygw.store.invitation_store import SqlInvitationReads
+from keygw.store.issuer_store import SqlIssuerKeyReads
 from keygw.store.once_store import SqlOnceReads
 from keygw.store.outbox_store import SqlOutboxReads
+from keygw.store.status_store import SqlStatusReads
 
 _VEHICLE = """
     SELECT id, name, public_key, advertising_key, epoch, list_sequence, acknowledged_sequence, receipts_through,
@@ -38,7 +40,7 @@ _RECEIPT = """
 """
 
 
-class SqlReads(SqlInvitationReads, SqlAuditReads, SqlOutboxReads, SqlOnceReads):
+class SqlReads(SqlInvitationReads, SqlIssuerKeyReads, SqlStatusReads, SqlAuditReads, SqlOutboxReads, SqlOnceReads):
     """``CredentialReads`` over whatever answers a statement: the reader, or an open transaction."""
 
     def __init__(self, fetch: Fetch) -> None:

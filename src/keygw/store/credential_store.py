@@ -17,14 +17,24 @@ from keygw.store.audit_store import SqlAuditWrites
 from keygw.store.credential_reads import SqlReads, device_of
 from keygw.store.group import Row, Storage, Transaction
 from keygw.store.invitation_store import SqlInvitationWrites
+from keygw.store.issuer_store import SqlIssuerKeyWrites
 from keygw.store.once_store import SqlOnceWrites
 from keygw.store.outbox_store import SqlOutboxWrites
+from keygw.store.status_store import SqlStatusWrites
 
 _ISSUED, _VEHICLES = "credentials.last_issued_at", "credentials.vehicles"
 """What the works of one group share (``Transaction.memo``): the first that asks asks for all."""
 
 
-class _Transaction(SqlReads, SqlInvitationWrites, SqlAuditWrites, SqlOutboxWrites, SqlOnceWrites):
+class _Transaction(
+    SqlReads,
+    SqlInvitationWrites,
+    SqlIssuerKeyWrites,
+    SqlStatusWrites,
+    SqlAuditWrites,
+    SqlOutboxWrites,
+    SqlOnceWrites,
+):
     """``CredentialTransaction``."""
 
     def __init__(self, transaction: Transaction) -> None:

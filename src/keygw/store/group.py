@@ -121,6 +121,9 @@ class Storage(Protocol):
     async def write(self, work: Work[T]) -> T:
         """``work(transaction)``, committed durably on return."""
 
+    def watch(self, on_group: Callable[[int, float], None]) -> None:
+        """Call it with every group that was run: how many works, how many seconds."""
+
     async def close(self) -> None:
         """Wait for the writes that were begun, refuse those that follow. The second time nothing happens."""
 

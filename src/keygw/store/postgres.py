@@ -10,7 +10,7 @@ acknowledged was committed, and what is reported as failed was not (``postgres_d
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
@@ -87,6 +87,9 @@ class PostgresDatabase:
         """``work(transaction)``, committed durably on return; see ``store.group`` for what a work may do."""
         self._check_open()
         return await self._groups.write(work)
+
+    def watch(self, on_group: Callable[[int, float], None]) -> None:
+        self._groups.on_group = on_group
 
     def __repr__(self) -> str:
         return f"PostgresDatabase({self.name})"

@@ -7,7 +7,7 @@ because then it is the peer's fault.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from keygw.crypto.signer import device_id
@@ -88,6 +88,8 @@ class KeyClaims:
     status_index: int | None = None
     user_verification: bool = False
     status: StatusReference | None = None
+    kid: bytes = field(default=b"", compare=False, repr=False)
+    """Of the issuer key that signed the token these were read from; no claim, and empty in what nobody signed yet."""
 
     @property
     def device_id(self) -> str:
@@ -95,7 +97,7 @@ class KeyClaims:
         return device_id(self.device_key)
 
     def __post_init__(self) -> None:
-        _text("issuer", self.issuer, _ISSUER)
+        check_issuer(self.issuer)
         _text("key id", self.key_id, _KEY_ID)
         _text("vehicle id", self.vehicle_id, _VEHICLE_ID)
         if self.parent_id is not None:
@@ -150,6 +152,11 @@ def check_status_uri(uri: object) -> str:
     """``uri`` if it can name a status list; ``ValueError`` otherwise."""
     _text("URI of the status list", uri, _URI)
     return str(uri)
+
+
+def check_issuer(value: object) -> None:
+    """``ValueError`` unless it is an issuer's name: 1 to 60 visible ASCII characters without quote and backslash."""
+    _text("issuer", value, _ISSUER)
 
 
 def _text(name: str, value: object, shape: re.Pattern[str]) -> None:

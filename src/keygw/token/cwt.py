@@ -16,7 +16,7 @@ from keygw.model.entitlement import Entitlement
 from keygw.model.errors import TokenError
 from keygw.token.claims import KeyClaims, malformed, raw_ids, text_id
 from keygw.token.envelope import KEY_TOKEN
-from keygw.token.trust import TrustedIssuers
+from keygw.token.trust import IssuerKey, TrustedIssuers
 
 # A deterministic unsigned integer below 2^64: the shortest of the five forms of RFC 8949 section 3.
 _UINT = rb"([\x00-\x17]|\x18[\x18-\xff]|\x19(?!\x00)..|\x1a(?!\x00\x00)....|\x1b(?!\x00\x00\x00\x00)........)"
@@ -53,7 +53,7 @@ def decode_cwt(data: bytes, issuers: TrustedIssuers, *, vehicle_id: str | None =
     envelope = KEY_TOKEN.open(data)
     issuer = issuers.find(envelope.kid)
     envelope.verify(issuer.public_key)
-    claims = _claims(envelope.payload, issuer.issuer)
+    claims = _claims(envelope.payload, issuer)
     if vehicle_id is not None and claims.vehicle_id != vehicle_id:
         raise TokenError("the key token is for another vehicle", code="wrong_audience")
     return claims
@@ -99,7 +99,7 @@ def _payload(claims: KeyClaims) -> bytes:
     )
 
 
-def _claims(payload: bytes, issuer: str) -> KeyClaims:
+def _claims(payload: bytes, issuer: IssuerKey) -> KeyClaims:
     match = _PAYLOAD.fullmatch(payload)
     if match is None:
         raise malformed("the claims of a CWT")
@@ -108,7 +108,7 @@ def _claims(payload: bytes, issuer: str) -> KeyClaims:
     )
     try:
         return KeyClaims(
-            issuer=issuer,
+            issuer=issuer.issuer,
             key_id=text_id("key_", cti),
             device_key=check_public_key((b"\x03" if odd == b"\xf5" else b"\x02") + x),
             vehicle_id=text_id("veh_", vehicle),
@@ -125,6 +125,7 @@ def _claims(payload: bytes, issuer: str) -> KeyClaims:
             epoch=_number(epoch),
             status_index=None if status is None else _number(status),
             user_verification=verify == b"\xf5",
+            kid=issuer.kid,
         )
     except (ValueError, CryptoError) as error:
         raise malformed(str(error)) from error

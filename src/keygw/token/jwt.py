@@ -68,7 +68,7 @@ def decode_jwt(
     """
     payload, issuer = open_jws(text, TYP, issuers, MAX_CHARS)
     try:
-        claims = _claims(payload)
+        claims = _claims(payload, issuer.kid)
     except (ValueError, CryptoError) as error:
         raise malformed(str(error)) from error
     if claims.issuer != issuer.issuer:
@@ -80,7 +80,7 @@ def decode_jwt(
     return claims
 
 
-def _claims(payload: dict[str, Any]) -> KeyClaims:
+def _claims(payload: dict[str, Any], kid: bytes) -> KeyClaims:
     """``ValueError`` or ``CryptoError`` unless it is exactly the claims set of the specification."""
     dk = members(payload, _CLAIMS, _STATUS)["dk"]
     if not isinstance(dk, list) or len(dk) != 10:
@@ -108,6 +108,7 @@ def _claims(payload: dict[str, Any]) -> KeyClaims:
         status_index=status_index,
         user_verification=user_verification,
         status=_status(payload["status"]) if "status" in payload else None,
+        kid=kid,
     )
     if payload["sub"] != claims.device_id:
         raise ValueError("sub must be the id of the device key in cnf")

@@ -14,7 +14,7 @@ from keygw.model.signal import Signal, SignalId, SignalValue
 from keygw.session.fast import FAST_ACTIONS, FastKey
 from keygw.vehicle.conversation import Conversation, Reply, Tally
 from keygw.vehicle.expectation import EXPECTED
-from keygw.vehicle.ports import Air, Books
+from keygw.vehicle.ports import Air, Books, HeldKey
 from keygw.vehicle.values import LinkStatus, Measures
 from keygw.wire.messages import LinkKind, Reading
 
@@ -66,6 +66,12 @@ class Car:
         """By key token, in memory alone: hosted devices do not persist them, and a new token needs a new handshake."""
         self.kept: dict[str, bytes] = {}
         """By digital key, the token that the vehicle has accepted and keeps: it need not travel again."""
+        self.issuer_keys_refused_at: float | None = None
+        """When (of ``clock``) the vehicle last ended a session because it was brought an issuer key."""
+        self._refused: set[bytes] = set()
+        """Key tokens with which the vehicle, or who spoke in its place, had nothing to do."""
+        self._shown: tuple[bytes, ...] = ()
+        """The tokens there were to choose from when it was last reached, the one that was taken first."""
         self._measured = 0.0
         self._conversation: Conversation | None = None
         self._air = air
@@ -93,7 +99,7 @@ class Car:
         await self.leave()
         if seconds <= 0:
             raise LinkError("there is no time left to reach the vehicle", code="out_of_range")
-        vehicle, held = await self._books.vehicle(self.vehicle_id), await self._books.held_key(key_id)
+        vehicle, held = await self._books.vehicle(self.vehicle_id), self._choice(await self._books.held_key(key_id))
         started = time.monotonic()
         conversation = await Conversation.open(
             self._air,
@@ -112,6 +118,25 @@ class Car:
         self._measured = 0.0
         self._tell(LinkStatus(self.vehicle_id, "connected", key_id, meter.connect_ms))
         return conversation
+
+    def _choice(self, held: HeldKey) -> HeldKey:
+        """With the token to show: until the vehicle has learnt the new issuer key, the former one, unless refused."""
+        hands = [hand for hand in (held.former, held.hand) if hand is not None]
+        self._refused &= {hand.token for hand in hands}
+        if len(self._refused) == len(hands):
+            self._refused.clear()  # anybody may refuse in its place, so nothing is given up for good
+        hands.sort(key=lambda hand: hand.token in self._refused)
+        self._shown = tuple(hand.token for hand in hands)
+        return replace(held, hand=hands[0])
+
+    def may_take_another(self, conversation: Conversation) -> bool:
+        """Note that the token was refused before anything was said of the key; whether there is one of another issuer
+        key that was not."""
+        token = conversation.session.token
+        if not conversation.refused or token not in self._shown:
+            return False
+        self._refused.add(token)
+        return any(other not in self._refused for other in self._shown)
 
     def answered(self, conversation: Conversation, reply: Reply | None = None) -> None:
         """Note how the session stands after an answer, and keep the fast key that a full handshake left."""

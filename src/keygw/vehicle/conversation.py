@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -26,6 +26,7 @@ from keygw.session.events import (
     Event,
     FastRefused,
     Greeted,
+    IssuerKeyAcknowledged,
     ListAcknowledged,
     ListGiven,
     Read,
@@ -104,6 +105,10 @@ class Conversation:
         """Whether a command may have left, with message_3 or after it: from then on it may have happened."""
         self.leave_by: float | None = None
         """Until when (of ``clock``) a first command may leave; after that the handshake is given up."""
+        self.ended_by: ErrorCode | None = None
+        """The ERROR with which the vehicle, or who spoke in its place, ended the session."""
+        self.issuer_keys_asked = False
+        """Whether it was looked up if the vehicle has an issuer key to learn."""
         self._signer = signer
         self._on_readings = on_readings
         self._on_end = on_end
@@ -282,6 +287,15 @@ class Conversation:
         assert isinstance(event, ListGiven)  # noqa: S101 - see authenticate
         return event.signed
 
+    async def bring_issuer_keys(self, signed: Sequence[bytes]) -> bytes:
+        """Carry statements of new issuer keys, oldest first; returns the vehicle's signed word, not yet verified."""
+        self._check()
+        waiting = self._expect(IssuerKeyAcknowledged)
+        self.session.bring_issuer_keys(signed)
+        event = await self._exchange(waiting)
+        assert isinstance(event, IssuerKeyAcknowledged)  # noqa: S101 - see authenticate
+        return event.signed
+
     async def prove_time(self, signed: bytes) -> Result:
         """Carry a time proof for the nonce of ``result``; returns the RESULT that answers it, with the next nonce."""
         self._check()
@@ -382,12 +396,13 @@ class Conversation:
                 self._answer()
                 self.result = result
                 self._resolve(Answered, event)
-            case ListAcknowledged() | ListGiven() | ReceiptsGiven():
+            case ListAcknowledged() | ListGiven() | IssuerKeyAcknowledged() | ReceiptsGiven():
                 self._resolve(type(event), event)
             case Read(readings):
                 if self._on_readings is not None:
                     self._on_readings(readings)
             case Ended(code, reason):
+                self.ended_by = code
                 self.refused = code is ErrorCode.REFUSED and self.result is None
                 raise LinkError(f"the session ended: {reason}", code="link_lost", may_have_happened=self.proof_sent)
 

@@ -1,4 +1,4 @@
-"""Carries what must travel on any contact: revocation list and time proof to the car, the car's receipts home."""
+"""Carries what must travel on any contact: issuer key, list and time proof to the car, the car's receipts home."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import contextlib
 from collections.abc import Callable
 
 from keygw.model.command import Outcome
-from keygw.model.errors import KeygwError, ProtocolError, TokenError
+from keygw.model.errors import KeygwError, LinkError, ProtocolError, TokenError
 from keygw.model.receipt import Receipt
 from keygw.vehicle.car import Car
 from keygw.vehicle.conversation import Conversation
-from keygw.vehicle.ports import Books
-from keygw.wire.messages import TimeState
+from keygw.vehicle.ports import Books, IssuerKeyBooks
+from keygw.wire.messages import MAX_STATEMENTS, ErrorCode, TimeState
 
 MAX_BATCHES = 256
 """More than a car keeps; one that claims still more is not telling the truth."""
@@ -19,11 +19,26 @@ MOST_CURES = 4
 """A proof and a list, and a proof once more where the nonce had grown old."""
 
 
+MOST_TURNS = 4
+"""Of statements carried in one contact: 16 at a time, and once more where the vehicle has forgotten some."""
+ASK_AGAIN_SECONDS = 3600.0
+"""A vehicle that ends the session over an issuer key, of an old release say, is left in peace with it for this long."""
+
+
 class Courier:
+    """``issuer_keys``: ``None`` for an issuer whose key never changes."""
+
     def __init__(
-        self, books: Books, on_receipt: Callable[[str, Receipt], None], on_alert: Callable[[str, str], None]
+        self,
+        books: Books,
+        on_receipt: Callable[[str, Receipt], None],
+        on_alert: Callable[[str, str], None],
+        clock: Callable[[], float],
+        issuer_keys: IssuerKeyBooks | None = None,
     ) -> None:
         self._books = books
+        self._issuer_keys = issuer_keys
+        self._clock = clock
         self._on_alert = on_alert
         self._on_receipt = on_receipt
 
@@ -47,6 +62,7 @@ class Courier:
 
     async def deliver(self, car: Car, conversation: Conversation) -> bool:
         """Bring the vehicle the current list unless it has acknowledged it; whether one was carried."""
+        await self.introduce(car, conversation)  # the list may be signed by the new key
         current = await self._books.current_list(car.vehicle_id)
         if current.acknowledged_sequence >= current.sequence and not _behind(car, current.sequence):
             return False
@@ -64,6 +80,43 @@ class Courier:
             raise ProtocolError("the vehicle acknowledged another list than the one it was given")
         car.list_known(current.sequence)
         return True
+
+    def may_introduce(self, conversation: Conversation) -> bool:
+        """Whether it was not looked up yet, in this conversation, if the vehicle has an issuer key to learn."""
+        live = conversation.authenticated or conversation.waiting
+        return self._issuer_keys is not None and live and not conversation.issuer_keys_asked
+
+    async def introduce(self, car: Car, conversation: Conversation) -> bool:
+        """Bring the vehicle the issuer keys that it has not acknowledged; whether any were carried.
+
+        ``LinkError`` and ``Conflict`` as of link and books. A vehicle that ends the session over it (one that was made
+        before there was this message takes it for a breach) or does not learn is told of, and asked again in an hour.
+        """
+        if self._issuer_keys is None or not self.may_introduce(conversation):
+            return False
+        conversation.issuer_keys_asked = True
+        since = car.issuer_keys_refused_at
+        if since is not None and 0 <= self._clock() - since < ASK_AGAIN_SECONDS:
+            return False
+        carried = False
+        for _ in range(MOST_TURNS):
+            pending = await self._issuer_keys.issuer_statements(car.vehicle_id)
+            if not pending:
+                return carried
+            try:
+                ack = await conversation.bring_issuer_keys(pending[:MAX_STATEMENTS])
+            except LinkError:
+                if conversation.ended_by is ErrorCode.REFUSED:
+                    self._not_learnt(car)
+                raise
+            carried = True
+            await self._issuer_keys.acknowledge_issuer_key(car.vehicle_id, ack)
+        self._not_learnt(car)
+        return carried
+
+    def _not_learnt(self, car: Car) -> None:
+        car.issuer_keys_refused_at = self._clock()
+        self._on_alert(car.vehicle_id, "issuer_key_refused")
 
     async def reconcile(self, car: Car, conversation: Conversation) -> None:
         """A vehicle that has an older list than it once signed for has lost its memory: tell, and bring it anew.
@@ -105,11 +158,14 @@ class Courier:
 
     async def keep_time(self, car: Car, conversation: Conversation) -> None:
         """Bring a vehicle that wants one a time proof. What fails here is left to the next contact."""
+        with contextlib.suppress(KeygwError):
+            await self.introduce(car, conversation)
         if wants_time(conversation):
             with contextlib.suppress(KeygwError):
                 await self._prove_time(car, conversation)
 
     async def _prove_time(self, car: Car, conversation: Conversation) -> Outcome:
+        await self.introduce(car, conversation)  # the proof may be signed by the new key
         told = conversation.result
         if told is None:
             raise ProtocolError("a session of the fast path has no nonce for a time proof")

@@ -56,17 +56,19 @@ class Dispatcher:
         # Both are lost with whatever fails: then the token travels again, in a full handshake.
         fast, kept = car.fast_keys.pop(token, None), car.kept.pop(command.key_id, None) == token
         try:
-            try:
-                reply = await conversation.ask(asked, fast, kept=kept)
-            except LinkError:
-                if not (kept and conversation.refused):
-                    raise
-                # It has forgotten the token, or somebody says so in its place: the same number on a new link.
-                sent = conversation.proof_sent
+            while True:
+                try:
+                    reply = await conversation.ask(asked, fast, kept=kept)
+                    break
+                except LinkError:
+                    if not ((kept and conversation.refused) or car.may_take_another(conversation)):
+                        raise
+                # It has forgotten the token, or learnt a new issuer key, or has yet to learn it; or somebody says so in
+                # its place: the same number on a new link, by value, or with the token of the other issuer key.
+                sent, fast, kept = sent or conversation.proof_sent, None, False
                 await car.leave()
                 conversation = await self._reach(car, command, meter)
                 conversation.leave_by = leave_by
-                reply = await conversation.ask(asked)
             reply = await self._cured(car, conversation, asked, reply)
         except KeygwError as error:
             sent = sent or conversation.proof_sent

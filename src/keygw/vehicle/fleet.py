@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from keygw.model.command import AuthorizedCommand, CommandState, Outcome
@@ -18,7 +18,7 @@ from keygw.vehicle.conversation import Conversation
 from keygw.vehicle.courier import Courier, wants_time
 from keygw.vehicle.dispatcher import Dispatcher, OnState
 from keygw.vehicle.pairing import PairingTask, pair
-from keygw.vehicle.ports import Air, Books
+from keygw.vehicle.ports import Air, Books, IssuerKeyBooks
 from keygw.vehicle.values import CommandResult, Discovered, LinkStatus
 
 CONTACT_SECONDS = 5.0
@@ -45,6 +45,7 @@ class Fleet:
         on_link: Callable[[str, LinkStatus], None],
         on_receipt: Callable[[str, Receipt], None],
         on_alert: Callable[[str, str], None] = lambda vehicle_id, reason: None,
+        issuer_keys: IssuerKeyBooks | None = None,
     ) -> None:
         self._air = air
         self._books = books
@@ -52,7 +53,8 @@ class Fleet:
         self._clock = clock
         self._on_signal = on_signal
         self._on_link = on_link
-        self._courier = Courier(books, on_receipt, on_alert)
+        self._courier = Courier(books, on_receipt, on_alert, clock, issuer_keys)
+        self._issuer_keys = issuer_keys
         self._dispatcher = Dispatcher(self._courier, clock)
         self._cars: dict[str, Car] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -113,24 +115,50 @@ class Fleet:
 
         ``LinkError`` if the car cannot be reached, ``Conflict`` (no_courier) if we hold no key that may carry it.
         """
-        car = self._car(vehicle_id)
+
+        async def pending() -> bool:
+            current = await self._books.current_list(vehicle_id)
+            return current.acknowledged_sequence < current.sequence
+
+        await self._errand(self._car(vehicle_id), self._courier.deliver, pending)
+
+    async def sync_issuer_keys(self, vehicle_id: str) -> None:
+        """Carry the issuer keys that the vehicle has not acknowledged; the errors of ``sync_list``."""
+
+        async def pending() -> bool:
+            return self._issuer_keys is not None and bool(await self._issuer_keys.issuer_statements(vehicle_id))
+
+        async def bring(car: Car, conversation: Conversation) -> bool:
+            conversation.issuer_keys_asked = False  # there may be one since
+            if not conversation.alive and await pending():  # it was brought when the session opened, and that failed
+                raise LinkError("the session is over", code="link_lost")
+            return await self._courier.introduce(car, conversation)
+
+        await self._errand(self._car(vehicle_id), bring, pending)
+
+    async def _errand(
+        self,
+        car: Car,
+        bring: Callable[[Car, Conversation], Awaitable[bool]],
+        pending: Callable[[], Awaitable[bool]],
+    ) -> None:
+        """Meet the car to bring it something, with any key we hold, if it is ``pending``. With a live link at once."""
         async with car.lock:
             live = car.conversation
             if live is not None and live.authenticated:
                 async with self._trusting(car):
-                    await self._courier.deliver(car, live)
+                    await bring(car, live)
                 return
-            current = await self._books.current_list(vehicle_id)
-            if current.acknowledged_sequence >= current.sequence:
+            if not await pending():
                 return
             error: KeygwError = Conflict(
-                "no hosted key may carry the list to this vehicle; a phone with a key must meet it", code="no_courier"
+                "no hosted key may carry it to this vehicle; a phone with a key must meet it", code="no_courier"
             )
-            for key_id in await self._books.courier_keys(vehicle_id):
+            for key_id in await self._books.courier_keys(car.vehicle_id):
                 try:
                     async with self._trusting(car):
                         conversation = await self._session(car, key_id, may_wait=True)
-                        await self._courier.deliver(car, conversation)
+                        await bring(car, conversation)
                         if not conversation.authenticated:
                             await car.leave()
                 except LinkError as failure:
@@ -190,14 +218,17 @@ class Fleet:
             raise
 
     def _keep_time(self, car: Car) -> None:
-        """Bring a car that wants one a time proof: behind the command, whose answer must not wait for it."""
+        """Bring a car the issuer key that it has to learn, and the time proof that it wants: behind the command, whose
+        answer must not wait for it.
+        """
 
         async def bring() -> None:
             async with car.lock:
                 if car.conversation is not None:
                     await self._courier.keep_time(car, car.conversation)
 
-        if car.conversation is not None and wants_time(car.conversation):
+        live = car.conversation
+        if live is not None and (wants_time(live) or self._courier.may_introduce(live)):
             task = asyncio.create_task(bring(), name=f"time proof for {car.vehicle_id}")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -209,7 +240,14 @@ class Fleet:
         """
         conversation = await car.reach(key_id, CONTACT_SECONDS, Meter(time.monotonic()))
         if not conversation.authenticated:
-            result = await conversation.authenticate()
+            try:
+                result = await conversation.authenticate()
+            except LinkError:
+                if not car.may_take_another(conversation):
+                    raise
+                await car.leave()
+                conversation = await car.reach(key_id, CONTACT_SECONDS, Meter(time.monotonic()))
+                result = await conversation.authenticate()
             car.answered(conversation)
             if conversation.waiting and not may_wait:
                 await self._courier.cure(car, conversation, result.outcome)

@@ -87,6 +87,9 @@ class HeldKey:
 
     hand: KeyInHand
     signer: Signer
+    former: KeyInHand | None = None
+    """The same key with its token of before the issuer's key changed, until the vehicle has acknowledged the new one:
+    before that it takes no other."""
 
 
 class ListInForce(Protocol):
@@ -132,3 +135,17 @@ class Books(Protocol):
         """Verify and record; durable when it returns. ``TokenError`` for a forged one."""
 
     async def last_receipt_sequence(self, vehicle_id: str) -> int: ...
+
+
+class IssuerKeyBooks(Protocol):
+    """What is known of the issuer's own keys, and of which vehicle has learnt them."""
+
+    async def issuer_statements(self, vehicle_id: str) -> Sequence[bytes]:
+        """Signed statements of new issuer keys, oldest first, from the first that the vehicle has not acknowledged;
+        empty once it has the newest."""
+
+    async def acknowledge_issuer_key(self, vehicle_id: str, ack: bytes) -> object:
+        """Verify and record ISSUER_KEY_ACK, be it older than the one before; durable when it returns.
+
+        ``TokenError`` for a forged one, ``Conflict`` for one that names a key or statement which is not ours.
+        """

@@ -54,8 +54,10 @@ class MessageType(OpenEnum):
     RL_ACK = 0x41
     TIME_PROOF = 0x42
     CRED_PUT = 0x43
+    ISSUER_KEY = 0x45
     RL_GET = 0x46
     RL_GIVE = 0x47
+    ISSUER_KEY_ACK = 0x48
     PAIR_ASK = 0x50
     PAIR_OFFER = 0x51
     PAIR_SHARE = 0x52
@@ -364,6 +366,25 @@ def decode_chain(body: bytes) -> Chain:
         grant, token = _array(item, 2)
         links.append((_bounded(grant, MAX_GRANT_BYTES), _bounded(token, MAX_TOKEN_BYTES)))
     return tuple(links)
+
+
+MAX_STATEMENTS = 16
+"""In one ISSUER_KEY: as many rotations may a vehicle have missed."""
+MAX_STATEMENT_BYTES = 224
+
+
+def encode_statements(signed: Sequence[bytes]) -> bytes:
+    """Body of ISSUER_KEY: signed issuer key statements, oldest first. ``ValueError`` for none, or too many or long."""
+    if not 1 <= len(signed) <= MAX_STATEMENTS or any(len(each) > MAX_STATEMENT_BYTES for each in signed):
+        raise ValueError(f"1 to {MAX_STATEMENTS} statements of at most {MAX_STATEMENT_BYTES} bytes")
+    return cbor.encode(list(signed))
+
+
+def decode_statements(body: bytes) -> tuple[bytes, ...]:
+    value = cbor.decode(body)
+    if not isinstance(value, list) or not 1 <= len(value) <= MAX_STATEMENTS:
+        raise ProtocolError("ISSUER_KEY is malformed")
+    return tuple(_bounded(each, MAX_STATEMENT_BYTES) for each in value)
 
 
 def encode_error(code: ErrorCode) -> bytes:

@@ -20,7 +20,7 @@ from keygw.model.errors import BadInput, ProtocolError, StoreError, TokenError
 from keygw.session.states import State
 from keygw.wire import gatt
 from keygw.wire.frame import MAX_FRAME, Fragmenter
-from keygw.wire.messages import Cmd, MessageType, decode_chain, encode_chain, encode_sequence
+from keygw.wire.messages import Cmd, MessageType, decode_chain, encode_chain, encode_sequence, encode_statements
 from keygw_fuzz.script import Kind, Step, frames_of, join, steps_of
 from keygw_fuzz.target import VALUE, Broken, Target
 from keygw_fuzz.world import CAR, ISSUER, KID, VEHICLE
@@ -95,8 +95,9 @@ def _provisioning() -> list[bytes]:
         "public_key": encode_base64url(ISSUER.public_key),
     }
     plain = {"v": 1, "vehicle_id": VEHICLE, "issuer": issuer}
+    later = plain | {"issuer": issuer | {"sequence": 3}}
     owner = {"owner_thumbprint": encode_base64url(thumbprint(CAR.public_key))}
-    return [json.dumps(document).encode() for document in (plain, plain | owner)]
+    return [json.dumps(document).encode() for document in (plain, plain | owner, later)]
 
 
 def _brain(script: bytes) -> State:
@@ -149,6 +150,8 @@ def _scripts() -> Iterator[bytes]:
     yield Step(Kind.SEALED, bytes((MessageType.RL_PUSH,)) + garage.office.sign_list(garage.vehicle, 5)).encode()
     proof = garage.office.prove_time(garage.vehicle, bytes(8), garage.time, 9)
     yield Step(Kind.SEALED, bytes((MessageType.TIME_PROOF,)) + proof).encode()
+    keys = encode_statements([garage.office.state(garage.signers[who].public_key) for who in ("owner", "friend")])
+    yield Step(Kind.SEALED, bytes((MessageType.ISSUER_KEY,)) + keys).encode()
     yield join([Step.message(b"\x30" + bytes(40)), Step.raw(b"\x80\x30")])
 
 

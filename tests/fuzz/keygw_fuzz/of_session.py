@@ -23,6 +23,7 @@ from keygw.session.events import (
     Event,
     FastRefused,
     Greeted,
+    IssuerKeysBrought,
     ListPushed,
     OwnerTokenBrought,
     PairingAsked,
@@ -52,6 +53,7 @@ from keygw.wire.messages import (
     TimeState,
     encode_event,
     encode_sequence,
+    encode_statements,
 )
 from keygw.wire.pairing import Attestation, Credential, Enrol, encode_outcome
 from keygw_fuzz.script import Kind, Step, frames_of, join, steps_of
@@ -151,6 +153,8 @@ def _session(side: Side, reached: State) -> Scene:
                 stage.car.give_receipts(Receipts((b"receipt",), False))
             case ListPushed():
                 stage.car.acknowledge_list(b"ack")
+            case IssuerKeysBrought():
+                stage.car.acknowledge_issuer_key(b"ack")
 
     def act_device(event: Event) -> None:
         match event:
@@ -298,6 +302,7 @@ def _plaintexts() -> dict[str, list[bytes]]:
             *_plain(MessageType.RECEIPT_ACK, encode_sequence(1)),
             *_plain(MessageType.RL_PUSH, b"list"),
             *_plain(MessageType.TIME_PROOF, b"proof"),
+            *_plain(MessageType.ISSUER_KEY, encode_statements([b"statement"])),
             *_plain(MessageType.FAST, FastCommand(FIRST, LinkKind.RELAYED, True).encode()),
         ],
         "device": [
@@ -307,6 +312,7 @@ def _plaintexts() -> dict[str, list[bytes]]:
             *_plain(MessageType.EVENT, encode_event([Reading(SignalId.SPEED, 1.5, 9)])),
             *_plain(MessageType.RECEIPT, Receipts((b"receipt",), False).encode()),
             *_plain(MessageType.RL_ACK, b"ack"),
+            *_plain(MessageType.ISSUER_KEY_ACK, b"ack"),
         ],
         "pairing.vehicle": [
             *_plain(MessageType.ENROL, Enrol(DEVICE.public_key, bytes(64), Attestation("f", b"e")).encode()),

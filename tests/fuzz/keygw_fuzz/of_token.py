@@ -22,6 +22,7 @@ from keygw.token import (
     cwt,
     envelope,
     grant,
+    issuer_key,
     jwt,
     possession,
     receipt,
@@ -63,6 +64,11 @@ PROOFS = (
 )
 CHECKPOINTS = (AuditCheckpoint(1, 1, bytes(32), NOW), AuditCheckpoint(2, 2**40, sha256(b"head"), 2**34))
 CHALLENGE, EVIDENCE = sha256(b"challenge"), ("packed", b"evidence")
+STATEMENTS = (
+    issuer_key.IssuerKeyStatement(TRUST.find(KID).issuer, 1, CAR.public_key, NOW, NOW, NOW),
+    issuer_key.IssuerKeyStatement(TRUST.find(KID).issuer, 2**32 - 1, DEVICE.public_key, NOW + 1, 2**34, NOW),
+)
+ISSUER_KEY_ACK = issuer_key.IssuerKeyAck(VEHICLE, 7, KID, sha256(b"statement"), 3)
 INVITATION, SECRET = format_id("inv", b"invitation"), bytes(range(32))
 TICKET = ticket.PairingTicket(VEHICLE, sha256(b"device"), sha256(b"transcript"), 77)
 
@@ -247,7 +253,7 @@ TARGETS = [
     *_signed(
         "list", envelope.REVOCATION_LIST, ISSUER, lambda data: revocation.verify_list(data, TRUST, VEHICLE),
         lambda value, signer: revocation.sign_list(value, signer, KID),
-        lists, ("token.revocation.verify_list",),
+        lists, ("token.revocation.verify_list", "token.revocation.read_list"),
     ),
     *_signed(
         "ack", envelope.LIST_ACK, CAR, lambda data: revocation.verify_ack(data, CAR.public_key),
@@ -279,6 +285,18 @@ TARGETS = [
         lambda value, signer: audit.sign_checkpoint(value, signer, KID),
         lambda: [audit.sign_checkpoint(one, ISSUER, KID) for one in CHECKPOINTS],
         ("token.audit.verify_checkpoint", "token.audit.read_checkpoint"),
+    ),
+    *_signed(
+        "issuer_key", envelope.ISSUER_KEY, ISSUER, lambda data: issuer_key.open_statement(data).verify(TRUST.find(KID)),
+        lambda value, signer: issuer_key.sign_statement(value, signer, KID),
+        lambda: [issuer_key.sign_statement(one, ISSUER, KID) for one in STATEMENTS],
+        ("token.issuer_key.open_statement", "token.issuer_key.SignedStatement.verify"), longest=400,
+    ),
+    *_signed(
+        "issuer_key_ack", envelope.ISSUER_KEY_ACK, CAR,
+        lambda data: issuer_key.verify_issuer_key_ack(data, CAR.public_key), issuer_key.sign_issuer_key_ack,
+        lambda: [issuer_key.sign_issuer_key_ack(ISSUER_KEY_ACK, CAR)],
+        ("token.issuer_key.verify_issuer_key_ack",), longest=400,
     ),
     *_signed(
         "proof", envelope.INVITATION_PROOF, DEVICE, _proof, _seal_proof, proofs,

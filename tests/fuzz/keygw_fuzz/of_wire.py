@@ -147,6 +147,10 @@ TARGETS = [
         messages.encode_chain(((b"", b"token"), (bytes(512), bytes(1024)))), longest=4096,
     ),
     _body(
+        "messages.decode_statements", messages.decode_statements, messages.encode_statements,
+        messages.encode_statements([bytes(163)]), messages.encode_statements([b"", *[bytes(224)] * 15]), longest=4096,
+    ),
+    _body(
         "messages.decode_error", messages.decode_error, lambda code: messages.encode_error(code)[1:], b"\x01", b"\x63",
         longest=8,
     ),

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,11 @@ CHAIN_REQUIRED = 24
 KEY_SHARE = 1 << 9
 
 
+def name(value: Any) -> bool:
+    """Of an issuer."""
+    return type(value) is str and re.fullmatch(r"[!#-\[\]-~]{1,60}", value) is not None
+
+
 U8, U16, U32 = uint(0, 255), uint(0, 65535), uint(0, 2**32 - 1)
 COUNT, TIME, AT, ID = uint(1, 2**32 - 1), uint(1, LAST_SECOND), uint(0, LAST_SECOND), size(10)
 COMMAND = row(U32, U8)
@@ -35,20 +41,23 @@ BODIES = {
     0x34: row(many(size(1, 4096)), flag),
     0x35: row(U32),
     0x43: many(row(size(0, 512), size(0, 1024)), 1, 2),
+    0x45: many(size(0, 224), 1, 16),
 }
-SIGNED = {0x40: "dkrl", 0x41: "dkra", 0x42: "dktp", 0x47: "dkrl"}
-FROM_VEHICLE = {0x01, 0x11, 0x13, 0x21, 0x31, 0x32, 0x34, 0x41, 0x47}
+SIGNED = {0x40: "dkrl", 0x41: "dkra", 0x42: "dktp", 0x47: "dkrl", 0x48: "dkia"}
+FROM_VEHICLE = {0x01, 0x11, 0x13, 0x21, 0x31, 0x32, 0x34, 0x41, 0x47, 0x48}
 TYPES = {
     "HELLO": 0x01, "HELLO_REQ": 0x02, "MESSAGE_1": 0x10, "MESSAGE_2": 0x11, "MESSAGE_3": 0x12, "RESULT": 0x13,
     "FAST": 0x20, "FAST_RESULT": 0x21, "CMD": 0x30, "RES": 0x31, "EVENT": 0x32, "RECEIPT_GET": 0x33, "RECEIPT": 0x34,
     "RECEIPT_ACK": 0x35, "RL_PUSH": 0x40, "RL_ACK": 0x41, "TIME_PROOF": 0x42, "CRED_PUT": 0x43, "RL_GET": 0x46,
-    "RL_GIVE": 0x47, "ERROR": 0x7F,
+    "RL_GIVE": 0x47, "ISSUER_KEY": 0x45, "ISSUER_KEY_ACK": 0x48, "ERROR": 0x7F,
 }  # fmt: skip
 INFO = row(many(U8, 1, 16), size(6))
 PAYLOADS = {
     "dkrl": row(ID, COUNT, TIME, TIME, U16, either(uint(0, 0), TIME), many(U16), many(U16)),
     "dkra": row(ID, COUNT, size(32), U32),
     "dktp": row(ID, size(8), TIME, U32),
+    "dkik": row(name, COUNT, size(33), TIME, TIME, TIME),
+    "dkia": row(ID, U32, size(8), size(32), U32),
     "dkrc": row(
         ID,
         COUNT,
@@ -135,6 +144,9 @@ def open_signed(data: bytes, typ: str, public: bytes, kid: bytes | None = None) 
         both = revoked + suspended
         demand(issued < update and len(both) == len(set(both)) <= 1024, "list")
         demand(revoked == sorted(revoked) and suspended == sorted(suspended), "list")
+    if typ == "dkik":
+        demand(body[5] <= body[3] <= body[4], "times of a statement")
+        thumbprint(body[2])
     if typ == "dkgr":
         demand(max(body[4], body[5]) < body[6] and body[7] <= body[8], "grant")
     return body, sha(to_be_signed)
@@ -180,3 +192,53 @@ def follow_chain(leaf: Token, body: Any, parent_of: Callable[[bytes], Token], en
         demand(child.nbf >= start and child.exp <= min(end, parent.exp), "life")
         child = parent
     demand(child.role == 1 and child.depth == 0 and child.device == enrolled, "no enrolled owner")
+
+
+class Issuers:
+    """A vehicle's issuer keys, by *Issuer keys*: rows of kid, public key, sequence, end (0 for none) and digest."""
+
+    def __init__(self, issuer: str, kid: bytes, public: bytes) -> None:
+        self.issuer, self.floor = issuer, 0
+        self.keys: list[tuple[bytes, bytes, int, int, bytes]] = [(kid, public, 0, 0, bytes(32))]
+
+    @property
+    def newest(self) -> tuple[bytes, bytes, int, int, bytes]:
+        return max(self.keys, key=lambda key: key[2])
+
+    def learn(self, statements: list[bytes]) -> None:
+        """All of a message, or nothing."""
+        before = self.keys, self.floor
+        try:
+            for data in statements:
+                self._learn(data)
+        except Refused:
+            self.keys, self.floor = before
+            raise
+
+    def _learn(self, data: bytes) -> None:
+        envelope = single(data)
+        demand(isinstance(envelope, list) and len(envelope) == 4 and type(envelope[0]) is bytes, "envelope")
+        header = single(envelope[0])
+        demand(isinstance(header, dict) and header.get(16) == "dkik", "header")
+        said = single(envelope[2])
+        demand(PAYLOADS["dkik"](said) and said[0] == self.issuer, "another issuer")
+        kid, public, sequence, _, _ = newest = self.newest
+        if header.get(4) != kid:
+            return  # its signature is not looked at
+        (_, number, successor, _, end, issued), digest = open_signed(data, "dkik", public, kid)
+        if number <= sequence:
+            return
+        former = [key for key in self.keys if key is not newest]
+        if successor == public:
+            follows = (kid, public, number, 0, digest)
+        else:
+            follows = (thumbprint(successor)[:8], successor, number, 0, digest)
+            demand(all(follows[0] != key[0] and successor != key[1] for key in self.keys), "a key that is known")
+            former.append(newest)
+        self.keys = [(*key[:3], min(key[3] or end, end), key[4]) for key in former] + [follows]
+        self.floor = max(self.floor, issued)
+
+    @property
+    def living(self) -> list[bytes]:
+        """The public keys that still count, by the floor alone, the newest last."""
+        return [key[1] for key in self.keys if not key[3] or self.floor < key[3]]

@@ -14,6 +14,7 @@ from second_reader.objects import (
     INFO,
     INTENT,
     SIGNED,
+    Issuers,
     Token,
     agree,
     cose_key,
@@ -88,6 +89,8 @@ class Reader:
         self.number: int | None = None
         self.nonce: bytes | None = None
         self.list_digest: bytes | None = None
+        self.issuers = Issuers(shared.get("issuer_name", b"").decode(), *(
+            shared.get(f"issuer_{part}", b"") for part in ("kid", "public")))  # fmt: skip
         self.stage = "silent"
 
     def token(self, data: bytes) -> Token:
@@ -263,7 +266,11 @@ class Reader:
 
     def _signed(self, kind: int, data: bytes) -> None:
         typ, shared = SIGNED[kind], self.shared
-        if typ == "dkra":
+        if typ == "dkia":
+            body, _ = open_signed(data, typ, shared["vehicle_public"])
+            kid, _, sequence, _, digest = self.issuers.newest
+            demand(body[1:4] == [sequence, kid, digest], "another issuer key")
+        elif typ == "dkra":
             body, _ = open_signed(data, typ, shared["vehicle_public"])
             demand(body[2] == self.list_digest, "acknowledges another list")
         else:
@@ -289,6 +296,8 @@ class Reader:
                 receipt, _ = open_signed(data, "dkrc", self.shared["vehicle_public"])
                 demand(receipt[0] == self.vehicle, "receipt of another vehicle")
                 self.seen["receipt's session"] = receipt[9]
+        elif kind == 0x45:
+            self.issuers.learn(body)
         elif kind == 0x43:
             demand(self.outcome == CHAIN_REQUIRED, "nobody asked for a chain")
             self.outcome = None

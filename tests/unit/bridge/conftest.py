@@ -28,9 +28,10 @@ from keygw.bridge.feed import Feed
 from keygw.bridge.records import App, CommandRecord
 from keygw.bridge.scopes import GRANTABLE
 from keygw.bridge.signals import SignalCache
+from keygw.credentials.issuer_keys import IssuerKeyring
 from keygw.credentials.policy import authorize
+from keygw.credentials.rotation import Rotation, open_keyring
 from keygw.credentials.service import CredentialService
-from keygw.credentials.values import Issuer
 from keygw.crypto.signer import LocalSigner
 from keygw.events.event import Event
 from keygw.events.hub import Hub
@@ -42,10 +43,10 @@ from keygw.model.receipt import Receipt
 from keygw.model.revocation import ListAck
 from keygw.model.signal import Signal, SignalId
 from keygw.model.vehicle import Vehicle
+from keygw.store.signers import SignerPlaces
 from keygw.store.store import Store, open_store
 from keygw.token.receipt import FIRST, receipt_hash, sign_receipt
 from keygw.token.revocation import list_hash, sign_ack
-from keygw.token.trust import kid_of
 from keygw.vehicle.pairing import PairingTask, pair
 from keygw.vehicle.ports import Air
 from keygw.vehicle.values import CommandResult, Discovered, LinkStatus, Measures
@@ -235,6 +236,9 @@ class Car:
         return [Discovered(self.vehicle_id, bytes(6)), Discovered(None, b"\x01" * 6)] if self.present else []
 
 
+STATUS_LISTS = "https://keys.example/v1/status-lists"
+
+
 @dataclass
 class World:
     """Everything, wired as the composition root does it."""
@@ -245,7 +249,7 @@ class World:
     feed: Feed
     car: Car
     credentials: CredentialService
-    issuer: Issuer
+    issuer: IssuerKeyring
     bridge: Bridge
     vehicle: Vehicle
     random: Callable[[int], bytes]
@@ -306,8 +310,9 @@ async def world(tmp_path: Path, rng: Random, timing: Timing) -> AsyncIterator[Wo
     store = await open_store(tmp_path / "data")
     hub = Hub("boot", clock)
     feed = Feed(hub, SignalCache(clock))
-    signer, issuing = LocalSigner.generate(), LocalSigner.generate()
-    issuer = Issuer("urn:keygw:test", kid_of(issuing.public_key), issuing)
+    signer, signers = LocalSigner.generate(), SignerPlaces(store.directory)
+    issuer = await open_keyring(store.credentials, signers, clock, STATUS_LISTS)
+    rotation = Rotation(store.credentials, signers, issuer, clock, feed.on_key_event)
     credentials = CredentialService(
         store.credentials, store.vault, issuer, clock, rng.randbytes, notify=feed.on_key_event
     )
@@ -322,6 +327,7 @@ async def world(tmp_path: Path, rng: Random, timing: Timing) -> AsyncIterator[Wo
         made = Bridge(
             store=store.bridge,
             credentials=credentials,
+            issuer_keys=rotation,
             fleet=car,
             feed=feed,
             authorize=authorize,

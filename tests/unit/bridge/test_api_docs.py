@@ -12,6 +12,9 @@ from typing import Any
 import httpx
 
 PUBLIC = {
+    "/.well-known/jwks.json",
+    "/v1/status-lists",
+    "/v1/status-lists/{page}",
     "/health",
     "/healthz",
     "/readyz",

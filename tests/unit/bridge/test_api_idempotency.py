@@ -51,7 +51,11 @@ async def test_another_request_under_the_same_key_is_refused(
     headers = once(auth(token), "k")
     assert (await client.post(f"/v1/keys/{owner.id}:share", json=share(), headers=headers)).status_code == 201
     wish = {"vehicle_id": owner.vehicle_id, "role": "owner"}
-    for path, body in ((f"/v1/keys/{owner.id}:share", share()), (f"/v1/keys/{owner.id}:suspend", None), ("/v1/keys", wish)):
+    for path, body in (
+        (f"/v1/keys/{owner.id}:share", share()),
+        (f"/v1/keys/{owner.id}:suspend", None),
+        ("/v1/keys", wish),
+    ):
         wrong = await client.post(path, json=body, headers=headers)
         assert (wrong.status_code, wrong.json()["code"]) == (422, "idempotency_mismatch")
     assert await keys(world) == 2

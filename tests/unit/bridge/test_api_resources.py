@@ -52,7 +52,7 @@ async def test_the_gateway_says_what_it_is(client: httpx.AsyncClient, world: Wor
     }
     known = (await client.get("/.well-known/keygw")).json()
     assert known["issuer"] == {
-        "issuer": "urn:keygw:test",
+        "issuer": world.issuer.issuer,
         "kid": encode_base64url(world.issuer.kid),
         "public_key": encode_base64url(world.issuer.public_key),
     }
@@ -75,7 +75,7 @@ async def test_from_nothing_to_an_unlocked_car(
     vehicle = new_vehicle(world)
     registered = await client.post("/v1/vehicles", json=vehicle, headers=headers)
     assert registered.status_code == 201
-    assert registered.json()["issuer"]["issuer"] == "urn:keygw:test"
+    assert registered.json()["issuer"]["issuer"] == world.issuer.issuer
     assert (await client.post("/v1/vehicles", json=vehicle, headers=headers)).status_code == 201
 
     issued = await client.post(
@@ -186,7 +186,7 @@ async def test_share_suspend_resume_revoke(client: httpx.AsyncClient, world: Wor
     await world.acknowledged(1)
 
     held = (await client.get(f"/v1/keys/{key['id']}/token", headers=headers)).json()
-    trusted = TrustedIssuers([IssuerKey("urn:keygw:test", world.issuer.kid, world.issuer.public_key)])
+    trusted = TrustedIssuers([IssuerKey(world.issuer.issuer, world.issuer.kid, world.issuer.public_key)])
     claims = decode_jwt(held["jwt"], trusted, vehicle_id=world.vehicle.id)
     assert (claims.key_id, claims.device_key) == (key["id"], phone.public_key)
     assert raw(held["vehicle"]["advertising_key"]) == world.vehicle.advertising_key
@@ -219,7 +219,7 @@ async def test_a_phone_gets_a_time_proof_for_its_vehicle(client: httpx.AsyncClie
     url, trusted = f"/v1/vehicles/{world.vehicle.id}/time-proofs", [world.issuer.kid, world.issuer.public_key]
     given = await client.post(url, json={"nonce": encode_base64url(b"nonce..8")}, headers=auth(token))
     assert given.status_code == 200
-    issuers = TrustedIssuers([IssuerKey("urn:keygw:test", *trusted)])
+    issuers = TrustedIssuers([IssuerKey(world.issuer.issuer, *trusted)])
     proof = verify_time_proof(raw(given.json()["proof"]), issuers, world.vehicle.id)
     assert (proof.nonce, proof.time, proof.list_sequence) == (b"nonce..8", int(world.clock()), 0)
     for nonce in (encode_base64url(bytes(7)), encode_base64url(bytes(9)), "!", 8, None):

@@ -33,6 +33,8 @@ async def well_known(wired: Wired) -> dict[str, Any]:
             "vehicles": "/v1/vehicles",
             "keys": "/v1/keys",
             "events": "/v1/events",
+            "jwks": "/.well-known/jwks.json",
+            "status_lists": "/v1/status-lists",
             "openapi": "/openapi.json",
             "docs": "/docs",
         },

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from keygw.store.migrations.steps import steps
 
-revision = "0006"
-down_revision = "0005"
+revision = "0008"
+down_revision = "0007"
 
 upgrade = steps(
     """
