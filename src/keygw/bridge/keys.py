@@ -10,6 +10,7 @@ from keygw.bridge.errands import Errands
 from keygw.bridge.ports import ChainLink, Credentials, KeyToken, SignedList, Standing
 from keygw.bridge.records import App
 from keygw.bridge.scopes import Scope
+from keygw.credentials.batches import KeyWish
 from keygw.credentials.once import Once, Replayed
 from keygw.model.digital_key import DigitalKey, Role
 from keygw.model.entitlement import Entitlement
@@ -58,6 +59,20 @@ class Keys:
             seen = shown(await self._credentials.standing(again.resource))
             return seen, (await self._access.device(seen.key.device_id)).public_key
         return await self._seen(key), device.public_key
+
+    async def issue_batch(
+        self, app: App, vehicle_id: str, wishes: Sequence[KeyWish], once: Once | None = None
+    ) -> Sequence[DigitalKey]:
+        """For the operator: keys of phones, all or none. The vehicle's new list, if friends need one, is on its way."""
+        require(app, Scope.APP_MANAGE)
+        try:
+            made = await self._once(once).issue_batch(vehicle_id, wishes, actor=app.actor)
+        except Replayed as again:
+            return [await self._credentials.key(key_id) for key_id in again.resource.split()]
+        if any(key.parent_id for key in made):
+            await self._credentials.refresh_list(vehicle_id)
+            self._errands.request(vehicle_id)
+        return made
 
     async def share(
         self,

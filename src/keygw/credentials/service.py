@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable, Sequence
 from typing import Self, cast
 
+from keygw.credentials.batches import KeyWish, checked_wishes, plan
 from keygw.credentials.invitations import Invitations
 from keygw.credentials.issuing import (
     KeyPlan,
@@ -115,6 +116,28 @@ class CredentialService(VehicleService, ListService):
             return key
 
         return await self._store.write(work)
+
+    async def issue_batch(self, vehicle_id: str, wishes: Sequence[KeyWish], *, actor: str = SYSTEM) -> list[DigitalKey]:
+        """Up to 100 keys in one transaction, in the order of the wishes; all or none. ``batches`` has the codes.
+
+        A grant that a key was issued on is refused with ``Conflict`` grant_used: whoever repeats a batch says so.
+        """
+        checked_wishes(wishes)
+
+        async def work(tx: CredentialTransaction) -> list[DigitalKey]:
+            now, made = await self._now(tx), []
+            for wish in wishes:
+                vehicle = await self._vehicle(tx, vehicle_id)
+                planned = await plan(tx, vehicle, wish, now, self._limits)
+                if planned.parent and await key_of_grant(tx, planned.parent, planned.device, wish.grant or b""):
+                    raise Conflict("a key was issued on this grant already", code="grant_used")
+                key = await self._make(tx, vehicle, planned, now, wish.grant)
+                self._tell(tx, actor, "key.shared" if planned.parent else "key.issued", [key])
+                made.append(key)
+            return made
+
+        with callers_grant():
+            return await self._store.write(work)
 
     async def pair_owner(
         self,
