@@ -22,7 +22,7 @@ from keygw.store.once_store import SqlOnceWrites
 from keygw.store.outbox_store import SqlOutboxWrites
 from keygw.store.status_store import SqlStatusWrites
 
-_ISSUED, _VEHICLES = "credentials.last_issued_at", "credentials.vehicles"
+_ISSUED, _VEHICLES, _DEVICES = "credentials.last_issued_at", "credentials.vehicles", "credentials.devices"
 """What the works of one group share (``Transaction.memo``): the first that asks asks for all."""
 
 
@@ -45,6 +45,8 @@ class _Transaction(
     async def _remembering(self, sql: str, parameters: Iterable[Any] = ()) -> list[Row]:
         if sql.startswith("UPDATE vehicles"):
             self._memo.pop(_VEHICLES, None)
+        elif sql.startswith("UPDATE devices"):
+            self._memo.pop(_DEVICES, None)
         return await self._transaction.fetch(sql, parameters)
 
     async def last_issued_at(self) -> int:
@@ -91,6 +93,10 @@ class _Transaction(
             raise Conflict("this pairing ticket, or a newer one, has been used", code="ticket_replayed")
 
     async def add_device(self, device: Device) -> Device:
+        added: dict[str, Device] = self._memo.setdefault(_DEVICES, {})
+        known = added.get(device.id)
+        if known is not None and (device.app_id is None or known.app_id is not None):
+            return known
         # Mostly the update changes nothing; it is there also because only a written row is answered.
         rows = await self._fetch(
             "INSERT INTO devices (id, kind, public_key, label, app_id) VALUES (?, ?, ?, ?, ?) "
@@ -98,7 +104,8 @@ class _Transaction(
             "RETURNING id, kind, public_key, label, app_id",
             (device.id, device.kind.value, device.public_key, device.label, device.app_id),
         )
-        return device_of(rows[0])
+        found = added[device.id] = device_of(rows[0])
+        return found
 
     async def take_index(self, vehicle_id: str) -> int | None:
         rows = await self._transaction.fetch(
