@@ -19,7 +19,7 @@ from cddl_verifier import CBORDecodeError, Validator  # type: ignore[import-unty
 from shapes import MESSAGES
 
 PROTOCOLS = Path(__file__).resolve().parent.parent.parent / "protocols"
-PAGES = ("key_session", "key_token", "owner_pairing", "attestation", "status_list")
+PAGES = ("key_session", "key_token", "owner_pairing", "attestation", "status_list", "audit_trail")
 SEQUENCES = ("message_1", "message_2", "message_3", "plaintext_2", "plaintext_3")
 SEALED = {name: shape.cddl for name, shape in MESSAGES.items() if shape.body is None and shape.cddl}
 PAIRING = {"enrol": "enrol", "ticket": "credential", "answer": "outcome", "token": "Key_Token"}
