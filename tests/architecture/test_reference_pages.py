@@ -83,7 +83,7 @@ def codes() -> dict[str, set[str]]:
                 if keyword.arg == "code":
                     for word in words(keyword.value):
                         found[word].add(called(node))
-            places = {"Failure": 1, "usage": 0, "wrong": 0, "ApiError": 1, "problem": 2, "Refused": 0}
+            places = {"Failure": 1, "usage": 0, "wrong": 0, "ApiError": 1, "problem": 2, "_refuse": 1, "Refused": 0}
             position = places.get(called(node))
             if position is not None and len(node.args) > position:
                 for word in words(node.args[position]):

@@ -14,7 +14,7 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,18 +22,19 @@ if TYPE_CHECKING:
     from keygw_chaos.report import Report
 
 HERE = Path(__file__).resolve().parent
-STORIES = ("kill-sqlite", "disk-full", "locked")
+STORIES = ("kill-sqlite", "disk-full", "locked", "kill-postgres", "crash-postgres")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make chaos", description="Faults under load; counts what was lost.")
     parser.add_argument("--kills", type=int, default=300, help="of a gateway on SQLite (default 300)")
+    parser.add_argument("--postgres-kills", type=int, default=50, help="of a gateway on PostgreSQL (default 50)")
     parser.add_argument("--rounds", type=int, default=5, help="of each other fault (default 5)")
     parser.add_argument("--only", action="append", default=[], choices=STORIES, help="this story; may be repeated")
     parser.add_argument("--seed", type=int, default=20260, help="of the clients' choices and of the moments")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     given = parser.parse_args(arguments)
-    sys.path[:0] = [str(HERE)]
+    sys.path[:0] = [str(HERE), str(HERE.parent / "support")]
     reports = asyncio.run(stories(given))
     lost = sum(report.lost for report in reports)
     if given.json:
@@ -71,10 +72,37 @@ async def stories(given: argparse.Namespace) -> list[Report]:
                 report.wrong += kills.damaged(folder / "data" / "keygw.db")
             elif story == "disk-full":
                 report = await faults.disk_full(folder, given.rounds, rng)
-            else:
+            elif story == "locked":
                 report = await faults.locked(folder, given.rounds, rng)
+            else:
+                report = await on_postgres(story, folder, given, rng, say)
         reports.append(report)
     return reports
+
+
+async def on_postgres(
+    story: str, folder: Path, given: argparse.Namespace, rng: random.Random, say: Callable[[str], None]
+) -> Report:
+    from keygw_chaos import faults, kills
+    from keygw_chaos.gateway import GatewayProcess
+    from keygw_chaos.report import Report
+    from postgres_server import PostgresServer, programs
+
+    report = Report("gateway killed, PostgreSQL" if story == "kill-postgres" else "PostgreSQL crashed")
+    binaries = programs()
+    if binaries is None:
+        report.skipped = "no initdb and postgres here"
+        return report
+    server = PostgresServer(binaries, safe=True)
+    try:
+        server.start()
+        url = server.create("chaos")
+        if story == "kill-postgres":
+            gateway = GatewayProcess(folder / "data", env={"KEYGW_DATABASE": url})
+            return await kills.kill_gateway(gateway, given.postgres_kills, rng, report, say)
+        return await faults.postgres_crashes(folder, server, url, given.rounds, rng)
+    finally:
+        server.remove()
 
 
 if __name__ == "__main__":

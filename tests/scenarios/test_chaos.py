@@ -19,6 +19,7 @@ from keygw.model.base64url import encode_base64url
 from keygw_chaos.gateway import GatewayProcess
 from keygw_chaos.ledger import Asked, KnownKey, Ledger
 from keygw_chaos.load import SCOPES
+from postgres_server import programs
 
 if TYPE_CHECKING:
     from tests.conftest import Require
@@ -26,9 +27,12 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("story", ["kill-sqlite", "disk-full", "locked"])
-def test_nothing_that_was_acknowledged_is_lost(story: str, seed: int) -> None:
-    command = [sys.executable, "tests/chaos/chaos.py", "--only", story, "--kills", "3", "--rounds", "1", "--json"]
+@pytest.mark.parametrize("story", ["kill-sqlite", "disk-full", "locked", "kill-postgres", "crash-postgres"])
+def test_nothing_that_was_acknowledged_is_lost(story: str, seed: int, require: Require) -> None:
+    if "postgres" in story:
+        require("postgres", programs() is not None, "no initdb and postgres here: apt-get install postgresql")
+    counts = ["--kills", "3", "--postgres-kills", "2", "--rounds", "1"]
+    command = [sys.executable, "tests/chaos/chaos.py", "--only", story, *counts, "--json"]
     ran = subprocess.run(
         [*command, "--seed", str(seed)], cwd=ROOT, capture_output=True, text=True, check=False, timeout=110
     )

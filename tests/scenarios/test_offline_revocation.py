@@ -23,6 +23,7 @@ from keygw.bridge.apps import token_hash
 from keygw.bridge.bridge import Bridge
 from keygw.bridge.feed import Feed
 from keygw.bridge.signals import SignalCache
+from keygw.credentials.journal import Journal
 from keygw.credentials.policy import authorize
 from keygw.credentials.rotation import Rotation, open_keyring
 from keygw.credentials.service import CredentialService
@@ -118,7 +119,9 @@ class Town:
         bridge = Bridge(
             store=self.store.bridge,
             credentials=self.service,
-            issuer_keys=Rotation(self.store.credentials, signers, keyring, self.clock, feed.on_key_event),
+            issuer_keys=Rotation(
+                self.store.credentials, signers, keyring, self.clock, Journal(feed.on_key_event, self.clock)
+            ),
             fleet=fleet,
             feed=feed,
             authorize=authorize,

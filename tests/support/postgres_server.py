@@ -24,11 +24,10 @@ _SETTINGS = {
     "listen_addresses": "",
     "max_connections": "60",
     "shared_buffers": "16MB",
-    # The machine is not going to lose power in a test; what a killed server forgets, it forgets without this too.
-    "fsync": "off",
-    "full_page_writes": "off",
     "log_min_messages": "warning",
 }
+# The machine is not going to lose power in a test; what a killed server forgets, it forgets without this too.
+_QUICK = {"fsync": "off", "full_page_writes": "off"}
 
 
 def programs() -> Path | None:
@@ -42,8 +41,10 @@ def programs() -> Path | None:
 class PostgresServer:
     """``start`` it, ``stop`` it, and again. ``url(name)``: where its databases are."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, safe: bool = False) -> None:
+        """``safe``: flush to the disk as in real life, which costs time."""
         self._folder = folder
+        self._settings = _SETTINGS if safe else _SETTINGS | _QUICK
         self.home = Path(tempfile.mkdtemp(prefix="keygw-postgres-"))
         self._process: subprocess.Popen[bytes] | None = None
         self._user = _somebody() if os.geteuid() == 0 else None
@@ -57,7 +58,7 @@ class PostgresServer:
 
     def start(self) -> None:
         """Return once it answers. Call it in the main thread: the server ends with the thread that started it."""
-        settings = [f"-c{name}={value}" for name, value in _SETTINGS.items()]
+        settings = [f"-c{name}={value}" for name, value in self._settings.items()]
         command = [str(self._folder / "postgres"), "-D", str(self.home / "data"), f"-k{self.home}", f"-p{PORT}"]
         with (self.home / "log").open("ab") as log:
             self._process = subprocess.Popen(

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from keygw import __version__
-from keygw.cli import checks_data, checks_gateway, checks_machine, checks_radio
+from keygw.cli import checks_data, checks_gateway, checks_machine, checks_radio, checks_settings, doctor
 from keygw.cli.diagnosis import Check, Verdict
 from keygw.cli.exits import Exit
 from keygw.cli.main import main
@@ -79,8 +79,8 @@ def test_healthy(data: Path, free_port: int, capsys: pytest.CaptureFixture[str])
     report = json.loads(said.out)
     assert report["ok"] is True
     assert [check["name"] for check in report["checks"]] == [
-        "python", "libraries", "simulators", "clock", "data directory", "key files", "database", "port", "radio",
-        "gateway",
+        "python", "libraries", "simulators", "clock", "settings", "data directory", "key files", "database", "port",
+        "radio", "gateway",
     ]  # fmt: skip
     verdicts = {check["name"]: check["status"] for check in report["checks"]}
     assert (verdicts["database"], verdicts["radio"], verdicts["gateway"]) == ("ok", "skipped", "warn")
@@ -335,3 +335,19 @@ def test_a_database_that_is_lost_is_not_one_that_is_yet_to_come(data: Path, empt
     check = fails(checks_data.database(data, running=False))
     assert "database_missing" in check.seen
     assert "restore it" in check.fix
+
+
+def test_settings_that_cannot_be_used_are_a_fault(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert checks_settings.found(data)[0].status is Verdict.OK
+    monkeypatch.setenv("KEYGW_PROT", "1")
+    assert checks_settings.found(data)[0].status is Verdict.WARN
+    (data / "keygw.toml").write_text("prot = 1")
+    assert "unknown_setting" in fails(checks_settings.found(data)[0]).seen
+
+
+def test_no_file_is_missed_where_the_database_is_a_server(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (data / "keygw.db").unlink()
+    monkeypatch.setenv("KEYGW_DATABASE", "postgresql://127.0.0.1/keygw")
+    checks = {check.name: check for check in doctor.examine(data, "none", "http://127.0.0.1:1")}
+    assert checks["database"].status is Verdict.SKIPPED
+    assert "PostgreSQL" in checks["database"].seen

@@ -12,12 +12,13 @@ from keygw.model.command import Action, AuthorizedCommand, CommandState
 from keygw.model.errors import Conflict, LinkError, ProtocolError, TokenError
 from keygw.session.events import Event
 from keygw.session.vehicle import VehicleSession
-from keygw.token.issuer_key import IssuerKeyAck, sign_issuer_key_ack
+from keygw.token.issuer_key import IssuerKeyAck, open_statement, sign_issuer_key_ack
 from keygw.vehicle.courier import ASK_AGAIN_SECONDS
 from keygw.wire.messages import MAX_STATEMENTS, MessageType
 from keygw_sim.chance import chance, new_signer
 from keygw_sim.depot import World
 from keygw_sim.rehearsal import ISSUED_AT
+from keygw_sim.vehicle.trust import learn
 
 LONG = {"expires_at": ISSUED_AT + 90 * 86_400}
 
@@ -177,6 +178,19 @@ async def test_a_car_that_was_told_of_another_key_is_not_believed(world: World) 
     with pytest.raises(TokenError, match="signature"):
         await world.books.acknowledge_issuer_key(world.car.id, sign_issuer_key_ack(ack, thief))
     assert world.books.learnt == 0
+
+
+async def test_a_car_that_a_thief_of_the_newest_key_met_first_shows_it(world: World) -> None:
+    """It signs which key is its newest, and that is none of ours: the operator hears of it, once an hour."""
+    office, thief = world.books.office, new_signer(chance("fleet", "thief"))
+    forged = open_statement(office.state(thief.public_key, int(world.now)))
+    learn(world.brain.memory, [forged])
+    world.books.rotate(world.now)
+    world.books.couriers = [world.owner]
+    await world.fleet.sync_issuer_keys(world.car.id)
+    assert (world.books.learnt, world.alerts) == (0, ["issuer_key_foreign"])
+    assert (await world.execute(Action.UNLOCK)).state is CommandState.CONFIRMED
+    assert world.alerts == ["issuer_key_foreign"]
 
 
 async def test_a_gateway_whose_issuer_never_changes_its_key_asks_nobody(world: World) -> None:

@@ -151,7 +151,7 @@ def good() -> list[tuple[str, str, bytes]]:
     cases += [(row["name"], "Time_Proof", bytes.fromhex(row["signed"])) for row in rows]
     for row in load("key_token", "receipts.json")["receipts"]:
         cases.append(("receipt", "Receipt", bytes.fromhex(row["signed"])))
-    return cases + statuses()
+    return cases + statuses() + audited()
 
 
 def statuses() -> list[tuple[str, str, bytes]]:
@@ -165,6 +165,13 @@ def statuses() -> list[tuple[str, str, bytes]]:
         cases.append((row["name"], "Status_List_Header", cbor2.dumps(head)))
         cases.append((row["name"], "Status_List_Claims", cbor2.dumps(claims)))
     return cases
+
+
+def audited() -> list[tuple[str, str, bytes]]:
+    """The same of the audit trail."""
+    trail = load("audit_trail", "trail.json")
+    cases = [("audit entry", "Audit_Entry", bytes.fromhex(row["entry"])) for row in trail["entries"]]
+    return [*cases, ("audit checkpoint", "Audit_Checkpoint", bytes.fromhex(trail["checkpoint"]))]
 
 
 def bad() -> list[tuple[str, str, bytes]]:

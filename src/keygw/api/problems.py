@@ -64,6 +64,7 @@ RETRY_AFTER: dict[str, int] = {
     "out_of_range": 5,
     "radio_unavailable": 5,
     "not_ready": 1,
+    "overloaded": 1,
 }
 
 CODES_BY_STATUS: dict[int, str] = {

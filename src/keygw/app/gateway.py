@@ -20,6 +20,7 @@ from keygw.api.services import Services
 from keygw.app.books import ServiceBooks
 from keygw.app.config import ISSUER_KEY, OPERATOR_TOKEN
 from keygw.app.issuer import signer_places
+from keygw.app.noting import noting_seen
 from keygw.app.radio import open_air
 from keygw.app.readiness import Check, Readiness, disk_space, signing
 from keygw.app.settings import Settings
@@ -30,6 +31,7 @@ from keygw.bridge.feed import Feed
 from keygw.bridge.housekeeping import Housekeeping
 from keygw.bridge.signals import SignalCache
 from keygw.credentials.issuer_keys import IssuerKeyring
+from keygw.credentials.journal import Journal
 from keygw.credentials.outbox import Outbox
 from keygw.credentials.policy import authorize
 from keygw.credentials.rotation import Rotation, open_keyring
@@ -69,6 +71,9 @@ async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
         stack.enter_context(InstanceLock(options.data))
         url = None if options.database is None else options.database.get_secret_value()
         store = await stack.enter_async_context(await open_store(options.data, keys=(ISSUER_KEY,), database_url=url))
+        if store.restored:
+            log.warning("restored_unconfirmed", remedy="keygw verify, then keygw restore --confirm")
+        await stack.enter_async_context(noting_seen(store))
         public_url = options.public_url or address
         signers = signer_places(store, options)
         stack.callback(signers.close)
@@ -78,19 +83,18 @@ async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
         hub = Hub(secrets.token_hex(4), time.time)
         feed = Feed(hub, SignalCache(time.time))
         outbox = Outbox(store.credentials, feed.on_key_event, time.time)
-        service = watch.operations(
-            CredentialService(
-                store.credentials,
-                store.vault,
-                keyring,
-                time.time,
-                os.urandom,
-                notify=outbox,
-                marker=FileMarker(store.directory / MARKER_NAME),
-            )
+        credentials = CredentialService(
+            store.credentials,
+            store.vault,
+            keyring,
+            time.time,
+            os.urandom,
+            notify=outbox,
+            marker=FileMarker(store.directory / MARKER_NAME),
         )
-        rotation = Rotation(store.credentials, signers, keyring, time.time, outbox)
-        housekeeping = Housekeeping(service.trail, outbox, service)
+        service = watch.operations(credentials)
+        rotation = Rotation(store.credentials, signers, keyring, time.time, Journal(outbox, time.time))
+        housekeeping = Housekeeping(credentials.trail, outbox, credentials)
         await outbox.catch_up()
         await housekeeping.start()
         stack.push_async_callback(housekeeping.stop)

@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator
 import structlog
 import uvicorn
 
+from keygw.app.doorway import bounded
 from keygw.app.settings import Settings
 from keygw.app.tls import load_certificate
 from keygw.model.errors import KeygwError
 
 GRACE_SECONDS = 5
-MAX_CONNECTIONS = 512
 
 log = structlog.get_logger(__name__)
 
@@ -29,7 +29,7 @@ def api_config(http: object, tls: ssl.SSLContext | None) -> uvicorn.Config:
         http,  # type: ignore[arg-type]  # an ASGI application; uvicorn's alias lists frameworks
         log_config=None,
         access_log=False,
-        limit_concurrency=MAX_CONNECTIONS,
+        http=bounded(),
         timeout_graceful_shutdown=GRACE_SECONDS,
         server_header=False,
         proxy_headers=False,  # the API decides by itself whom to believe

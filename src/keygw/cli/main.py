@@ -17,6 +17,7 @@ from keygw.cli.doctor import doctor
 from keygw.cli.events import events
 from keygw.cli.exits import Exit, epilogue
 from keygw.cli.failure import Failure
+from keygw.cli.keeping import backup, restore, verify
 from keygw.cli.pair import pair
 from keygw.cli.serve import serve
 from keygw.cli.status import status
@@ -53,6 +54,9 @@ def root(
 app.command()(simulators.demo)
 app.command()(serve)
 app.command()(doctor)
+app.command()(backup)
+app.command()(restore)
+app.command()(verify)
 app.add_typer(config.app, name="config")
 app.add_typer(vehicles.app, name="vehicles")
 app.add_typer(keys.app, name="keys")
@@ -64,6 +68,7 @@ app.command()(events)
 app.add_typer(apps.app, name="apps")
 app.add_typer(audit.app, name="audit")
 app.add_typer(admin.app, name="admin")
+app.add_typer(audit.app, name="audit")
 app.add_typer(simulators.app, name="sim")
 
 

@@ -123,6 +123,10 @@ class IssuerKeyring:
         return self._now[1]
 
     @property
+    def ever(self) -> TrustedIssuers:
+        return TrustedIssuers(IssuerKey(r.issuer, r.kid, r.public_key) for r in self.records)
+
+    @property
     def records(self) -> tuple[IssuerKeyRecord, ...]:
         return self._now[2]
 

@@ -79,6 +79,9 @@ class CredentialReads(InvitationReads, IssuerKeyReads, StatusReads, AuditReads, 
     async def last_issued_at(self) -> int:
         """Greatest iat ever signed (Unix seconds), 0 before the first."""
 
+    async def restored_unconfirmed(self) -> bool:
+        """Whether the data were put back from a backup, and no operator has confirmed that they are the newest."""
+
     async def vehicle(self, vehicle_id: str) -> VehicleRecord | None: ...
 
     async def vehicles(self) -> Sequence[VehicleRecord]:
@@ -143,7 +146,10 @@ class CredentialTransaction(
         stored now."""
 
     async def take_index(self, vehicle_id: str) -> int | None:
-        """The next index (u16) of that vehicle, never given again once committed; ``None``: all are used up."""
+        """The next index (u16) of that vehicle, never given again once committed; ``None``: all are used up.
+
+        ``Conflict`` restored_unconfirmed: a database that has forgotten which were given gives none.
+        """
 
     async def add_key(self, key: DigitalKey, token: KeyToken) -> None:
         """``Conflict`` key_exists (id or index taken)."""

@@ -70,7 +70,7 @@ async def renew(
     """The key's token: a new one if it is due (or ``asked`` for) and would last longer, else the one there is.
 
     A parent's token that is due goes first: a child's never outlives it. Answers the old token of a key that cannot be
-    used now.
+    used now, and while a restored backup waits for an operator.
     """
     token = await tx.key_token(record.key.id)
     if token is None:
@@ -78,6 +78,8 @@ async def renew(
     due = token.renew_from is not None and now >= token.renew_from
     state = shown_state(record.key.state, record.above, record.key.expires_at, now)
     if not (due or asked) or state is not KeyState.ACTIVE:
+        return token
+    if await tx.restored_unconfirmed():  # it may have been revoked since the backup
         return token
     parent_end = None
     if record.key.parent_id is not None and (parent := await tx.key(record.key.parent_id)) is not None:

@@ -23,7 +23,7 @@ from keygw.credentials.issuer_ports import Signers
 from keygw.credentials.journal import Journal
 from keygw.credentials.ports import CredentialReads, CredentialStore, CredentialTransaction
 from keygw.credentials.resigning import resign_vehicle
-from keygw.credentials.values import Limits, Notify
+from keygw.credentials.values import Limits
 from keygw.crypto.signer import Signer
 from keygw.model.audit import SYSTEM
 from keygw.model.errors import BadInput, Conflict, NotFound
@@ -65,14 +65,14 @@ class Rotation:
         signers: Signers,
         keyring: IssuerKeyring,
         clock: Callable[[], float],
-        notify: Notify,
+        journal: Journal,
         limits: Limits | None = None,
     ) -> None:
         self.keyring = keyring
         self._store = store
         self._signers = signers
         self._clock = clock
-        self._journal = Journal(notify, clock)
+        self._journal = journal
         self._limits = limits or Limits()
 
     async def keys(self) -> Sequence[IssuerKeyRecord]:
@@ -107,6 +107,7 @@ class Rotation:
                 made_at=int(await self._now(tx)),
             )
             await tx.add_issuer_key(made)
+            self._journal.record(tx, actor, "issuer_key.prepared", data={"kid": made.name})
             return made
 
         made = await self._store.write(work)
@@ -139,6 +140,7 @@ class Rotation:
             await tx.save_issuer_key(replace(old, state=former, retire_at=end))
             fresh = replace(fresh, state=state, activated_at=now)
             await tx.save_issuer_key(fresh)
+            self._journal.record(tx, actor, "issuer_key.activated", data={"kid": fresh.name, "former": old.name})
             return fresh
 
         activated = await self._store.write(work)
@@ -162,6 +164,7 @@ class Rotation:
             else:
                 found = replace(found, retire_at=min(now, found.retire_at or now))
             await tx.save_issuer_key(found)
+            self._journal.record(tx, actor, "issuer_key.retiring", data={"kid": found.name})
             return found
 
         found = await self._store.write(work)
@@ -204,6 +207,7 @@ class Rotation:
                 return None
             found = replace(found, state=state, retired_at=now)
             await tx.save_issuer_key(found)
+            self._journal.record(tx, SYSTEM, "issuer_key.retired", data={"kid": found.name})
             return found
 
         for _ in range(_PASSES):  # more than one only where another process went on signing meanwhile

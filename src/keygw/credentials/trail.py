@@ -12,7 +12,6 @@ from keygw.credentials.values import IssuerKeys
 from keygw.model.audit import AuditCheckpoint, AuditRecord
 from keygw.model.errors import BadInput, Conflict
 from keygw.token.audit import sign_checkpoint
-from keygw.token.trust import IssuerKey, TrustedIssuers
 
 SEAL_ENTRIES = 256
 SEAL_SECONDS = 60
@@ -100,12 +99,7 @@ class Trail:
     async def check(self) -> Report:
         """The whole trail against its checkpoints and the one that is kept outside."""
         marker = None if self._marker is None else await self._marker.read()
-        # Keys that have retired meanwhile were good when they signed.
-        current = self._issuer.current
-        keys = {current.kid: IssuerKey(current.issuer, current.kid, current.public_key)}
-        for record in await self._store.issuer_keys():
-            keys[record.kid] = IssuerKey(record.issuer, record.kid, record.public_key)
-        return await check_stored(self._store, TrustedIssuers(keys.values()), marker)
+        return await check_stored(self._store, self._issuer.ever, marker)
 
 
 def _checked(limit: int) -> int:

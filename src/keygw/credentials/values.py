@@ -48,6 +48,10 @@ class Issuer:
     def trusted(self) -> TrustedIssuers:
         return TrustedIssuers([IssuerKey(self.issuer, self.kid, self.public_key)])
 
+    @property
+    def ever(self) -> TrustedIssuers:
+        return self.trusted
+
 
 class IssuerKeys(Protocol):
     """The key that signs now, and the keys whose signatures count. Take ``current`` once for each piece of work: it may
@@ -57,6 +61,9 @@ class IssuerKeys(Protocol):
     def current(self) -> Issuer: ...
     @property
     def trusted(self) -> TrustedIssuers: ...
+    @property
+    def ever(self) -> TrustedIssuers:
+        """Every key there was, the retired too: for what was signed while it counted, such as the audit trail."""
 
 
 @dataclass(frozen=True, slots=True)

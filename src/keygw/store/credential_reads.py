@@ -14,6 +14,7 @@ from keygw.store.audit_store import SqlAuditReads
 from keygw.store.group import Fetch, Row
 from keygw.store.invitation_store import SqlInvitationReads
 from keygw.store.issuer_store import SqlIssuerKeyReads
+from keygw.store.marks import is_unconfirmed
 from keygw.store.once_store import SqlOnceReads
 from keygw.store.outbox_store import SqlOutboxReads
 from keygw.store.status_store import SqlStatusReads
@@ -49,6 +50,9 @@ class SqlReads(SqlInvitationReads, SqlIssuerKeyReads, SqlStatusReads, SqlAuditRe
     async def last_issued_at(self) -> int:
         rows = await self._fetch("SELECT value FROM facts WHERE name = 'last_issued_at'")
         return int(rows[0][0]) if rows else 0
+
+    async def restored_unconfirmed(self) -> bool:
+        return await is_unconfirmed(self._fetch)
 
     async def vehicle(self, vehicle_id: str) -> VehicleRecord | None:
         rows = await self._fetch(f"{_VEHICLE} WHERE id = ?", (vehicle_id,))

@@ -18,6 +18,7 @@ from keygw.store.credential_reads import SqlReads, device_of
 from keygw.store.group import Row, Storage, Transaction
 from keygw.store.invitation_store import SqlInvitationWrites
 from keygw.store.issuer_store import SqlIssuerKeyWrites
+from keygw.store.marks import RESTORED
 from keygw.store.once_store import SqlOnceWrites
 from keygw.store.outbox_store import SqlOutboxWrites
 from keygw.store.status_store import SqlStatusWrites
@@ -109,9 +110,16 @@ class _Transaction(
 
     async def take_index(self, vehicle_id: str) -> int | None:
         rows = await self._transaction.fetch(
-            "UPDATE vehicles SET next_index = next_index + 1 WHERE id = ? AND next_index <= ? RETURNING next_index",
-            (vehicle_id, INDEX_MAX),
+            "UPDATE vehicles SET next_index = next_index + 1 WHERE id = ? AND next_index <= ? "
+            "AND NOT EXISTS (SELECT 1 FROM facts WHERE name = ?) RETURNING next_index",
+            (vehicle_id, INDEX_MAX, RESTORED),
         )
+        if not rows and await self.restored_unconfirmed():
+            raise Conflict(
+                "the database was restored from a backup, and does not know what was issued or revoked since: the "
+                "operator confirms it with keygw restore --confirm",
+                code="restored_unconfirmed",
+            )
         if not rows:
             return None
         following = int(rows[0][0])

@@ -122,7 +122,7 @@ class Storage(Protocol):
         """``work(transaction)``, committed durably on return."""
 
     def watch(self, on_group: Callable[[int, float], None]) -> None:
-        """Call it with every group that was run: how many works, how many seconds."""
+        """Tell it of every group that is committed: works, seconds. Quick, and it must not raise."""
 
     async def close(self) -> None:
         """Wait for the writes that were begun, refuse those that follow. The second time nothing happens."""

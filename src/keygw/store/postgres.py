@@ -47,7 +47,7 @@ class PostgresDatabase:
         database = cls(url)
         try:
             await _check_server(database._door.fetch_outside, database.name)
-            await _version(database._door.fetch_outside, database.name)
+            await schema_version(database._door.fetch_outside, database.name)
         except BaseException:
             await finish(database._shut())
             raise
@@ -55,11 +55,11 @@ class PostgresDatabase:
 
     async def is_empty(self) -> bool:
         """Whether no keygw has ever used it."""
-        return (await _version(self._door.fetch_outside, self.name))[0] == 0
+        return (await schema_version(self._door.fetch_outside, self.name))[0] == 0
 
     async def bring_up(self) -> None:
         """Bring the schema up to this release. The errors of ``connect``."""
-        version, stamped = await _version(self._door.fetch_outside, self.name)
+        version, stamped = await schema_version(self._door.fetch_outside, self.name)
         while version < SCHEMA_VERSION:
             # Ready before the lock is taken: Alembic takes a while to load, and other gateways may wait for the lock.
             statements = await asyncio.to_thread(_plan, version, stamped)
@@ -89,6 +89,7 @@ class PostgresDatabase:
         return await self._groups.write(work)
 
     def watch(self, on_group: Callable[[int, float], None]) -> None:
+        """Tell it of every group that is committed: works, seconds. Quick, and it must not raise."""
         self._groups.on_group = on_group
 
     def __repr__(self) -> str:
@@ -114,7 +115,7 @@ class PostgresDatabase:
     def _migration(self, seen: int, statements: Sequence[str]) -> Work[tuple[int, bool]]:
         async def work(tx: Transaction) -> tuple[int, bool]:
             # Looked at again, now that nobody else can write: another process may have been quicker.
-            found = await _version(tx.fetch, self.name)
+            found = await schema_version(tx.fetch, self.name)
             if found[0] != seen:
                 return found
             for statement in statements:
@@ -154,7 +155,7 @@ async def _check_server(fetch: Fetch, name: str) -> None:
         raise StoreError(f"{name} is encoded in {encoding}: create one with ENCODING 'UTF8'")
 
 
-async def _version(fetch: Fetch, name: str) -> tuple[int, bool]:
+async def schema_version(fetch: Fetch, name: str) -> tuple[int, bool]:
     """The schema version to start from, and whether the version table is there."""
     rows = await fetch("SELECT to_regclass(?)::text IS NOT NULL", (VERSION_TABLE,))
     if not rows[0][0]:

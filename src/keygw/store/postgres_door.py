@@ -19,6 +19,7 @@ import asyncpg  # type: ignore[import-untyped]  # it ships no types
 
 from keygw.model.errors import StoreError
 from keygw.store.group import Row
+from keygw.store.marks import WRITER
 from keygw.store.placeholders import numbered
 from keygw.store.postgres_errors import ConnectionLost, store_error
 from keygw.store.schema import APPLICATION_ID
@@ -32,8 +33,6 @@ IDLE_SECONDS = 10.0
 RETRY_SECONDS = 20.0
 """How long a lost connection is tried again before the caller hears of it; longer than ``IDLE_SECONDS``."""
 PAUSE_SECONDS = 0.05
-WRITER = "writer "
-"""Begins the name of a process's row in ``facts``."""
 _MARK = (
     "INSERT INTO facts (name, value) VALUES ('{writer}', {number}) ON CONFLICT (name) DO UPDATE SET value = {number}"
 )

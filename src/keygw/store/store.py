@@ -15,6 +15,7 @@ from keygw.store.credential_store import SqlCredentials
 from keygw.store.database import Database
 from keygw.store.group import Storage
 from keygw.store.keyfile import load_or_create_vault_key
+from keygw.store.marks import look_for_restore
 from keygw.store.vault import SqlVault, check_vault_key, vault_in_use
 
 DATABASE_NAME = "keygw.db"
@@ -25,7 +26,8 @@ VAULT_KEY_NAME = "vault.key"
 class Store:
     """``directory``: of the key files, and of the database where that is a file.
 
-    ``issued_any``: digital keys existed when it was opened, so a missing issuer key must not be made anew."""
+    ``issued_any``: digital keys existed when it was opened, so a missing issuer key must not be made anew.
+    ``restored``: it was put back from a backup, and issues nothing until an operator confirms."""
 
     directory: Path
     database: Storage
@@ -33,6 +35,7 @@ class Store:
     vault: SqlVault
     bridge: SqlBridge
     issued_any: bool
+    restored: bool
 
     async def close(self) -> None:
         await self.database.close()
@@ -63,6 +66,7 @@ async def open_store(directory: Path, *, keys: Sequence[str] = (), database_url:
         lost = await vault_in_use(database)
         vault_key = await asyncio.to_thread(load_or_create_vault_key, directory / VAULT_KEY_NAME, may_create=not lost)
         await check_vault_key(database, vault_key)
+        restored = await look_for_restore(database, directory)
         issued = await database.fetch("SELECT EXISTS (SELECT 1 FROM digital_keys)")
     except BaseException:
         await database.close()
@@ -74,6 +78,7 @@ async def open_store(directory: Path, *, keys: Sequence[str] = (), database_url:
         vault=SqlVault(database, vault_key),
         bridge=SqlBridge(database),
         issued_any=bool(issued[0][0]),
+        restored=restored,
     )
 
 

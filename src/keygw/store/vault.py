@@ -50,7 +50,7 @@ class SqlVault:
 async def check_vault_key(database: Storage, key: bytes) -> None:
     """Remember which vault key this database goes with; ``StoreError`` vault_damaged if keys of another are there."""
     mark = hmac256(key, b"keygw vault check")[:16]
-    number = _number(mark)
+    number = mark_number(mark)
 
     async def work(tx: Transaction) -> int | bytes:
         # With no hosted key stored nothing depends on the old vault key, and a new one takes its place.
@@ -64,13 +64,13 @@ async def check_vault_key(database: Storage, key: bytes) -> None:
 
     kept = await database.write(work)
     # Until there was a second database, the whole mark was kept: bytes, where PostgreSQL takes numbers alone.
-    if (_number(kept) if isinstance(kept, bytes) else kept) != number:
+    if (mark_number(kept) if isinstance(kept, bytes) else kept) != number:
         raise StoreError(
             f"the vault key is not the one of {database.name}: restore both from one backup", code="vault_damaged"
         )
 
 
-def _number(mark: bytes) -> int:
+def mark_number(mark: bytes) -> int:
     """What fits a column of numbers in either database. It tells one key from another, and nothing about the key."""
     return int.from_bytes(mark[:8]) >> 1
 

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable
 
 from keygw.model.command import Outcome
-from keygw.model.errors import KeygwError, LinkError, ProtocolError, TokenError
+from keygw.model.errors import Conflict, KeygwError, LinkError, ProtocolError, TokenError
 from keygw.model.receipt import Receipt
 from keygw.vehicle.car import Car
 from keygw.vehicle.conversation import Conversation
@@ -107,16 +107,20 @@ class Courier:
                 ack = await conversation.bring_issuer_keys(pending[:MAX_STATEMENTS])
             except LinkError:
                 if conversation.ended_by is ErrorCode.REFUSED:
-                    self._not_learnt(car)
+                    self._not_learnt(car, "issuer_key_refused")
                 raise
             carried = True
-            await self._issuer_keys.acknowledge_issuer_key(car.vehicle_id, ack)
-        self._not_learnt(car)
+            try:
+                await self._issuer_keys.acknowledge_issuer_key(car.vehicle_id, ack)
+            except Conflict:
+                self._not_learnt(car, "issuer_key_foreign")  # somebody has told it of a key that is none of ours
+                raise
+        self._not_learnt(car, "issuer_key_refused")
         return carried
 
-    def _not_learnt(self, car: Car) -> None:
+    def _not_learnt(self, car: Car, reason: str) -> None:
         car.issuer_keys_refused_at = self._clock()
-        self._on_alert(car.vehicle_id, "issuer_key_refused")
+        self._on_alert(car.vehicle_id, reason)
 
     async def reconcile(self, car: Car, conversation: Conversation) -> None:
         """A vehicle that has an older list than it once signed for has lost its memory: tell, and bring it anew.

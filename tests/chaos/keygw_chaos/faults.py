@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import signal
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +14,7 @@ from keygw_chaos.gateway import GatewayProcess
 from keygw_chaos.kills import CLIENTS, final, settle, under_load
 from keygw_chaos.load import SCOPES, Client
 from keygw_chaos.report import Report
+from postgres_server import PostgresServer
 
 DISK_BYTES = 8 << 20
 LOCK_SECONDS = 3.0
@@ -68,6 +70,24 @@ async def _run(*words: str) -> int:
     return await process.wait()
 
 
+async def postgres_crashes(folder: Path, server: PostgresServer, url: str, rounds: int, rng: random.Random) -> Report:
+    """PostgreSQL itself is brought down in the middle (SIGQUIT: no goodbye to anybody) and started again."""
+    report = Report("PostgreSQL crashed")
+    gateway = GatewayProcess(folder / "data", env={"KEYGW_DATABASE": url})
+    clients = await _begin(gateway, rng)
+
+    async def crash() -> None:
+        server.stop(signal.SIGQUIT)
+        await asyncio.sleep(FULL_SECONDS)
+        server.start()
+
+    for _ in range(rounds):
+        await under_load(gateway, clients, PROMISES, crash)
+        await _go_on(gateway, clients, report, hidden=True)
+    await gateway.stop()
+    return report
+
+
 async def _begin(gateway: GatewayProcess, rng: random.Random) -> list[Client]:
     await gateway.start()
     token = await gateway.new_app(*SCOPES)
@@ -86,12 +106,15 @@ async def _fill(path: Path, seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
-async def _go_on(gateway: GatewayProcess, clients: list[Client], report: Report) -> None:
-    """The fault is over: nothing is lost, the same process works, and it has said no meanwhile."""
+async def _go_on(gateway: GatewayProcess, clients: list[Client], report: Report, *, hidden: bool = False) -> None:
+    """The fault is over: nothing is lost, the same process works, and it has said no meanwhile.
+
+    ``hidden``: the gateway may have waited it out, so that nobody noticed.
+    """
     report.faults += 1
     before = sum(client.acknowledged for client in clients)
     report.wrong += await settle(gateway, clients)
-    if not report.unavailable and not any(client.unavailable for client in clients):
+    if not hidden and not report.unavailable and not any(client.unavailable for client in clients):
         report.wrong.append("the fault was not noticed by anybody")
     await under_load(gateway, clients, PROMISES, _nothing)
     report.wrong += await final(gateway, clients)

@@ -299,6 +299,12 @@ TARGETS = [
         ("token.issuer_key.verify_issuer_key_ack",), longest=400,
     ),
     *_signed(
+        "checkpoint", envelope.AUDIT_CHECKPOINT, ISSUER, lambda data: audit.verify_checkpoint(data, TRUST),
+        lambda value, signer: audit.sign_checkpoint(value, signer, KID),
+        lambda: [audit.sign_checkpoint(one, ISSUER, KID) for one in CHECKPOINTS],
+        ("token.audit.verify_checkpoint", "token.audit.read_checkpoint"),
+    ),
+    *_signed(
         "proof", envelope.INVITATION_PROOF, DEVICE, _proof, _seal_proof, proofs,
         ("token.possession.verify_possession",), longest=400,
     ),

@@ -29,6 +29,7 @@ from keygw.bridge.records import App, CommandRecord
 from keygw.bridge.scopes import GRANTABLE
 from keygw.bridge.signals import SignalCache
 from keygw.credentials.issuer_keys import IssuerKeyring
+from keygw.credentials.journal import Journal
 from keygw.credentials.policy import authorize
 from keygw.credentials.rotation import Rotation, open_keyring
 from keygw.credentials.service import CredentialService
@@ -312,7 +313,7 @@ async def world(tmp_path: Path, rng: Random, timing: Timing) -> AsyncIterator[Wo
     feed = Feed(hub, SignalCache(clock))
     signer, signers = LocalSigner.generate(), SignerPlaces(store.directory)
     issuer = await open_keyring(store.credentials, signers, clock, STATUS_LISTS)
-    rotation = Rotation(store.credentials, signers, issuer, clock, feed.on_key_event)
+    rotation = Rotation(store.credentials, signers, issuer, clock, Journal(feed.on_key_event, clock))
     credentials = CredentialService(
         store.credentials, store.vault, issuer, clock, rng.randbytes, notify=feed.on_key_event
     )

@@ -10,9 +10,11 @@ import pytest
 from tests.unit.credentials.conftest import HOUR, START, World
 
 from keygw.credentials.issuer_keys import TRANSITIONS, IssuerKeyEvent, IssuerKeyRecord, IssuerKeyState, Refused
+from keygw.credentials.journal import Journal
 from keygw.credentials.ports import CredentialTransaction
 from keygw.credentials.rotation import Rotation, open_keyring
 from keygw.credentials.service import CredentialService
+from keygw.credentials.status_list import PAUSE
 from keygw.credentials.values import Limits
 from keygw.model.digital_key import DigitalKey, KeyState
 from keygw.model.errors import BadInput, Conflict, KeygwError, NotFound, StoreError, TokenError
@@ -24,6 +26,7 @@ from keygw.token.cwt import decode_cwt
 from keygw.token.envelope import KEY_TOKEN, REVOCATION_LIST, TIME_PROOF
 from keygw.token.jwt import decode_jwt
 from keygw.token.revocation import sign_list, verify_list
+from keygw.token.status_list import check_status, verify_status_list
 
 if TYPE_CHECKING:
     from keygw.credentials.issuer_keys import IssuerKeyring
@@ -38,6 +41,7 @@ class Office(World):
 
     keyring: IssuerKeyring
     rotation: Rotation
+    status_lists = ""
 
     def __init__(self, store: Store) -> None:
         super().__init__(store)
@@ -45,17 +49,17 @@ class Office(World):
 
     async def start(self) -> None:
         """As a process does that knows only what is stored."""
-        self.keyring = await open_keyring(self.store.credentials, self.signers, lambda: self.now)
+        self.keyring = await open_keyring(self.store.credentials, self.signers, lambda: self.now, self.status_lists)
         self.service = self.restarted()
         self.rotation = Rotation(
             self.store.credentials, self.signers, self.keyring, lambda: self.now,
-            lambda name, data, _id: self.events.append((name, data)),
+            Journal(lambda name, data, _: self.events.append((name, data)), lambda: self.now),
         )  # fmt: skip
 
     def restarted(self, limits: Limits | None = None) -> CredentialService:
         return CredentialService(
             self.store.credentials, self.store.vault, getattr(self, "keyring", self.issuer), lambda: self.now,
-            self.random, lambda name, data, _id: self.events.append((name, data)), limits,
+            self.random, lambda name, data, _: self.events.append((name, data)), limits,
         )  # fmt: skip
 
     async def states(self) -> list[IssuerKeyState]:
@@ -302,7 +306,13 @@ async def test_asking_again_changes_nothing(office: Office) -> None:
 
 async def test_another_process_takes_up_the_change(office: Office) -> None:
     other = await open_keyring(office.store.credentials, office.signers, lambda: office.now)
-    neighbour = Rotation(office.store.credentials, office.signers, other, lambda: office.now, lambda *_: None)
+    neighbour = Rotation(
+        office.store.credentials,
+        office.signers,
+        other,
+        lambda: office.now,
+        Journal(lambda *_: None, lambda: office.now),
+    )
     new = await office.rotate(overlap=0)
     assert other.kid != new.kid
     await neighbour.reload()
@@ -457,3 +467,22 @@ async def test_a_signer_that_is_away_stops_an_activation_and_nothing_else(office
     assert await office.states() == [CURRENT, NEXT]
     (office.store.directory / "away").rename(office.store.directory / "issuer-2.pem")
     await office.rotation.activate(made.kid, actor=OPERATOR)
+
+
+async def test_a_status_list_is_signed_by_the_new_key_at_once_and_speaks_of_old_tokens(office: Office) -> None:
+    """Readers learn the new key from the gateway as phones do; the place in a token of the old key stays good."""
+    office.status_lists = "https://keys.example/v1/status-lists"
+    await office.start()
+    key = await office.owner(await office.car())
+    claims = decode_jwt((await office.service.key_token(key.id)).jwt, office.keyring.trusted)
+    assert claims.status is not None
+    old = office.keyring.trusted
+    first = (await office.service.status_lists.published(1)).text
+    verify_status_list(first, old, claims.status.uri, office.now)
+    await office.rotate()
+    office.now += PAUSE
+    second = (await office.service.status_lists.published(1)).text
+    with pytest.raises(TokenError) as refusal:
+        verify_status_list(second, old, claims.status.uri, office.now)
+    assert refusal.value.code == "unknown_issuer"
+    check_status(claims, verify_status_list(second, office.keyring.trusted, claims.status.uri, office.now))

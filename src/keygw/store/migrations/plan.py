@@ -20,12 +20,12 @@ Dialect = Literal["sqlite", "postgresql"]
 _HERE = Path(__file__).parent
 
 
-def plan(dialect: Dialect, version: int, *, stamped: bool) -> list[str]:
-    """The statements that lead from schema ``version`` (0: nothing there) to this release's, version table included.
+def plan(dialect: Dialect, version: int, *, stamped: bool, until: int = len(REVISIONS)) -> list[str]:
+    """The statements that lead from schema ``version`` (0: nothing there) to ``until``, version table included.
 
     ``stamped``: whether the version table is there. SQLite files of the first releases have none; it is made for them.
     """
-    if version == len(REVISIONS):
+    if version == until:
         return []
     told: list[str] = []
     if version and not stamped:
@@ -37,7 +37,7 @@ def plan(dialect: Dialect, version: int, *, stamped: bool) -> list[str]:
     start = REVISIONS[version - 1] if version else None
 
     def revisions(heads: Iterable[str], context: MigrationContext) -> list[MigrationStep]:
-        found = list(scripts.iterate_revisions("head", start or "base"))
+        found = list(scripts.iterate_revisions(REVISIONS[until - 1], start or "base"))
         return [MigrationStep.upgrade_from_script(scripts.revision_map, each) for each in reversed(found)]
 
     context = MigrationContext.configure(
