@@ -44,9 +44,10 @@ class _Transaction(
         self._memo = transaction.memo
 
     async def _remembering(self, sql: str, parameters: Iterable[Any] = ()) -> list[Row]:
-        if sql.startswith("UPDATE vehicles"):
+        # Whoever writes these tables, by whatever statement, need not know of the memo.
+        if "UPDATE vehicles" in sql:
             self._memo.pop(_VEHICLES, None)
-        elif sql.startswith("UPDATE devices"):
+        elif "UPDATE devices" in sql or "INTO devices" in sql:
             self._memo.pop(_DEVICES, None)
         return await self._transaction.fetch(sql, parameters)
 
@@ -99,7 +100,7 @@ class _Transaction(
         if known is not None and (device.app_id is None or known.app_id is not None):
             return known
         # Mostly the update changes nothing; it is there also because only a written row is answered.
-        rows = await self._fetch(
+        rows = await self._transaction.fetch(
             "INSERT INTO devices (id, kind, public_key, label, app_id) VALUES (?, ?, ?, ?, ?) "
             "ON CONFLICT (id) DO UPDATE SET app_id = coalesce(devices.app_id, excluded.app_id) "
             "RETURNING id, kind, public_key, label, app_id",
