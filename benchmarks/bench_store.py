@@ -8,6 +8,7 @@ stores the device and keeps the high-water mark of its clock.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import sqlite3
 import statistics
@@ -67,16 +68,16 @@ async def _compare(store: Store, connection: sqlite3.Connection) -> list[Figure]
 async def _issue(store: Store) -> tuple[Callable[[], Awaitable[object]], Callable[[], Awaitable[object]]]:
     signer = LocalSigner.generate()
     issuer = Issuer("urn:keygw:bench", kid_of(signer.public_key), signer)
-    service = CredentialService(
-        store.credentials, store.vault, issuer, time.time, os.urandom, limits=Limits(unexpired_keys=10_000)
-    )
+    limits = Limits(unexpired_keys=10_000)
+    service = CredentialService(store.credentials, store.vault, issuer, time.time, os.urandom, limits=limits)
     vehicle = Vehicle(new_id("veh", os.urandom), "Car", LocalSigner.generate().public_key, os.urandom(16))
     await service.register_vehicle(vehicle)
-    phone = LocalSigner.generate().public_key
-    owner = await service.issue_owner_key(vehicle.id, phone)
+    # A device holds 100 keys at most.
+    phones = itertools.cycle([LocalSigner.generate().public_key for _ in range(200)])
+    owner = await service.issue_owner_key(vehicle.id, next(phones))
 
     async def issue() -> object:
-        return await service.issue_owner_key(vehicle.id, phone, lifetime=3600)
+        return await service.issue_owner_key(vehicle.id, next(phones), lifetime=3600)
 
     async def read() -> object:
         return await service.key(owner.id)

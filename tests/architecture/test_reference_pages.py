@@ -102,7 +102,7 @@ def codes() -> dict[str, set[str]]:
     return dict(found)
 
 
-OTHERS = {"ambiguous_vehicle", "ambiguous_key", "ambiguous_invitation", "http_error", "key_expired"}
+OTHERS = {f"ambiguous_{kind}" for kind in ("vehicle", "key", "invitation", "device")} | {"http_error", "key_expired"}
 """Put together at run time, so that no search finds them whole."""
 
 

@@ -102,6 +102,9 @@ class Town:
         self.service = CredentialService(
             self.store.credentials, self.store.vault, keyring, self.clock, self.random, notify=feed.on_key_event
         )
+        self.rotation = Rotation(
+            self.store.credentials, signers, keyring, self.clock, Journal(feed.on_key_event, self.clock)
+        )
         fleet = await self._stack.enter_async_context(
             Fleet(
                 self.air,
@@ -114,14 +117,13 @@ class Town:
                 on_alert=lambda vehicle_id, reason: feed.on_key_event(
                     "security.alert", {"vehicle_id": vehicle_id, "reason": reason}
                 ),
+                issuer_keys=self.rotation,
             )
         )
         bridge = Bridge(
             store=self.store.bridge,
             credentials=self.service,
-            issuer_keys=Rotation(
-                self.store.credentials, signers, keyring, self.clock, Journal(feed.on_key_event, self.clock)
-            ),
+            issuer_keys=self.rotation,
             fleet=fleet,
             feed=feed,
             authorize=authorize,

@@ -351,3 +351,14 @@ def test_no_file_is_missed_where_the_database_is_a_server(data: Path, monkeypatc
     checks = {check.name: check for check in doctor.examine(data, "none", "http://127.0.0.1:1")}
     assert checks["database"].status is Verdict.SKIPPED
     assert "PostgreSQL" in checks["database"].seen
+
+
+def test_the_file_of_a_retired_issuer_key_may_be_gone_and_every_other_is_looked_at(tmp_path: Path) -> None:
+    for name in ("issuer-2.pem", "vault.key", "keygw.db"):
+        (tmp_path / name).touch(0o600)
+    assert checks_data.secrets(tmp_path).status is Verdict.OK
+    (tmp_path / "issuer-2.pem").chmod(0o644)
+    assert "issuer-2.pem" in checks_data.secrets(tmp_path).seen
+    assert checks_data.secrets(tmp_path).status is Verdict.FAIL
+    (tmp_path / "issuer-2.pem").unlink()
+    assert "issuer.pem" in checks_data.secrets(tmp_path).seen

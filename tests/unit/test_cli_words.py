@@ -248,7 +248,6 @@ def test_what_is_no_device_key(key: str) -> None:
     [
         (None, [], "1h", None, "bad_rights"),
         ("access", ["door.lock"], "1h", None, "bad_rights"),
-        ("king", [], "1h", None, "unknown_profile"),
         (None, ["door.fly"], "1h", None, "unknown_entitlement"),
         ("access", [], None, None, "bad_end"),
         ("access", [], "1h", "2026-12-24", "bad_end"),

@@ -7,6 +7,7 @@ Prints ``{"ready": true, "device": {"public_key": ..., "device_id": ...}}`` and 
 * ``{"do": "claim", "link": "https://...#...", "activation_code": "..."}`` claims an invitation and takes in its key;
   ``{"did": "claim", "state": "accepted", "key_id": ...}``. Once more later: the newest token.
 * ``{"do": "grant", "public_key": ..., "entitlements": [...], "lifetime_seconds": ...}`` signs a grant of its own key.
+* ``{"do": "register", "challenge": "..."}`` signs a challenge of the gateway: ``{"did": "register", "proof": "..."}``.
 * ``{"do": "command", "action": "unlock"}`` -> ``{"did": "command", "outcome": "done", "ms": ..., ...}``; with a
   ``list_ack`` if the car took the list, for ``POST /v1/vehicles/{id}/revocation-acks``. With ``"outcome":
   "time_proof_required"`` comes a ``"time_nonce"``, and the phone stays with the car.
@@ -95,11 +96,15 @@ async def _obey(phone: Phone, order: dict[str, Any]) -> dict[str, Any]:
             rights = Entitlement.from_names(order["entitlements"])
             signed = phone.grant(key, rights, now + int(order["lifetime_seconds"]), now)
             return {"did": "grant", "grant": encode_base64url(signed)}
+        case "register":
+            proof = phone.prove_registration(decode_base64url(order["challenge"]))
+            return {"did": "register", "proof": encode_base64url(proof)}
         case "command":
             return {"did": "command", **(await phone.command(Action.from_label(order["action"]))).to_json()}
         case "prove_time":
             return {"did": "prove_time", **(await phone.prove_time(decode_base64url(order["proof"]))).to_json()}
-    raise ValueError(f"unknown order {order['do']!r}; known: accept, carry, claim, grant, command, prove_time")
+    known = "accept, carry, claim, grant, register, command, prove_time"
+    raise ValueError(f"unknown order {order['do']!r}; known: {known}")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from keygw.session.device import KeyInHand
 from keygw.session.fast import FastKey
 from keygw.token.claims import MAX_DEPTH
 from keygw.token.grant import Grant, sign_grant
-from keygw.token.possession import InvitationAct, sign_possession
+from keygw.token.possession import InvitationAct, sign_possession, sign_registration
 from keygw.token.receipt import verify_receipt
 from keygw.vehicle.conversation import Conversation, Road
 from keygw.vehicle.ports import Air, HeldKey
@@ -146,6 +146,10 @@ class Phone:
     def prove(self, invitation_id: str, secret: bytes) -> bytes:
         """What this phone shows to claim an invitation."""
         return sign_possession(InvitationAct.CLAIM, invitation_id, secret, self._signer)
+
+    def prove_registration(self, challenge: bytes) -> bytes:
+        """What this phone shows to be registered; it brings no attestation."""
+        return sign_registration(challenge, None, self._signer)
 
     def grant(self, public_key: bytes, rights: Entitlement, expires_at: int, now: int) -> bytes:
         """Its word that the device with that key may have a key shared from its own. ``BadInput`` without a key."""

@@ -10,6 +10,7 @@ from keygw.api.routes import (
     apps,
     audit,
     commands,
+    devices,
     docs,
     events,
     health,
@@ -19,6 +20,7 @@ from keygw.api.routes import (
     link,
     meta,
     pairings,
+    policy,
     status,
     status_lists,
     vehicles,
@@ -49,22 +51,8 @@ def create_api(services: Services) -> FastAPI:
         generate_unique_id_function=lambda route: f"{route.tags[0] if route.tags else 'api'}_{route.name}",
     )
     app.state.services = services
-    for each in (
-        meta,
-        health,
-        apps,
-        audit,
-        pairings,
-        vehicles,
-        commands,
-        keys,
-        invitations,
-        status,
-        status_lists,
-        events,
-        docs,
-        link,
-    ):
+    first = (meta, health, apps, audit, pairings, vehicles, commands, keys, invitations, devices, policy)
+    for each in (*first, status, status_lists, events, docs, link):
         app.include_router(each.router)
     for router in (issuer_keys.public, issuer_keys.router):
         app.include_router(router)

@@ -153,6 +153,7 @@ class KeyOut(BaseModel):
     device_id: str
     role: str
     label: str
+    profile: str | None = Field(description="The access profile it was asked for by; null: single entitlements")
     entitlements: list[str]
     state: KeyState
     index: int
@@ -232,6 +233,9 @@ class TokenOut(BaseModel):
 
     jwt: str
     cwt: str
+    renewal_refused: str | None = Field(
+        description="Why no token will follow this one, as a code of a profile: attestation_required, ..."
+    )
     expires_at: TimeText = Field(description="When this token ends; the key may last longer: ask for it again before")
     chain: list[ChainLinkOut]
     vehicle: TokenVehicle

@@ -108,6 +108,7 @@ def key_json(view: KeyView) -> dict[str, Any]:
         "device_id": key.device_id,
         "role": key.role.label,
         "label": key.label,
+        "profile": key.profile or None,
         "entitlements": list(key.entitlements.names),
         "state": key.state.value,
         "index": key.index,
@@ -125,6 +126,7 @@ def token_json(token: KeyToken, chain: Sequence[ChainLink], vehicle: Vehicle, ne
     return {
         "jwt": token.jwt,
         "cwt": encode_base64url(token.cwt),
+        "renewal_refused": token.refused,
         "expires_at": rfc3339(token.expires_at),
         "chain": [
             {"grant": encode_base64url(link.grant), "parent_token": encode_base64url(link.parent_token)}

@@ -7,8 +7,8 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from keygw.api.fields import Body, Time, Word
-from keygw.model.entitlement import PROFILES, Entitlement
-from keygw.model.errors import BadInput
+from keygw.credentials.profiles import Profiles
+from keygw.model.entitlement import Entitlement
 
 YEAR = 366 * 86400
 
@@ -33,13 +33,11 @@ class Rights(Body):
         if (self.expires_at is None) == (self.lifetime_seconds is None):
             raise ValueError("give either expires_at or lifetime_seconds")
 
-    def rights(self) -> Entitlement:
+    def rights(self, profiles: Profiles) -> Entitlement:
         """``BadInput`` unknown_profile or unknown_entitlement."""
         if self.profile is None:
             return Entitlement.from_names(self.entitlements or ())
-        if self.profile not in PROFILES:
-            raise BadInput(f"there is no such profile; known: {', '.join(PROFILES)}", code="unknown_profile")
-        return PROFILES[self.profile]
+        return profiles.named(self.profile).entitlements
 
     def end(self, now: float) -> int:
         """When a key that is made now ends, Unix seconds."""

@@ -10,6 +10,7 @@ from keygw.api.outer import Network
 from keygw.api.watcher import Unwatched, Watcher
 from keygw.bridge.bridge import Bridge
 from keygw.bridge.ports import IssuerInfo
+from keygw.credentials.values import Limits
 from keygw.events.hub import Hub
 
 
@@ -32,6 +33,8 @@ class Services:
     issuer: IssuerInfo
     clock: Callable[[], float]
     version: str
+    limits: Limits = field(default_factory=Limits)
+    attestation_formats: tuple[str, ...] = ()
     public_url: str = "http://127.0.0.1"
     proxies: tuple[Network, ...] = ()
     host_from_proxy: bool = False

@@ -37,7 +37,12 @@ class ServiceBooks:
         token = await self._service.key_token(key_id)
         signer = await self._service.device_signer(device.id)
         chain = tuple((link.grant, link.parent_token) for link in await self._service.chain(key_id))
-        return HeldKey(KeyInHand(key_id, token.cwt, device.public_key, chain), signer)
+        before = await self._service.former_token(key_id)
+        former = None
+        if before is not None:
+            links = tuple((link.grant, link.parent_token) for link in before.chain)
+            former = KeyInHand(key_id, before.cwt, device.public_key, links)
+        return HeldKey(KeyInHand(key_id, token.cwt, device.public_key, chain), signer, former)
 
     async def courier_keys(self, vehicle_id: str) -> Sequence[str]:
         found = []

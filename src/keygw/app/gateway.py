@@ -18,9 +18,10 @@ from keygw import __version__
 from keygw.api.factory import create_api
 from keygw.api.services import Services
 from keygw.app.books import ServiceBooks
-from keygw.app.config import ISSUER_KEY, OPERATOR_TOKEN
+from keygw.app.config import ISSUER_KEY, OPERATOR_TOKEN, POLICY
 from keygw.app.issuer import signer_places
 from keygw.app.noting import noting_seen
+from keygw.app.policy_file import load_policy
 from keygw.app.radio import open_air
 from keygw.app.readiness import Check, Readiness, disk_space, signing
 from keygw.app.settings import Settings
@@ -69,6 +70,7 @@ async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
         watch = Watch(options)
         stack.push_async_callback(watch.close)
         stack.enter_context(InstanceLock(options.data))
+        policy = await asyncio.to_thread(load_policy, options.policy, options.data / POLICY)
         url = None if options.database is None else options.database.get_secret_value()
         store = await stack.enter_async_context(await open_store(options.data, keys=(ISSUER_KEY,), database_url=url))
         if store.restored:
@@ -91,6 +93,8 @@ async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
             os.urandom,
             notify=outbox,
             marker=FileMarker(store.directory / MARKER_NAME),
+            limits=policy.limits,
+            attestations=policy.attestations,
         )
         service = watch.operations(credentials)
         rotation = Rotation(store.credentials, signers, keyring, time.time, Journal(outbox, time.time))
@@ -108,6 +112,7 @@ async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
                 on_link=watch.links(feed.on_link),
                 on_receipt=feed.on_receipt,
                 on_alert=partial(_alert, feed),
+                issuer_keys=rotation,
             )
         )
         bridge = Bridge(
@@ -130,6 +135,8 @@ async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
             issuer=keyring,
             clock=time.time,
             version=__version__,
+            limits=policy.limits,
+            attestation_formats=policy.attestations.formats,
             public_url=public_url,
             proxies=options.proxies,
             host_from_proxy=options.public_url is None,

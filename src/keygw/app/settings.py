@@ -50,6 +50,11 @@ class Settings(BaseModel):
     )
     tls_cert: Path | None = Field(default=None, description="Certificate chain, PEM: serve https (TLS 1.2 and 1.3)")
     tls_key: Path | None = Field(default=None, description="Private key of that certificate, PEM, not encrypted")
+    policy: Path | None = Field(
+        default=None,
+        description="TOML file of limits, access profiles and attestation. Default: `policy.toml` in the data "
+        "directory, if it is there",
+    )
     unsafe_cleartext: bool = Field(
         default=False,
         description="Allow plain http beyond this machine, for listening and in `public_url`. Everybody on the way can "

@@ -6,6 +6,7 @@ from keygw.bridge.access import Access
 from keygw.bridge.apps import Apps
 from keygw.bridge.audit import Audit
 from keygw.bridge.commands import Commands
+from keygw.bridge.devices import Devices
 from keygw.bridge.errands import BACKOFF, Errands
 from keygw.bridge.executor import Executor, Timing
 from keygw.bridge.feed import Feed
@@ -57,7 +58,7 @@ class Bridge:
         ledger = Ledger(store, feed.hub, clock, on_settled)
         self._settlement = Settlement(ledger, credentials, feed.signals.live)
         self._errands = Errands(fleet, credentials, self._settlement, clock, backoff)
-        self.issuer_keys = IssuerKeys(issuer_keys, credentials, self._errands)
+        self.issuer_keys = IssuerKeys(issuer_keys, credentials, fleet, self._errands)
         self._upkeep = Upkeep(credentials, self._errands, upkeep_seconds, (self.issuer_keys.upkeep,))
         executor = Executor(ledger, credentials, authorize, fleet, clock, timing)
         self._lanes = Lanes(executor, self._errands.in_doubt, timing.again, room)
@@ -75,6 +76,7 @@ class Bridge:
         )
         self.audit = Audit(credentials.trail)
         self.keys = Keys(credentials, self.access, self._errands)
+        self.devices = Devices(credentials, self.access)
         self.lists = Lists(credentials, self.access)
         self.status_lists = credentials.status_lists
         self.invitations = Invitations(credentials, self.access, self._errands)

@@ -1,4 +1,5 @@
-"""Errands to vehicles: fetch the receipts that settle unknown commands, carry revocation lists that are behind."""
+"""Errands to vehicles: fetch the receipts that settle unknown commands, carry new issuer keys and
+revocation lists that are behind."""
 
 from __future__ import annotations
 
@@ -102,7 +103,7 @@ class Errands:
             del self._runs[vehicle_id]
 
     async def _do(self, vehicle_id: str) -> None:
-        """Both errands, even if the first fails: a list must not wait for the sake of a lost key's receipts.
+        """All errands, even if one fails: a list must not wait for the sake of a lost key's receipts.
 
         One that is due is signed first, wherever the vehicle may be: a phone may meet it sooner than we do.
         """
@@ -110,8 +111,11 @@ class Errands:
         try:
             await self._fetch(vehicle_id)
         finally:
-            if vehicle_id in await self._credentials.vehicles_behind():
-                await self._fleet.sync_list(vehicle_id)
+            try:
+                await self._fleet.sync_issuer_keys(vehicle_id)  # the list may be signed by the new one
+            finally:
+                if vehicle_id in await self._credentials.vehicles_behind():
+                    await self._fleet.sync_list(vehicle_id)
 
     async def _fetch(self, vehicle_id: str) -> None:
         unknown = self._settlement.unsettled(vehicle_id)

@@ -15,6 +15,7 @@ from keygw.bridge.keys import KeyView, shown
 from keygw.bridge.ports import ChainLink, Credentials, Invited, KeyToken, SignedList
 from keygw.bridge.records import App
 from keygw.bridge.scopes import Scope
+from keygw.credentials.attestation import Evidence
 from keygw.credentials.invitation import Invitation, InvitationState
 from keygw.credentials.once import Once, Replayed
 from keygw.crypto.signer import device_id
@@ -62,6 +63,7 @@ class Invitations:
         label: str,
         activation_code: bool,
         lifetime: int | None,
+        profile: str = "",
         once: Once | None = None,
     ) -> Invited | Invitation:
         """``Forbidden`` not_key_holder for a key of another app's device. The invitation alone where the request had
@@ -75,6 +77,7 @@ class Invitations:
                 parent.id,
                 app_id=app.id,
                 entitlements=entitlements,
+                profile=profile,
                 key_expires_at=key_expires_at,
                 key_lifetime=key_lifetime,
                 label=label,
@@ -130,11 +133,18 @@ class Invitations:
         return await self._offer(await self._credentials.invitations.look(invitation_id, secret))
 
     async def claim(
-        self, invitation_id: str, secret: bytes, device_key: bytes, proof: bytes, code: str | None, app: App | None
+        self,
+        invitation_id: str,
+        secret: bytes,
+        device_key: bytes,
+        proof: bytes,
+        code: str | None,
+        app: App | None,
+        evidence: Evidence | None = None,
     ) -> Offer:
         """``app``: the friend's own, if it has one here: the phone's keys become visible to it."""
         claimed = await self._credentials.invitations.claim(
-            invitation_id, secret, device_key, proof, code, None if app is None or app.operator else app.id
+            invitation_id, secret, device_key, proof, code, None if app is None or app.operator else app.id, evidence
         )
         self._access.forget_device(device_id(device_key))
         offer = await self._offer(claimed)

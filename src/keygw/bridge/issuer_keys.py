@@ -9,7 +9,7 @@ import structlog
 
 from keygw.bridge.access import require
 from keygw.bridge.errands import Errands
-from keygw.bridge.ports import Credentials, IssuerBook
+from keygw.bridge.ports import Credentials, Fleet, IssuerBook
 from keygw.bridge.records import App
 from keygw.bridge.scopes import Scope
 from keygw.credentials.issuer_keys import ANNOUNCED, IssuerKeyRecord
@@ -20,9 +20,10 @@ log = structlog.get_logger(__name__)
 
 
 class IssuerKeys:
-    def __init__(self, book: IssuerBook, credentials: Credentials, errands: Errands) -> None:
+    def __init__(self, book: IssuerBook, credentials: Credentials, fleet: Fleet, errands: Errands) -> None:
         self._book = book
         self._credentials = credentials
+        self._fleet = fleet
         self._errands = errands
 
     def announced(self) -> list[IssuerKeyRecord]:
@@ -49,6 +50,7 @@ class IssuerKeys:
         require(app, Scope.ISSUER_MANAGE)
         found = await self._book.activate(_kid(name), overlap, actor=_actor(app))
         log.warning("issuer_key_activated", kid=found.name, actor=_actor(app))
+        await self._tell_vehicles()
         return found
 
     async def retire(self, app: App, name: str) -> IssuerKeyRecord:
@@ -67,8 +69,10 @@ class IssuerKeys:
             await self._tell_vehicles()
 
     async def _tell_vehicles(self) -> None:
-        """Their lists have been signed anew."""
-        for vehicle_id in await self._credentials.vehicles_behind():
+        """Of a key, who can be told at once; of a list that was signed anew, everybody. The others hear at the next
+        contact."""
+        found = {vehicle.id for vehicle in await self._credentials.vehicles() if self._fleet.link(vehicle.id)}
+        for vehicle_id in sorted(found.union(await self._credentials.vehicles_behind())):
             self._errands.request(vehicle_id)
 
 

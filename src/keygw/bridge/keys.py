@@ -84,6 +84,7 @@ class Keys:
         expires_at: int,
         label: str,
         once: Once | None = None,
+        profile: str = "",
     ) -> KeyView:
         """A child of one of the app's own hosted keys. ``Forbidden`` not_key_holder for a key that it merely sees."""
         require(app, Scope.KEY_SHARE)
@@ -97,6 +98,7 @@ class Keys:
                 expires_at=expires_at,
                 label=label,
                 actor=app.actor,
+                profile=profile,
             )
         except Replayed as again:
             child = await self._credentials.key(again.resource)

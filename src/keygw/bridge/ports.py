@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Protocol
 
 from keygw.bridge.records import App, CommandRecord
+from keygw.credentials.attestation import Evidence
 from keygw.credentials.audit_check import Report
 from keygw.credentials.audit_ports import AuditFilter, SealedCheckpoint
 from keygw.credentials.batches import KeyWish
+from keygw.credentials.devices import Challenge
 from keygw.credentials.invitation import Invitation
 from keygw.credentials.issuer_keys import IssuerKeyRecord, IssuerKeyring
 from keygw.credentials.once import Once
@@ -90,6 +92,8 @@ class KeyToken(Protocol):
     def cwt(self) -> bytes: ...
     @property
     def expires_at(self) -> int: ...
+    @property
+    def refused(self) -> str | None: ...
 
 
 class ChainLink(Protocol):
@@ -185,6 +189,7 @@ class InvitationBook(Protocol):
         *,
         app_id: str,
         entitlements: Entitlement,
+        profile: str,
         key_expires_at: int | None,
         key_lifetime: int | None,
         label: str,
@@ -205,6 +210,7 @@ class InvitationBook(Protocol):
         proof: bytes,
         code: str | None,
         app_id: str | None,
+        evidence: Evidence | None,
     ) -> Invitation: ...
     async def decline(
         self, invitation_id: str, secret: bytes, device_key: bytes | None, proof: bytes | None
@@ -221,6 +227,24 @@ class AuditTrail(Protocol):
     async def check(self) -> Report: ...
 
 
+class DeviceBook(Protocol):
+    """``credentials.devices.Devices``: everything here is durable when it returns."""
+
+    async def challenge(self, app_id: str) -> Challenge: ...
+    async def register(
+        self,
+        app_id: str,
+        public_key: bytes,
+        challenge: bytes,
+        proof: bytes,
+        label: str,
+        evidence: Evidence | None,
+    ) -> Device: ...
+    async def get(self, device_id: str) -> Device: ...
+    async def of_app(self, app_id: str | None) -> Sequence[Device]: ...
+    async def remove(self, device_id: str) -> None: ...
+
+
 class Credentials(Protocol):
     """The credential service, as far as the bridge uses it. Raises NotFound, Conflict, Forbidden, BadInput."""
 
@@ -235,6 +259,8 @@ class Credentials(Protocol):
     def invitations(self) -> InvitationBook: ...
     @property
     def status_lists(self) -> StatusBook: ...
+    @property
+    def devices(self) -> DeviceBook: ...
     async def register_vehicle(self, vehicle: Vehicle, *, actor: str) -> object: ...
     async def vehicle(self, vehicle_id: str) -> Vehicle: ...
     async def vehicles(self) -> Sequence[Vehicle]: ...
@@ -254,6 +280,7 @@ class Credentials(Protocol):
         entitlements: Entitlement,
         expires_at: int,
         label: str = "",
+        profile: str = "",
         actor: str,
     ) -> DigitalKey: ...
     async def share_granted(
@@ -300,6 +327,9 @@ class Fleet(Protocol):
 
     async def sync_list(self, vehicle_id: str) -> None:
         """Carry the current revocation list; returns when the acknowledgement is recorded."""
+
+    async def sync_issuer_keys(self, vehicle_id: str) -> None:
+        """Carry the issuer keys that the vehicle has not acknowledged; where there are none, nobody is met."""
 
     async def pair(self, task: PairingTask, seconds: float) -> Outcome:
         """``vehicle.pairing.pair``: find the car that shows the code, and pair with it."""

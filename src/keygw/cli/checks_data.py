@@ -49,8 +49,9 @@ def secrets(path: Path) -> Check:
     from keygw.store.store import DATABASE_NAME, VAULT_KEY_NAME
 
     name = "key files"
-    names = (ISSUER_KEY, VAULT_KEY_NAME, OPERATOR_TOKEN, DATABASE_NAME)
     try:
+        issuers = sorted(each.name for each in path.glob("issuer*.pem"))
+        names = (*issuers, VAULT_KEY_NAME, OPERATOR_TOKEN, DATABASE_NAME)
         modes = {each: (path / each).stat().st_mode & 0o777 for each in names if (path / each).exists()}
     except OSError as error:
         return fail(name, f"{path}: {error.strerror}", _ELSEWHERE)
@@ -60,8 +61,9 @@ def secrets(path: Path) -> Check:
     if exposed:
         files = " ".join(str(path / each) for each in exposed)
         return fail(name, f"others can read: {', '.join(exposed)}", f"chmod 600 {files}; and replace what was exposed")
-    if DATABASE_NAME in modes and not {ISSUER_KEY, VAULT_KEY_NAME} <= set(modes):
-        lost = ", ".join(sorted({ISSUER_KEY, VAULT_KEY_NAME} - set(modes)))
+    wanted = {VAULT_KEY_NAME, *(issuers or [ISSUER_KEY])}  # the file of a retired key may be gone
+    if DATABASE_NAME in modes and not wanted <= set(modes):
+        lost = ", ".join(sorted(wanted - set(modes)))
         return fail(name, f"missing beside the database: {lost}", "restore them from a backup; new ones would not fit")
     return ok(name, ", ".join(modes))
 

@@ -49,6 +49,15 @@ def write_text(path: Path, text: str) -> None:
         ) from error
 
 
+def read_bytes(path: Path) -> bytes:
+    """What a file holds, up to the limit."""
+    try:
+        with path.open("rb") as file:
+            return file.read(INPUT_LIMIT)
+    except OSError as error:
+        raise usage("unreadable", f"{path} cannot be read: {error.strerror}", "look at the name") from error
+
+
 def read_json(source: str) -> dict[str, Any]:
     """The first JSON object of a file, or of stdin for ``-``; a program's ready line will do."""
     try:

@@ -30,7 +30,7 @@ def create(
     key: KeyName,
     profile: Annotated[
         str | None,
-        typer.Option("--profile", metavar="NAME", help="A bundle: access, driver, valet, delivery, service or owner."),
+        typer.Option("--profile", metavar="NAME", help="An access profile, such as access; see: keygw profiles list."),
     ] = None,
     entitlement: Annotated[
         list[str] | None,

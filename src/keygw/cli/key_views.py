@@ -22,6 +22,7 @@ def show(key: Mapping[str, Any]) -> None:
             ("label", key["label"]),
             ("state", key["state"]),
             ("role", key["role"]),
+            ("profile", key["profile"]),
             ("vehicle", key["vehicle_id"]),
             ("device", key["device_id"]),
             ("shared from", key["parent_id"]),

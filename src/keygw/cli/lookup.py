@@ -34,6 +34,13 @@ def invitation_id(gateway: Gateway, given: str) -> str:
     return _pick("invitation", "label", "inv", given, gateway.get("/v1/invitations")["invitations"])
 
 
+def device_id(gateway: Gateway, given: str) -> str:
+    """``Failure`` unknown_device or ambiguous_device."""
+    if _whole("dev", given):
+        return given
+    return _pick("device", "label", "dev", given, gateway.get("/v1/devices")["devices"])
+
+
 def _whole(prefix: str, given: str) -> bool:
     return re.fullmatch(rf"{prefix}_[a-z2-7]{{16}}", given) is not None
 

@@ -11,7 +11,7 @@ import typer
 from typer.main import get_command
 
 from keygw import __version__
-from keygw.cli import admin, apps, audit, config, invitations, keys, output, simulators, vehicles
+from keygw.cli import admin, apps, audit, config, devices, invitations, keys, output, profiles, simulators, vehicles
 from keygw.cli.command import command
 from keygw.cli.doctor import doctor
 from keygw.cli.events import events
@@ -61,6 +61,8 @@ app.add_typer(config.app, name="config")
 app.add_typer(vehicles.app, name="vehicles")
 app.add_typer(keys.app, name="keys")
 app.add_typer(invitations.app, name="invitations")
+app.add_typer(devices.app, name="devices")
+app.add_typer(profiles.app, name="profiles")
 app.command()(pair)
 app.command()(command)
 app.command()(status)

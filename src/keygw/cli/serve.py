@@ -79,6 +79,15 @@ def serve(
         str | None,
         typer.Option("--metrics", metavar="ADDRESS:PORT", help="Serve Prometheus there, apart from the API."),
     ] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(
+            "--policy",
+            metavar="FILE",
+            help="Limits, access profiles and attestation, as TOML. Default: policy.toml in the data directory, if it "
+            "is there.",
+        ),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Say readiness as one JSON line (ready, url, data, radio, ...).")
     ] = False,
@@ -111,6 +120,7 @@ def serve(
             "tls_cert": tls_cert,
             "tls_key": tls_key,
             "metrics": metrics,
+            "policy": policy,
             "log_level": None if log_level is None else log_level.value,
             "log_format": None if log_format is None else log_format.value,
         },

@@ -123,6 +123,7 @@ class Invitation:
     key_expires_at: int | None = None
     key_lifetime: int | None = None
     label: str = ""
+    profile: str = ""
     state: InvitationState = InvitationState.OPEN
     device_key: bytes | None = None
     key_id: str | None = None

@@ -129,7 +129,9 @@ class InvitationSteps:
         """The key that the invitation promises; where a lifetime would lead past the parent's end, until that."""
         parent = await parent_of(tx, invitation.parent_id, now)
         end = min(invitation.key_end(now), parent.expires_at)
-        return plan_friend(parent, device, invitation.entitlements, end, invitation.label, now, self._limits)
+        return plan_friend(
+            parent, device, invitation.entitlements, end, invitation.label, now, self._limits, invitation.profile
+        )
 
     async def granted(
         self, tx: CredentialTransaction, invitation: Invitation, device: Device, signed: bytes, now: float
@@ -140,7 +142,7 @@ class InvitationSteps:
         wider = Entitlement(int(said.entitlements) & ~int(invitation.entitlements))
         if wider or said.expires_at > invitation.key_end(now) + LEEWAY:
             raise Forbidden("the grant gives more than the invitation promised", code="beyond_invitation")
-        return plan_granted(parent, device, said, invitation.label, now, self._limits)
+        return plan_granted(parent, device, said, invitation.label, now, self._limits, invitation.profile)
 
     async def _vehicle(self, reads: CredentialReads, vehicle_id: str) -> VehicleRecord:
         found = await reads.vehicle(vehicle_id)

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Self
 
+from keygw.credentials.attestation import Attestations, Evidence
+from keygw.credentials.devices import with_attestation
 from keygw.credentials.guesses import Guesses
 from keygw.credentials.invitation import (
     MOST_TRIES,
@@ -29,16 +31,15 @@ from keygw.crypto.kdf import constant_time_equal, hmac256, sha256
 from keygw.crypto.signer import Signer, device_id
 from keygw.model.audit import SYSTEM
 from keygw.model.device import Device, DeviceKind
+from keygw.model.digital_key import Role
 from keygw.model.entitlement import Entitlement
 from keygw.model.errors import BadInput, Conflict, Forbidden, KeygwError, TokenError
 from keygw.model.ids import Random, new_id
-from keygw.token.possession import InvitationAct, verify_possession
+from keygw.token.possession import InvitationAct, invitation_challenge, verify_possession
 
 SECRET_BYTES = 32
 CODE_DIGITS = 6
-LIFETIME, MOST_LIFETIME = DAY, 7 * DAY
-MOST_UNSETTLED = 20
-"""Invitations of one key that may wait at once."""
+LIFETIME = DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ class Invitations:
         random: Random,
         journal: Journal,
         limits: Limits,
+        attestations: Attestations,
     ) -> None:
         self.steps = InvitationSteps(issuer, random, journal, limits)
         self._store = store
@@ -72,6 +74,7 @@ class Invitations:
         self._clock = clock
         self._random = random
         self._limits = limits
+        self._attestations = attestations
         self._guesses = Guesses(clock)
 
     def on(self, store: CredentialStore) -> Self:
@@ -88,6 +91,7 @@ class Invitations:
         *,
         app_id: str,
         entitlements: Entitlement,
+        profile: str = "",
         key_expires_at: int | None = None,
         key_lifetime: int | None = None,
         label: str = "",
@@ -97,13 +101,15 @@ class Invitations:
     ) -> Invited:
         """``key_expires_at`` or ``key_lifetime`` (seconds from the issue on) says when the friend key ends.
 
-        ``lifetime``: seconds in which it may be claimed; a day unless told otherwise, a week at most, never past the
-        end of key and parent. ``issuing.check_friend`` has the rules of sharing; beside them ``BadInput`` bad_label and
-        bad_lifetime, ``Conflict`` too_many_invitations.
+        ``lifetime``: seconds in which it may be claimed; a day unless told otherwise, a week at most
+        (``Limits``), never past the end of key and parent. ``profile``: the name that the entitlements were asked for
+        by. ``issuing.check_friend`` has the rules of sharing; beside them ``BadInput`` bad_label and bad_lifetime,
+        ``Conflict`` too_many_invitations.
         """
-        seconds = LIFETIME if lifetime is None else lifetime
-        if not 1 <= seconds <= MOST_LIFETIME:
-            raise BadInput(f"an invitation lives 1 to {MOST_LIFETIME} seconds", code="bad_lifetime")
+        most = self._limits.invitation_lifetime
+        seconds = min(LIFETIME, most) if lifetime is None else lifetime
+        if not 1 <= seconds <= most:
+            raise BadInput(f"an invitation lives 1 to {most} seconds", code="bad_lifetime")
         if (key_expires_at is None) == (key_lifetime is None):
             raise BadInput("say when the key ends: either by its time or by its lifetime", code="bad_lifetime")
         secret, code = self._random(SECRET_BYTES), self._code() if activation_code else None
@@ -124,11 +130,12 @@ class Invitations:
                 key_expires_at=key_expires_at,
                 key_lifetime=key_lifetime,
                 label=checked_label(label, self._limits),
+                profile=profile,
             )
             check_friend(parent, entitlements, made.key_end(now), now)
-            if len(await tx.unsettled_invitations(parent.id)) >= MOST_UNSETTLED:
+            if len(await tx.unsettled_invitations(parent.id)) >= self._limits.open_invitations:
                 raise Conflict(
-                    f"{MOST_UNSETTLED} invitations of this key wait already: cancel one, or wait",
+                    f"{self._limits.open_invitations} invitations of this key wait already: cancel one, or wait",
                     code="too_many_invitations",
                 )
             await self.steps.add(tx, made, actor)
@@ -195,15 +202,22 @@ class Invitations:
         proof: bytes,
         code: str | None = None,
         app_id: str | None = None,
+        evidence: Evidence | None = None,
     ) -> Invitation:
         """Bind it to the device that has that key; where the gateway hosts the parent's device, issue the key at once.
 
         ``proof``: ``token.possession``. ``app_id``: the app whose device this is, if it has one here. The same device
-        again gets the same answer. ``BadInput`` bad_public_key, bad_proof; ``Forbidden`` activation_code_required,
-        activation_code_wrong; ``Conflict`` invitation_taken (by another device), or how it ended.
+        again gets the same answer. ``evidence``: of the device key, for ``possession.invitation_challenge``.
+        ``BadInput`` bad_public_key, bad_proof; ``Forbidden`` activation_code_required, activation_code_wrong;
+        ``Conflict`` invitation_taken (by another device), or how it ended; the codes of ``Attestations.judge`` and,
+        where the profile asks for more than this device has, of ``Profiles.check_again``: then nothing is bound.
         """
         known = await self._known(invitation_id, secret)
         _check_proof(InvitationAct.CLAIM, known, device_key, proof)
+        attested = None
+        if evidence is not None:
+            asked = invitation_challenge(known.id, known.secret_hash, device_key)
+            attested = self._attestations.judge(evidence, asked, device_key, await self._now(self._store))
         signer = await self._signer_of(known.parent_id)
 
         async def work(tx: CredentialTransaction) -> tuple[Invitation, KeygwError | None]:
@@ -212,6 +226,11 @@ class Invitations:
             invitation, refused = await self._bind(tx, invitation, device_key, secret, code)
             if refused is None:
                 device = await tx.add_device(_phone(device_key, app_id))
+                if attested is not None:
+                    device = await tx.save_device(with_attestation(device, attested, int(now)))
+                if invitation.state is InvitationState.CLAIMED:
+                    rules = self._limits.profiles
+                    rules.check_again(invitation.profile, invitation.entitlements, Role.FRIEND, device)
                 if signer is not None and invitation.state is InvitationState.CLAIMED:
                     plan = await self.steps.promised(tx, invitation, device, now)
                     grant = hosted_grant(plan, now, signer)

@@ -61,7 +61,7 @@ class IssuerKeyWrites(IssuerKeyReads, Protocol):
         """``Conflict`` issuer_key_exists if the sequence is taken."""
 
     async def acknowledge_issuer_key(self, vehicle_id: str, sequence: int, kid: bytes, ack: bytes) -> None:
-        """Keep the vehicle's word, unless a later one is there."""
+        """Keep the vehicle's word in place of the one before: a vehicle may have forgotten."""
 
     async def keep_former_token(self, key_id: str, vehicle_id: str, cwt: bytes) -> None:
         """Unless one is kept already, which the vehicle can check in any case."""

@@ -17,7 +17,7 @@ from keygw.crypto.errors import CryptoError
 from keygw.crypto.signer import Signer, check_public_key, thumbprint
 from keygw.model.device import Device
 from keygw.model.digital_key import DigitalKey, KeyState, Role
-from keygw.model.entitlement import PROFILES, Entitlement
+from keygw.model.entitlement import Entitlement
 from keygw.model.errors import BadInput, Conflict, Forbidden
 from keygw.model.ids import Random, new_id
 from keygw.token.claims import KeyClaims
@@ -37,6 +37,8 @@ class KeyPlan:
     max_depth: int
     parent: DigitalKey | None = None
     label: str = ""
+    profile: str = ""
+    """Its access profile; "" where single entitlements were asked for."""
 
 
 def plan_owner(device: Device, label: str, lifetime: int | None, now: float, limits: Limits) -> KeyPlan:
@@ -47,10 +49,11 @@ def plan_owner(device: Device, label: str, lifetime: int | None, now: float, lim
     return KeyPlan(
         device=device,
         role=Role.OWNER,
-        entitlements=PROFILES["owner"],
+        entitlements=limits.profiles.named("owner").entitlements,
         expires_at=int(now) + seconds,
-        max_depth=limits.share_depth,
+        max_depth=min(limits.share_depth, limits.profiles.named("owner").share_depth),
         label=checked_label(label, limits),
+        profile="owner",
     )
 
 
@@ -64,7 +67,11 @@ def check_friend(parent: DigitalKey, entitlements: Entitlement, expires_at: int,
     if Entitlement.KEY_SHARE not in parent.entitlements:
         raise Forbidden("the parent does not hold key.share", code="not_entitled")
     if parent.depth + 1 > parent.max_depth:
-        raise Forbidden("the parent was itself shared as deep as allowed", code="share_depth")
+        raise Forbidden(
+            f"the parent may be shared on {parent.max_depth - parent.depth} times: share from a key nearer to the "
+            "owner",
+            code="share_depth",
+        )
     if not entitlements:
         raise BadInput("a friend key needs at least one entitlement", code="no_entitlements")
     # In plain numbers: `~` on a flag forgets the bits that this release has no name for.
@@ -85,17 +92,22 @@ def plan_friend(
     label: str,
     now: float,
     limits: Limits,
+    profile: str = "",
 ) -> KeyPlan:
-    """What ``check_friend`` lets through; ``BadInput`` bad_label."""
+    """What ``check_friend`` lets through; ``BadInput`` bad_label, unknown_profile. ``profile``: asked for by name."""
     check_friend(parent, entitlements, expires_at, now)
+    deepest = min(parent.max_depth, limits.share_depth)
+    if profile:
+        deepest = min(deepest, parent.depth + 1 + limits.profiles.named(profile).share_depth)
     return KeyPlan(
         device=device,
         role=Role.FRIEND,
         entitlements=entitlements,
         expires_at=expires_at,
-        max_depth=min(parent.max_depth, limits.share_depth),
+        max_depth=deepest,
         parent=parent,
         label=checked_label(label, limits),
+        profile=profile,
     )
 
 
@@ -109,23 +121,20 @@ async def make_key(
     random: Random,
     grant: bytes | None = None,
 ) -> DigitalKey:
-    """Take an index, sign both forms, store key, device and high-water mark. ``Conflict`` vehicle_full.
+    """Take an index, sign both forms, store key, device and high-water mark. ``Conflict`` vehicle_full, owner_full,
+    device_full; ``Forbidden`` those of ``Profiles.check_new``: they are about the device as it is registered here.
 
     ``grant``: of a shared key, signed by its parent's device; ``TokenError`` (``token.grant``) if it does not cover it.
     """
     issued_at = int(now)
     name = vehicle.vehicle.id
-    # Counting takes the longer the more there are; a vehicle that never had so many keys cannot have too many.
-    many = vehicle.next_index >= limits.unexpired_keys
-    if many and await tx.unexpired_count(name, issued_at) >= limits.unexpired_keys:
-        raise Conflict(
-            f"the vehicle has {limits.unexpired_keys} unexpired keys; wait until some have ended", code="vehicle_full"
-        )
+    await _check_room(tx, vehicle, plan, issued_at, limits)
     index = await tx.take_index(name)
     if index is None:
         raise Conflict("every key index of this vehicle has been used", code="vehicle_full")
     device = await tx.add_device(plan.device)
     parent = plan.parent
+    _check_profile(plan, device, issued_at, limits)
     key = DigitalKey(
         id=new_id("key", random),
         vehicle_id=name,
@@ -142,6 +151,7 @@ async def make_key(
         max_depth=plan.max_depth,
         epoch=vehicle.epoch,
         label=plan.label,
+        profile=plan.profile,
     )
     parent_end = None
     if parent is not None:
@@ -152,6 +162,52 @@ async def make_key(
     await tx.add_key(key, sign_token(key, device, vehicle, issuer, end, limits, grant, place))
     await tx.raise_last_issued_at(issued_at)
     return key
+
+
+async def _check_room(
+    tx: CredentialTransaction, vehicle: VehicleRecord, plan: KeyPlan, at: int, limits: Limits
+) -> None:
+    """Is there room for one more key of the vehicle, of its owner key, of the device?"""
+    # Counting takes the longer the more there are; a vehicle that never had so many keys cannot have too many.
+    many = vehicle.next_index >= limits.unexpired_keys
+    if many and await tx.unexpired_count(vehicle.vehicle.id, at) >= limits.unexpired_keys:
+        raise Conflict(
+            f"the vehicle has {limits.unexpired_keys} unexpired keys: revoke what nobody needs, or wait until some "
+            "have ended",
+            code="vehicle_full",
+        )
+    parent = plan.parent
+    owner = None if parent is None else parent.id if parent.parent_id is None else await _root(tx, parent)
+    most = limits.keys_per_owner
+    if owner is not None and await tx.unexpired_of_owner(owner, at, most) >= most:
+        raise Conflict(
+            f"{most} unexpired keys have been shared from this owner key: revoke what nobody needs, "
+            "or wait until some have ended",
+            code="owner_full",
+        )
+    most = limits.keys_per_device
+    if await tx.unexpired_of_device(plan.device.id, at, most) >= most:
+        raise Conflict(
+            f"the device holds {most} unexpired keys: revoke what nobody needs, or use another device",
+            code="device_full",
+        )
+
+
+async def _root(tx: CredentialTransaction, key: DigitalKey) -> str:
+    """The owner key that it stands on."""
+    while key.parent_id is not None:
+        record = await tx.key(key.parent_id)
+        if record is None:
+            break
+        key = record.key
+    return key.id
+
+
+def _check_profile(plan: KeyPlan, device: Device, now: int, limits: Limits) -> None:
+    """``device``: as it is stored, with what is proven of it."""
+    depth = 0 if plan.parent is None else plan.parent.depth + 1
+    further = plan.max_depth - depth if Entitlement.KEY_SHARE in plan.entitlements else 0
+    limits.profiles.check_new(plan.profile, plan.entitlements, plan.role, device, plan.expires_at - now, further)
 
 
 async def _check_grant(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from keygw.credentials.audit_ports import AuditReads, AuditWrites
+from keygw.credentials.device_ports import DeviceReads, DeviceWrites
 from keygw.credentials.invitation_ports import InvitationReads, InvitationWrites
 from keygw.credentials.issuer_ports import IssuerKeyReads, IssuerKeyWrites
 from keygw.credentials.once_ports import OnceReads, OnceWrites
@@ -73,7 +74,9 @@ class ListRecord:
     ack: bytes | None = field(default=None, repr=False)
 
 
-class CredentialReads(InvitationReads, IssuerKeyReads, StatusReads, AuditReads, OutboxReads, OnceReads, Protocol):
+class CredentialReads(
+    InvitationReads, DeviceReads, IssuerKeyReads, StatusReads, AuditReads, OutboxReads, OnceReads, Protocol
+):
     """Questions. Outside a transaction they see committed state only. Absent things are ``None`` or empty."""
 
     async def last_issued_at(self) -> int:
@@ -120,6 +123,7 @@ class CredentialReads(InvitationReads, IssuerKeyReads, StatusReads, AuditReads, 
 class CredentialTransaction(
     CredentialReads,
     InvitationWrites,
+    DeviceWrites,
     IssuerKeyWrites,
     StatusWrites,
     AuditWrites,

@@ -4,6 +4,9 @@ A friend key lives as long as its grant says; its token lives 72 hours at most, 
 lets it go by itself. An owner key that was issued for the full term is prolonged in the same way. Both happen silently,
 when somebody asks for the token and a third of its life, or less, is left. Nothing is prolonged past the grant, past
 what the parent's token says, or for a key that is suspended, revoked or over.
+
+Nor is a token signed anew for a key that the profiles would not allow any more (``profiles``). Such a key does not end
+for that: its newest token is good until it ends, and who asks for it is told why there will be no other.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from keygw.crypto.signer import thumbprint
 from keygw.model.audit import SYSTEM, AuditEntry
 from keygw.model.device import Device
 from keygw.model.digital_key import DigitalKey, KeyState, Role
-from keygw.model.errors import NotFound
+from keygw.model.errors import Forbidden, NotFound
 from keygw.token.claims import THUMBPRINT_BYTES, KeyClaims, StatusReference
 from keygw.token.cwt import encode_cwt
 from keygw.token.envelope import KEY_TOKEN
@@ -70,7 +73,8 @@ async def renew(
     """The key's token: a new one if it is due (or ``asked`` for) and would last longer, else the one there is.
 
     A parent's token that is due goes first: a child's never outlives it. Answers the old token of a key that cannot be
-    used now, and while a restored backup waits for an operator.
+    used now, or while a restored backup waits for an operator, and with ``refused`` that of one that the profiles would
+    not allow any more; if it was asked for, ``Forbidden`` with the code of ``Profiles.check_again``.
     """
     token = await tx.key_token(record.key.id)
     if token is None:
@@ -81,6 +85,14 @@ async def renew(
         return token
     if await tx.restored_unconfirmed():  # it may have been revoked since the backup
         return token
+    device, vehicle = await tx.device(record.key.device_id), await tx.vehicle(record.key.vehicle_id)
+    if device is None or vehicle is None:
+        return token
+    refused = _refused(record.key, device, limits)
+    if refused is not None:
+        if asked:
+            raise refused
+        return replace(token, refused=refused.code)
     parent_end = None
     if record.key.parent_id is not None and (parent := await tx.key(record.key.parent_id)) is not None:
         parent_end = (await renew(tx, parent, now, issuer, limits)).expires_at
@@ -88,8 +100,7 @@ async def renew(
     if key.role is Role.OWNER and token.renew_from is not None:
         key = replace(key, expires_at=key.issued_at + limits.owner_lifetime)
     end = token_end(key, limits, parent_end)
-    device, vehicle = await tx.device(key.device_id), await tx.vehicle(key.vehicle_id)
-    if end < token.expires_at + LEAST_GAIN or device is None or vehicle is None:
+    if end < token.expires_at + LEAST_GAIN:
         return token
     fresh = sign_token(key, device, vehicle, issuer, end, limits, token.grant, await place_of(tx, key.id))
     await _keep_former(tx, key, token, issuer)
@@ -105,7 +116,8 @@ async def resign(
 ) -> DigitalKey:
     """The same key with a token of a later iat (Unix seconds), due or not: a list is about to bar the old one.
 
-    Parents first, or the child's token would end with its parent's old one.
+    Parents first, or the child's token would end with its parent's old one. One that the profiles would not allow any
+    more gets its token all the same, to the old one's end: a list that bars other keys must not end this one.
     """
     token, device = await tx.key_token(key.id), await tx.device(key.device_id)
     if token is None or device is None:
@@ -113,6 +125,8 @@ async def resign(
     above = None if key.parent_id is None else await tx.key_token(key.parent_id)
     fresh = replace(key, issued_at=issued_at)
     end = token_end(fresh, limits, None if above is None else above.expires_at)
+    if _refused(key, device, limits) is not None:
+        end = min(end, token.expires_at)
     signed = sign_token(fresh, device, vehicle, issuer, end, limits, token.grant, await place_of(tx, key.id))
     if key.role is Role.OWNER:  # its end has not moved, and whether it may is what it was
         signed = replace(signed, renew_from=token.renew_from)
@@ -127,7 +141,10 @@ def signed_by(token: KeyToken) -> bytes:
 
 async def _keep_former(tx: CredentialTransaction, key: DigitalKey, token: KeyToken, issuer: Issuer) -> None:
     """The token of before a change of the issuer's key: a vehicle that has not heard of it can check no other."""
-    if signed_by(token) != issuer.kid:
+    if signed_by(token) == issuer.kid:
+        return
+    heard = await tx.issuer_key_ack(key.vehicle_id)
+    if await tx.issuer_statements(heard):
         await tx.keep_former_token(key.id, key.vehicle_id, token.cwt)
 
 
@@ -152,6 +169,15 @@ def claims_of(key: DigitalKey, device: Device, vehicle: VehicleRecord, issuer: s
         status_index=None,
         user_verification=False,
     )
+
+
+def _refused(key: DigitalKey, device: Device, limits: Limits) -> Forbidden | None:
+    """Why the profiles would not allow this key any more."""
+    try:
+        limits.profiles.check_again(key.profile, key.entitlements, key.role, device)
+    except Forbidden as error:
+        return error
+    return None
 
 
 def _renew_from(key: DigitalKey, end: int, limits: Limits) -> int | None:

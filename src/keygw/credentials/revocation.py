@@ -46,10 +46,15 @@ async def change(
     tx: CredentialTransaction, record: KeyRecord, event: KeyEvent, now: float, issuer: Issuer, limits: Limits
 ) -> Change:
     """Carry SUSPEND, RESUME or REVOKE through to key, children and list. ``Conflict``: key_revoked, key_expired,
-    parent_suspended (the parent must be resumed first)."""
+    parent_suspended (the parent must be resumed first); ``Forbidden``, of RESUME: the profiles would not allow the key
+    any more."""
     target = next_state(_timed(record, now), event)
     if event is KeyEvent.RESUME and KeyState.SUSPENDED in record.above:
         raise Conflict("the key it was shared from is suspended: resume that one first", code="parent_suspended")
+    if event is KeyEvent.RESUME and target is not record.key.state:
+        device = await tx.device(record.key.device_id)
+        if device is not None:
+            limits.profiles.check_again(record.key.profile, record.key.entitlements, record.key.role, device)
     if target is record.key.state or target is KeyState.EXPIRED:
         return Change(view(record, now))
     vehicle_id = record.key.vehicle_id

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
+from keygw.credentials.introduction import accept, announce, pending
 from keygw.credentials.issuer_keys import (
     IssuerKeyEvent,
     IssuerKeyRecord,
@@ -27,6 +28,7 @@ from keygw.credentials.values import Limits
 from keygw.crypto.signer import Signer
 from keygw.model.audit import SYSTEM
 from keygw.model.errors import BadInput, Conflict, NotFound
+from keygw.token.issuer_key import verify_issuer_key_ack
 from keygw.token.trust import kid_of
 
 MAX_OVERLAP = 2 * 366 * 86_400
@@ -138,9 +140,12 @@ class Rotation:
             end = max(longest, now + self._limits.list_lifetime) if overlap is None else now + overlap
             former = next_issuer_key_state(old.state, IssuerKeyEvent.SUCCEED)
             await tx.save_issuer_key(replace(old, state=former, retire_at=end))
+            if self.keyring.kid != old.kid:
+                raise Conflict("another key was activated meanwhile: look at them again", code="issuer_key_exists")
             fresh = replace(fresh, state=state, activated_at=now)
             await tx.save_issuer_key(fresh)
             self._journal.record(tx, actor, "issuer_key.activated", data={"kid": fresh.name, "former": old.name})
+            await announce(tx, fresh, self.keyring.current, now, end)
             return fresh
 
         activated = await self._store.write(work)
@@ -162,7 +167,11 @@ class Rotation:
             if found.state is IssuerKeyState.NEXT:
                 found = replace(found, state=state, retired_at=now)
             else:
-                found = replace(found, retire_at=min(now, found.retire_at or now))
+                known, before = await tx.issuer_keys(), found.retire_at or now
+                found = replace(found, retire_at=min(now, before))
+                if now < before and current_of(known).kid == self.keyring.kid:
+                    ends = [r.retire_at or 0 for r in known if r.state is IssuerKeyState.RETIRING and r.kid != kid]
+                    await announce(tx, current_of(known), self.keyring.current, now, max(ends, default=now))
             await tx.save_issuer_key(found)
             self._journal.record(tx, actor, "issuer_key.retiring", data={"kid": found.name})
             return found
@@ -194,6 +203,29 @@ class Rotation:
         if current.public_key != signer.public_key:
             signer = await self._signers.open(current.signer)
         self.keyring.replace(records, signer)
+
+    # Vehicles (``vehicle.ports.IssuerKeyBooks``)
+
+    async def issuer_statements(self, vehicle_id: str) -> Sequence[bytes]:
+        """Signed statements of new issuer keys that the vehicle has not acknowledged, oldest first."""
+        return await pending(self._store, vehicle_id)
+
+    async def acknowledge_issuer_key(self, vehicle_id: str, ack: bytes) -> None:
+        """Keep the vehicle's word which issuer key is its newest. Once it has ours, whatever a former key has signed
+        for it is signed anew: it lets that decide less and less.
+
+        ``TokenError``: a forged one, ack_foreign; ``Conflict`` issuer_key_unknown.
+        """
+        vehicle = await self._store.vehicle(vehicle_id)
+        if vehicle is None:
+            raise NotFound("there is no such vehicle", code="unknown_vehicle")
+        said = verify_issuer_key_ack(ack, vehicle.vehicle.public_key)
+        if not await self._store.write(lambda tx: accept(tx, vehicle_id, said, ack)):
+            return
+        for record in self.keyring.records:
+            if record.state is IssuerKeyState.RETIRING and said.kid == self.keyring.kid:
+                while await self._store.write(partial(self._resign, record.kid, vehicle_id)):
+                    pass
 
     # Inside
 

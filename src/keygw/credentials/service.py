@@ -6,7 +6,9 @@ import copy
 from collections.abc import Callable, Sequence
 from typing import Self, cast
 
+from keygw.credentials.attestation import Attestations
 from keygw.credentials.batches import KeyWish, checked_wishes, plan
+from keygw.credentials.devices import Devices
 from keygw.credentials.invitations import Invitations
 from keygw.credentials.issuing import (
     KeyPlan,
@@ -31,6 +33,7 @@ from keygw.credentials.ports import (
 from keygw.credentials.renewal import renew
 from keygw.credentials.revocation import change
 from keygw.credentials.service_base import no_notice
+from keygw.credentials.service_former import FormerTokens
 from keygw.credentials.service_lists import ListService
 from keygw.credentials.service_vehicles import VehicleService
 from keygw.credentials.sharing import callers_grant, key_of_grant, plan_granted, read_grant
@@ -50,7 +53,7 @@ from keygw.model.vehicle import Vehicle
 _TOLD = {KeyEvent.SUSPEND: "key.suspended", KeyEvent.RESUME: "key.resumed", KeyEvent.REVOKE: "key.revoking"}
 
 
-class CredentialService(VehicleService, ListService):
+class CredentialService(VehicleService, ListService, FormerTokens):
     """Issue, share, suspend, resume, revoke; and remember what vehicles say.
 
     ``clock``: Unix seconds; where it has gone back, the greatest time ever signed takes its place, so neither an iat
@@ -69,11 +72,14 @@ class CredentialService(VehicleService, ListService):
         notify: Notify = no_notice,
         limits: Limits | None = None,
         marker: Marker | None = None,
+        attestations: Attestations | None = None,
     ) -> None:
         super().__init__(store, vault, issuer, clock, random, notify, limits)
-        self.trail = Trail(store, issuer, clock, marker)
+        judged = attestations or Attestations()
         self.status_lists = StatusLists(store, issuer, clock)
-        self.invitations = Invitations(store, vault, issuer, clock, random, self._journal, self._limits)
+        self.trail = Trail(store, issuer, clock, marker)
+        self.invitations = Invitations(store, vault, issuer, clock, random, self._journal, self._limits, judged)
+        self.devices = Devices(store, clock, random, self._limits, judged)
 
     def under(self, once: Once) -> Self:
         """This service for one operation that is carried out once. Beside its errors: ``Replayed``, and ``Conflict``
@@ -172,6 +178,7 @@ class CredentialService(VehicleService, ListService):
         entitlements: Entitlement,
         expires_at: int,
         label: str = "",
+        profile: str = "",
         actor: str = SYSTEM,
     ) -> DigitalKey:
         """A friend key for the phone with that public key; ``issuing.check_friend`` has the rules and their codes.
@@ -185,7 +192,7 @@ class CredentialService(VehicleService, ListService):
         async def work(tx: CredentialTransaction) -> DigitalKey:
             now = await self._now(tx)
             parent = view(await self._record(tx, parent_id), now)
-            plan = plan_friend(parent, phone, entitlements, expires_at, label, now, self._limits)
+            plan = plan_friend(parent, phone, entitlements, expires_at, label, now, self._limits, profile)
             grant = hosted_grant(plan, now, signer)
             key = await self._make(tx, await self._vehicle(tx, parent.vehicle_id), plan, now, grant)
             self._tell(tx, actor, "key.shared", [key])

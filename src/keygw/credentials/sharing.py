@@ -40,9 +40,11 @@ async def read_grant(tx: CredentialTransaction, parent: DigitalKey, signed: byte
     return verify_grant(signed, holder.public_key, parent.vehicle_id)
 
 
-def plan_granted(parent: DigitalKey, device: Device, said: Grant, label: str, now: float, limits: Limits) -> KeyPlan:
+def plan_granted(
+    parent: DigitalKey, device: Device, said: Grant, label: str, now: float, limits: Limits, profile: str = ""
+) -> KeyPlan:
     """Exactly what was granted; ``issuing.plan_friend`` has the rules and their codes."""
-    plan = plan_friend(parent, device, said.entitlements, said.expires_at, label, now, limits)
+    plan = plan_friend(parent, device, said.entitlements, said.expires_at, label, now, limits, profile)
     return replace(plan, max_depth=min(plan.max_depth, said.max_depth))
 
 

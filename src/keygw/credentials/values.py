@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from keygw.credentials.profiles import Profiles
 from keygw.crypto.signer import Signer
 from keygw.model.digital_key import DigitalKey
 from keygw.token.revocation import MAX_ENTRIES
@@ -66,12 +68,28 @@ class IssuerKeys(Protocol):
         """Every key there was, the retired too: for what was signed while it counted, such as the audit trail."""
 
 
+_SETTABLE = (
+    ("keys_per_vehicle", "unexpired_keys", 1, 65_536),
+    ("keys_per_owner", "keys_per_owner", 1, 65_536),
+    ("keys_per_device", "keys_per_device", 1, 65_536),
+    ("open_invitations_per_key", "open_invitations", 0, 1000),
+    ("devices_per_app", "devices_per_app", 0, 100_000),
+    ("share_depth", "share_depth", 0, MAX_DEPTH),
+    ("owner_key_seconds", "owner_lifetime", 1, 366 * DAY),
+    ("friend_token_seconds", "friend_token", 60, 31 * DAY),
+    ("invitation_seconds", "invitation_lifetime", 1, 31 * DAY),
+)
+"""What an operator may set: its name outside, the field of ``Limits``, from, to."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Durations in seconds.
+    """What a deployment allows. Durations in seconds; every bound has a refusal of its own that names it.
 
     ``friend_token``: the longest life of one token of a shared key; the key itself lives as long as its grant says.
-    ``unexpired_keys`` bounds the keys of one vehicle that are not revoked and whose tokens could still open it.
+    ``unexpired_keys`` bounds the keys of one vehicle that are not revoked and whose tokens could still open it,
+    ``keys_per_owner`` those of them that stand on one owner key, ``keys_per_device`` those of one device, over all
+    vehicles. ``open_invitations``: of one key, that wait at once. ``devices_per_app``: phones that it has registered.
     ``list_entries``: how many a revocation list holds at most (1000 indices stay under the 4 KiB a message may have);
     beyond that the watermark rises, so a revocation never fails for want of space. ``list_lifetime``: until
     ``next_update``. Friend keys lose drive when a list is 7 days old, so couriers have the rest of that to bring it.
@@ -81,15 +99,36 @@ class Limits:
     friend_token: int = 72 * 3600
     share_depth: int = MAX_DEPTH
     unexpired_keys: int = 1000
+    keys_per_owner: int = 250
+    keys_per_device: int = 100
+    open_invitations: int = 20
+    invitation_lifetime: int = 7 * DAY
+    devices_per_app: int = 100
     list_entries: int = 1000
     list_lifetime: int = 3 * DAY
     label_length: int = 80
+    profiles: Profiles = field(default_factory=Profiles)
 
     def __post_init__(self) -> None:
-        if not 0 <= self.share_depth <= MAX_DEPTH:
-            raise ValueError(f"share_depth is 0 to {MAX_DEPTH}")
+        for name, inside, least, most in _SETTABLE:
+            if not least <= getattr(self, inside) <= most:
+                raise ValueError(f"{name} is {least} to {most}")
         if not 0 <= self.list_entries <= MAX_ENTRIES:
             raise ValueError(f"list_entries is 0 to {MAX_ENTRIES}")
+
+    def shown(self) -> dict[str, int]:
+        """By the names that operators and apps know them by."""
+        return {name: getattr(self, inside) for name, inside, _, _ in _SETTABLE}
+
+    @classmethod
+    def of(cls, said: Mapping[str, int], profiles: Profiles) -> Limits:
+        """From those names; the rest as it comes. ``ValueError`` for a name that there is not, or a number too far."""
+        inside = {name: field for name, field, _, _ in _SETTABLE}
+        for name in said:
+            if name not in inside:
+                raise ValueError(f"there is no limit {name[:40]}; known: {', '.join(inside)}")
+        chosen: dict[str, Any] = {inside[name]: number for name, number in said.items()}
+        return cls(profiles=profiles, **chosen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +137,7 @@ class KeyToken:
 
     ``grant``: of a shared key, what its parent's device signed. ``expires_at``: ``exp`` of both forms. ``renew_from``:
     the time from which on a new token is signed when somebody asks; ``None``: this is the last one. Unix seconds.
+    ``refused``: why none was signed although one is due (a code of ``Profiles.check_again``); it is not stored.
     """
 
     jwt: str = field(repr=False)
@@ -105,6 +145,7 @@ class KeyToken:
     grant: bytes | None = field(default=None, repr=False)
     expires_at: int = 0
     renew_from: int | None = None
+    refused: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,8 @@ class DigitalKey:
     max_depth: int = 0
     epoch: int = 0
     label: str = ""
+    profile: str = ""
+    """The access profile that it was asked for by; "" where single entitlements were named."""
     version: int = 1
     """Counts the writes of this row (optimistic concurrency)."""
 

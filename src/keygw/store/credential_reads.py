@@ -5,12 +5,12 @@ from __future__ import annotations
 from keygw.credentials.ports import KeyRecord, ListRecord, VehicleRecord
 from keygw.credentials.values import KeyToken
 from keygw.model.command import Action, Outcome
-from keygw.model.device import Device, DeviceKind
 from keygw.model.digital_key import DigitalKey, KeyState, Role
 from keygw.model.entitlement import Entitlement
 from keygw.model.receipt import Receipt
 from keygw.model.vehicle import Vehicle
 from keygw.store.audit_store import SqlAuditReads
+from keygw.store.device_store import SqlDeviceReads
 from keygw.store.group import Fetch, Row
 from keygw.store.invitation_store import SqlInvitationReads
 from keygw.store.issuer_store import SqlIssuerKeyReads
@@ -28,7 +28,8 @@ _VEHICLE = """
 _KEY = """
     SELECT k.id, k.vehicle_id, k.device_id, k.role, k.entitlements, k.key_index, k.not_before, k.expires_at,
            k.issued_at, k.state, k.parent_id, k.depth, k.max_depth, k.epoch, k.label, k.version,
-           k.list_sequence, p.state, p.list_sequence, g.state, g.list_sequence, v.list_sequence, v.acknowledged_sequence
+           k.list_sequence, p.state, p.list_sequence, g.state, g.list_sequence, v.list_sequence,
+           v.acknowledged_sequence, k.profile
     FROM digital_keys k
     JOIN vehicles v ON v.id = k.vehicle_id
     LEFT JOIN digital_keys p ON p.id = k.parent_id
@@ -41,7 +42,15 @@ _RECEIPT = """
 """
 
 
-class SqlReads(SqlInvitationReads, SqlIssuerKeyReads, SqlStatusReads, SqlAuditReads, SqlOutboxReads, SqlOnceReads):
+class SqlReads(
+    SqlInvitationReads,
+    SqlDeviceReads,
+    SqlIssuerKeyReads,
+    SqlStatusReads,
+    SqlAuditReads,
+    SqlOutboxReads,
+    SqlOnceReads,
+):
     """``CredentialReads`` over whatever answers a statement: the reader, or an open transaction."""
 
     def __init__(self, fetch: Fetch) -> None:
@@ -60,10 +69,6 @@ class SqlReads(SqlInvitationReads, SqlIssuerKeyReads, SqlStatusReads, SqlAuditRe
 
     async def vehicles(self) -> list[VehicleRecord]:
         return [_vehicle(row) for row in await self._fetch(f"{_VEHICLE} ORDER BY id")]
-
-    async def device(self, device_id: str) -> Device | None:
-        rows = await self._fetch("SELECT id, kind, public_key, label, app_id FROM devices WHERE id = ?", (device_id,))
-        return device_of(rows[0]) if rows else None
 
     async def key(self, key_id: str) -> KeyRecord | None:
         rows = await self._fetch(f"{_KEY} WHERE k.id = ?", (key_id,))
@@ -127,10 +132,6 @@ def _vehicle(row: Row) -> VehicleRecord:
     return VehicleRecord(Vehicle(*row[:4]), *row[4:])
 
 
-def device_of(row: Row) -> Device:
-    return Device(row[0], DeviceKind(row[1]), *row[2:])
-
-
 def _key(row: Row) -> KeyRecord:
     key = DigitalKey(
         id=row[0],
@@ -149,6 +150,7 @@ def _key(row: Row) -> KeyRecord:
         epoch=row[13],
         label=row[14],
         version=row[15],
+        profile=row[23],
     )
     above = tuple(KeyState(state) for state in (row[17], row[19]) if state is not None)
     return KeyRecord(

@@ -14,7 +14,8 @@ from keygw.model.errors import Conflict
 from keygw.model.receipt import Receipt
 from keygw.model.vehicle import Vehicle
 from keygw.store.audit_store import SqlAuditWrites
-from keygw.store.credential_reads import SqlReads, device_of
+from keygw.store.credential_reads import SqlReads
+from keygw.store.device_store import SqlDeviceWrites, device_of
 from keygw.store.group import Row, Storage, Transaction
 from keygw.store.invitation_store import SqlInvitationWrites
 from keygw.store.issuer_store import SqlIssuerKeyWrites
@@ -30,6 +31,7 @@ _ISSUED, _VEHICLES, _DEVICES = "credentials.last_issued_at", "credentials.vehicl
 class _Transaction(
     SqlReads,
     SqlInvitationWrites,
+    SqlDeviceWrites,
     SqlIssuerKeyWrites,
     SqlStatusWrites,
     SqlAuditWrites,
@@ -103,7 +105,8 @@ class _Transaction(
         rows = await self._transaction.fetch(
             "INSERT INTO devices (id, kind, public_key, label, app_id) VALUES (?, ?, ?, ?, ?) "
             "ON CONFLICT (id) DO UPDATE SET app_id = coalesce(devices.app_id, excluded.app_id) "
-            "RETURNING id, kind, public_key, label, app_id",
+            "RETURNING id, kind, public_key, label, app_id, attestation, attestation_format, model, attested_at, "
+            "registered_at",
             (device.id, device.kind.value, device.public_key, device.label, device.app_id),
         )
         found = added[device.id] = device_of(rows[0])
@@ -133,8 +136,8 @@ class _Transaction(
         rows = await self._fetch(
             "INSERT INTO digital_keys (id, vehicle_id, device_id, role, entitlements, key_index, not_before, "
             "expires_at, issued_at, state, parent_id, depth, max_depth, epoch, label, version, jwt, cwt, "
-            "signed_grant, token_expires_at, renew_from) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+            "signed_grant, token_expires_at, renew_from, profile) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
             "ON CONFLICT DO NOTHING RETURNING id",
             (
                 key.id,
@@ -158,6 +161,7 @@ class _Transaction(
                 token.grant,
                 token.expires_at,
                 token.renew_from,
+                key.profile,
             ),
         )
         if not rows:

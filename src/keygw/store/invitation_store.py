@@ -11,7 +11,8 @@ from keygw.store.group import Fetch, Row
 
 _INVITATION = """
     SELECT id, vehicle_id, parent_id, app_id, entitlements, created_at, expires_at, secret_hash, code_hash,
-           key_expires_at, key_lifetime, label, state, device_key, key_id, wrong_codes, other_claims, version
+           key_expires_at, key_lifetime, label, state, device_key, key_id, wrong_codes, other_claims, version,
+           profile
     FROM invitations
 """
 
@@ -42,7 +43,7 @@ class SqlInvitationWrites(SqlInvitationReads):
         rows = await self._fetch(
             "INSERT INTO invitations (id, vehicle_id, parent_id, app_id, entitlements, created_at, expires_at, "
             "secret_hash, code_hash, key_expires_at, key_lifetime, label, state, device_key, key_id, wrong_codes, "
-            "other_claims, version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+            "other_claims, version, profile) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
             "ON CONFLICT DO NOTHING RETURNING id",
             (
                 invitation.id,
@@ -63,6 +64,7 @@ class SqlInvitationWrites(SqlInvitationReads):
                 invitation.wrong_codes,
                 invitation.other_claims,
                 invitation.version,
+                invitation.profile,
             ),
         )
         if not rows:
@@ -109,4 +111,5 @@ def _invitation(row: Row) -> Invitation:
         wrong_codes=row[15],
         other_claims=row[16],
         version=row[17],
+        profile=row[18],
     )

@@ -104,7 +104,7 @@ class SqlIssuerKeyWrites(SqlIssuerKeyReads):
         await self._fetch(
             "INSERT INTO issuer_key_acks (vehicle_id, sequence, kid, ack) VALUES (?, ?, ?, ?) "
             "ON CONFLICT (vehicle_id) DO UPDATE SET sequence = excluded.sequence, kid = excluded.kid, "
-            "ack = excluded.ack WHERE excluded.sequence > issuer_key_acks.sequence",
+            "ack = excluded.ack",
             (vehicle_id, sequence, kid, ack),
         )
 

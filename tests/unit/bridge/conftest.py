@@ -216,6 +216,9 @@ class Car:
         self.up(key_id)
         await self.deliver()
 
+    async def sync_issuer_keys(self, vehicle_id: str) -> None:
+        """It has the newest."""
+
     async def sync_list(self, vehicle_id: str) -> None:
         assert self.service is not None
         self.syncs += 1

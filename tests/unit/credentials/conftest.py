@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +11,15 @@ from typing import Any
 
 import pytest
 
+# The authenticators of the vectors; tools import one another as scripts do.
+sys.path.append(str(Path(__file__).resolve().parents[3] / "tools"))
+
+from attestation_cast import PARTY, ROOT_CERTIFICATE, pem
+
+from keygw.credentials.attestation import Attestations, PackedVerifier
 from keygw.credentials.service import CredentialService
 from keygw.credentials.values import Issuer, Limits
+from keygw.crypto.certificates import Roots
 from keygw.crypto.signer import LocalSigner, device_id, thumbprint
 from keygw.model.command import Action, Outcome
 from keygw.model.digital_key import DigitalKey
@@ -31,6 +39,8 @@ HOUR = 3600
 
 class World:
     """``now`` is the clock; ``events`` holds what was told, in order."""
+
+    attestations = Attestations(PackedVerifier(PARTY, Roots.from_pem(pem(ROOT_CERTIFICATE))))
 
     def __init__(self, store: Store, limits: Limits | None = None) -> None:
         signer = LocalSigner.generate()
@@ -54,6 +64,7 @@ class World:
             random=self.random,
             notify=lambda name, data, _id: self.events.append((name, data)),
             limits=limits,
+            attestations=self.attestations,
         )
 
     async def car(self) -> Vehicle:

@@ -20,9 +20,10 @@ from keygw.credentials.invitation import (
     InvitationState,
     next_invitation_state,
 )
-from keygw.credentials.invitations import MOST_LIFETIME, MOST_UNSETTLED, Invited
+from keygw.credentials.invitations import Invited
 from keygw.credentials.lifecycle import Refused
 from keygw.credentials.service import CredentialService
+from keygw.credentials.values import Limits
 from keygw.crypto.signer import LocalSigner, thumbprint
 from keygw.model.device import DeviceKind
 from keygw.model.digital_key import DigitalKey, KeyState
@@ -438,7 +439,7 @@ async def test_what_cannot_be_offered(world: World, owner: DigitalKey, phone_hel
     plain = await world.friend(owner)
     cases: list[tuple[DigitalKey, dict[str, Any], str]] = [
         (owner, {"lifetime": 0}, "bad_lifetime"),
-        (owner, {"lifetime": MOST_LIFETIME + 1}, "bad_lifetime"),
+        (owner, {"lifetime": Limits().invitation_lifetime + 1}, "bad_lifetime"),
         (owner, {"key_expires_at": at + HOUR}, "bad_lifetime"),
         (owner, {"key_lifetime": None}, "bad_lifetime"),
         (owner, {"key_lifetime": 0}, "bad_lifetime"),
@@ -455,7 +456,7 @@ async def test_what_cannot_be_offered(world: World, owner: DigitalKey, phone_hel
 
 
 async def test_a_key_has_so_many_invitations_at_once(world: World, owner: DigitalKey) -> None:
-    made = [await invite(world, owner) for _ in range(MOST_UNSETTLED)]
+    made = [await invite(world, owner) for _ in range(Limits().open_invitations)]
     assert await refused(invite(world, owner)) == "too_many_invitations"
     await made[0].decline()
     await invite(world, owner)

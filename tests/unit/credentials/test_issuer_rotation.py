@@ -17,6 +17,7 @@ from keygw.credentials.service import CredentialService
 from keygw.credentials.status_list import PAUSE
 from keygw.credentials.values import Limits
 from keygw.model.digital_key import DigitalKey, KeyState
+from keygw.model.entitlement import PROFILES
 from keygw.model.errors import BadInput, Conflict, KeygwError, NotFound, StoreError, TokenError
 from keygw.model.revocation import RevocationList
 from keygw.store.group import Row, Transaction
@@ -234,17 +235,40 @@ async def test_a_suspended_key_below_the_watermark_stays_paused_with_its_new_tok
     paused = await office.friend(owner)
     await office.service.suspend(paused.id)
     office.now += HOUR
+    new = (await office.rotate(overlap=0)).kid
     await office.store.credentials.write(lambda tx: tx.raise_issued_before(car.id, int(office.now)))
     await office.service.resume((await office.service.suspend(owner.id)).id)  # a new list, with the watermark
+    assert await office.list_signed(car.id) == new
     assert (
         paused.index
         not in verify_list((await office.service.current_list(car.id)).signed, office.keyring.trusted, car.id).suspended
     )
-    await office.rotate(overlap=0)
     await office.rotation.upkeep()
+    assert await office.signed(paused) == new
     newest = verify_list((await office.service.current_list(car.id)).signed, office.keyring.trusted, car.id)
     assert paused.index in newest.suspended
     assert (await office.service.key(paused.id)).state is KeyState.SUSPENDED
+
+
+async def test_a_list_alone_is_signed_anew_too(office: Office) -> None:
+    car = await office.car()
+    await office.service.revoke((await office.owner(car)).id)
+    old = office.keyring.kid
+    new = (await office.rotate()).kid
+    assert await office.list_signed(car.id) == old
+    assert (await office.rotation.retire(old, actor=OPERATOR)).state is RETIRED
+    assert await office.list_signed(car.id) == new
+
+
+async def test_a_child_is_signed_after_its_parent_or_it_would_end_with_the_old_token(office: Office) -> None:
+    owner = await office.owner(await office.car())
+    friend = await office.friend(owner, PROFILES["owner"], lifetime=30 * DAY)
+    child = await office.friend(friend, lifetime=30 * DAY)
+    office.now += 10 * HOUR
+    old = office.keyring.kid
+    await office.rotate()
+    await office.rotation.retire(old, actor=OPERATOR)
+    assert (await office.service.key_token(child.id)).expires_at == office.now + 72 * HOUR
 
 
 async def test_a_retired_keys_list_is_refused_and_a_retiring_ones_is_taken_in(office: Office) -> None:

@@ -15,6 +15,7 @@ from keygw.api.models import KeyOut, TimeText, TokenOut
 from keygw.api.outer import outer_base
 from keygw.api.present import key_json, token_json
 from keygw.api.rights import Rights
+from keygw.api.routes.devices import AttestationIn
 from keygw.api.strict import StrictRoute
 from keygw.bridge.invitations import Offer
 from keygw.credentials.invitation import MOST_TRIES, Invitation, InvitationState
@@ -47,10 +48,12 @@ class Answer(Body):
 
 
 class Claim(Answer):
-    """``proof``: COSE_Sign1 by the device key, ``dkip`` of ``protocols/key_token``."""
+    """``proof``: COSE_Sign1 by the device key, ``dkip`` of ``protocols/key_token``. ``attestation``: where the profile
+    asks for one."""
 
     public_key: PublicKey
     proof: Signed
+    attestation: AttestationIn | None = None
     activation_code: Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")] | None = None
 
 
@@ -77,6 +80,7 @@ class InvitationOut(BaseModel):
     key_id: str | None
     public_key: str | None
     label: str
+    profile: str | None
     entitlements: list[str]
     key_expires_at: TimeText | None
     key_lifetime_seconds: int | None
@@ -109,6 +113,7 @@ class OfferOut(BaseModel):
     state: InvitationState
     vehicle_name: str
     label: str
+    profile: str | None
     entitlements: list[str]
     key_expires_at: TimeText | None
     key_lifetime_seconds: int | None
@@ -153,6 +158,7 @@ def _shared_json(invitation: Invitation) -> dict[str, Any]:
         "id": invitation.id,
         "state": invitation.state.value,
         "label": invitation.label,
+        "profile": invitation.profile or None,
         "entitlements": list(invitation.entitlements.names),
         "key_expires_at": None if end is None else rfc3339(end),
         "key_lifetime_seconds": invitation.key_lifetime,
@@ -189,7 +195,8 @@ async def create(
     invited = await wired.bridge.invitations.create(
         caller,
         key_id,
-        entitlements=body.rights(),
+        entitlements=body.rights(wired.limits.profiles),
+        profile=body.profile or "",
         key_expires_at=None if body.expires_at is None else int(body.expires_at),
         key_lifetime=body.lifetime_seconds,
         label=body.label,
@@ -279,8 +286,9 @@ async def claim(invitation_id: str, body: Claim, caller: MaybeCaller, wired: Wir
     """Binds the invitation to this device; no other can have it any more. The same device may ask again at any time: it
     gets the same key with its newest token and the newest revocation list. With an app's token, the device is that
     app's from now on."""
+    evidence = None if body.attestation is None else body.attestation.value()
     offer = await wired.bridge.invitations.claim(
-        invitation_id, body.secret, body.public_key, body.proof, body.activation_code, caller
+        invitation_id, body.secret, body.public_key, body.proof, body.activation_code, caller, evidence
     )
     return claim_json(offer)
 

@@ -109,10 +109,11 @@ async def share(key_id: str, body: Share, caller: Caller, wired: Wired, once: Re
         caller,
         key_id,
         device_public_key=body.public_key,
-        entitlements=body.rights(),
+        entitlements=body.rights(wired.limits.profiles),
         expires_at=body.end(wired.clock()),
         label=body.label,
         once=once,
+        profile=body.profile or "",
     )
     return key_json(view)
 

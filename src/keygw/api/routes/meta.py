@@ -32,6 +32,8 @@ async def well_known(wired: Wired) -> dict[str, Any]:
             "pairings": "/v1/pairings",
             "vehicles": "/v1/vehicles",
             "keys": "/v1/keys",
+            "devices": "/v1/devices",
+            "profiles": "/v1/profiles",
             "events": "/v1/events",
             "jwks": "/.well-known/jwks.json",
             "status_lists": "/v1/status-lists",
