@@ -117,7 +117,7 @@ async def _batch(folder: Path, signer: LocalSigner) -> float:
 async def _service(store: Store, signer: LocalSigner) -> tuple[CredentialService, list[Vehicle]]:
     issuer = Issuer("urn:keygw:bench", kid_of(signer.public_key), signer)
     service = CredentialService(
-        store.credentials, store.vault, issuer, time.time, os.urandom, limits=Limits(keys_per_device=10**6)
+        store.credentials, store.vault, issuer, time.time, os.urandom, limits=Limits(keys_per_device=65_536)
     )
     vehicles = []
     for number in range(WRITERS):
