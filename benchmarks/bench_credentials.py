@@ -67,20 +67,20 @@ async def _measure(folder: Path) -> list[Figure]:
 
 
 _ROWS = 4
-"""Key, audit, outbox, idempotency; the phone is the same each time."""
+"""Key, audit, outbox, idempotency; the phones are known."""
 
 
 async def _storage(store: Store, signer: LocalSigner, folder: Path) -> tuple[list[float], list[float], list[int]]:
     """Microseconds of CPU for one key, ours and raw, a pair for each round; keys in each group."""
     service, vehicles = await _service(store, signer)
-    phone = LocalSigner.generate().public_key
-    token = await service.key_token((await service.issue_owner_key(vehicles[0].id, phone)).id)
+    phones = [LocalSigner.generate().public_key for _ in range(EACH)]
+    token = await service.key_token((await service.issue_owner_key(vehicles[0].id, phones[0])).id)
     canned = KeyToken(token.jwt, token.cwt, None, token.expires_at, token.renew_from)
     groups: list[int] = []
     store.database.watch(lambda works, _seconds: groups.append(works))
 
     async def writer(vehicle: Vehicle) -> None:
-        for _ in range(EACH):
+        for phone in phones:
             once = Once("app_bench", os.urandom(8).hex(), sha256(vehicle.name.encode()).digest(), 201)
             await service.under(once).issue_owner_key(vehicle.id, phone, actor="app:bench")
 
