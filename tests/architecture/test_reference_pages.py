@@ -20,7 +20,9 @@ from keygw.app.load import variables
 from keygw.bridge.present import RETRYABLE_REASONS
 from keygw.bridge.records import CommandRecord
 from keygw.bridge.scopes import COMMAND_SCOPES, SIGNAL_SCOPES, Scope
+from keygw.credentials.audit_check import FINDINGS
 from keygw.credentials.invitation import InvitationState
+from keygw.model.audit import ACTIONS
 from keygw.model.command import CommandState, Outcome
 from keygw.model.digital_key import KeyState
 from keygw.model.entitlement import PROFILES
@@ -252,3 +254,9 @@ def test_every_module_that_a_page_names_exists(page: str) -> None:
             path /= rest.pop(0)
         source = (path / f"{rest.pop(0)}.py").read_text("utf-8")
         assert not rest or re.search(rf"def {rest[0]}\b", source), ".".join(parts)
+
+
+def test_every_action_and_finding_of_the_audit_trail_is_listed() -> None:
+    told = {name: cells[1] for name, cells in rows("audit.md", "Actions").items()}
+    assert told == dict(ACTIONS)
+    assert {name: cells[1] for name, cells in rows("audit.md", "Findings").items()} == FINDINGS

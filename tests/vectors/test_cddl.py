@@ -19,7 +19,7 @@ from cddl_verifier import CBORDecodeError, Validator  # type: ignore[import-unty
 from shapes import MESSAGES
 
 PROTOCOLS = Path(__file__).resolve().parent.parent.parent / "protocols"
-PAGES = ("key_session", "key_token", "owner_pairing", "attestation", "status_list")
+PAGES = ("key_session", "key_token", "owner_pairing", "attestation", "status_list", "audit_trail")
 SEQUENCES = ("message_1", "message_2", "message_3", "plaintext_2", "plaintext_3")
 SEALED = {name: shape.cddl for name, shape in MESSAGES.items() if shape.body is None and shape.cddl}
 PAIRING = {"enrol": "enrol", "ticket": "credential", "answer": "outcome", "token": "Key_Token"}
@@ -153,7 +153,7 @@ def good() -> list[tuple[str, str, bytes]]:
     cases += [(row["name"], "Time_Proof", bytes.fromhex(row["signed"])) for row in rows]
     for row in load("key_token", "receipts.json")["receipts"]:
         cases.append(("receipt", "Receipt", bytes.fromhex(row["signed"])))
-    return cases + statuses()
+    return cases + statuses() + audited()
 
 
 def statuses() -> list[tuple[str, str, bytes]]:
@@ -167,6 +167,13 @@ def statuses() -> list[tuple[str, str, bytes]]:
         cases.append((row["name"], "Status_List_Header", cbor2.dumps(head)))
         cases.append((row["name"], "Status_List_Claims", cbor2.dumps(claims)))
     return cases
+
+
+def audited() -> list[tuple[str, str, bytes]]:
+    """The same of the audit trail."""
+    trail = load("audit_trail", "trail.json")
+    cases = [("audit entry", "Audit_Entry", bytes.fromhex(row["entry"])) for row in trail["entries"]]
+    return [*cases, ("audit checkpoint", "Audit_Checkpoint", bytes.fromhex(trail["checkpoint"]))]
 
 
 def bad() -> list[tuple[str, str, bytes]]:

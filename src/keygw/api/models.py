@@ -200,6 +200,26 @@ class OwnerKeyOut(KeyOut):
     provisioning: Provisioning
 
 
+class KeyIssued(BaseModel):
+    """A key of a batch, as it was made."""
+
+    id: str
+    vehicle_id: str
+    device_id: str
+    role: str
+    label: str
+    entitlements: list[str]
+    state: KeyState
+    index: int
+    parent_id: str | None
+    not_before: TimeText
+    expires_at: TimeText
+
+
+class KeysIssued(BaseModel):
+    keys: list[KeyIssued]
+
+
 class Keys(BaseModel):
     keys: list[KeyOut]
 

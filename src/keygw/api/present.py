@@ -13,6 +13,7 @@ from keygw.credentials.issuer_keys import IssuerKeyRecord
 from keygw.crypto.signer import coordinates
 from keygw.events.event import rfc3339
 from keygw.model.base64url import encode_base64url
+from keygw.model.digital_key import DigitalKey
 from keygw.model.vehicle import Vehicle
 from keygw.vehicle.values import LinkStatus
 
@@ -84,6 +85,23 @@ def list_json(newest: SignedList) -> dict[str, Any]:
         "sequence": newest.sequence,
         "signed": encode_base64url(newest.signed) if newest.signed else None,
         "acknowledged": newest.acknowledged_sequence,
+    }
+
+
+def issued_json(key: DigitalKey) -> dict[str, Any]:
+    """A key of a batch: as it was made, without a question to the store for each."""
+    return {
+        "id": key.id,
+        "vehicle_id": key.vehicle_id,
+        "device_id": key.device_id,
+        "role": key.role.label,
+        "label": key.label,
+        "entitlements": list(key.entitlements.names),
+        "state": key.state.value,
+        "index": key.index,
+        "parent_id": key.parent_id,
+        "not_before": rfc3339(key.not_before),
+        "expires_at": rfc3339(key.expires_at),
     }
 
 

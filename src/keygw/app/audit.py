@@ -7,12 +7,10 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from keygw.app.config import ISSUER_KEY
 from keygw.bridge.audit_json import check_line
 from keygw.credentials.audit_check import AuditCheck, Report, check_stored
 from keygw.model.errors import BadInput
 from keygw.store.audit_file import audit_file
-from keygw.store.keyfile import load_or_create_issuer_key
 from keygw.store.marker import MARKER_NAME, read_marker
 from keygw.store.store import DATABASE_NAME
 from keygw.token.audit import read_checkpoint
@@ -27,10 +25,10 @@ def trust(public_keys: Iterable[bytes]) -> TrustedIssuers:
     return TrustedIssuers([IssuerKey(f"urn:keygw:{kid.hex()}", kid, key) for kid, key in kids.items()])
 
 
-def issuer_key(directory: Path, passphrase: str | None) -> bytes:
-    """The public half of the issuer's key file there."""
-    secret = None if passphrase is None else passphrase.encode()
-    return load_or_create_issuer_key(directory / ISSUER_KEY, secret, may_create=False).public_key
+def issuer_keys(directory: Path) -> list[bytes]:
+    """The issuer's public keys, former ones too, as the database there knows them."""
+    with audit_file(directory / DATABASE_NAME) as reads:
+        return reads.issuer_keys()
 
 
 def check_directory(directory: Path, issuers: TrustedIssuers, marker: bytes | None = None) -> Report:

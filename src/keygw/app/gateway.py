@@ -98,7 +98,7 @@ async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
         )
         service = watch.operations(credentials)
         rotation = Rotation(store.credentials, signers, keyring, time.time, Journal(outbox, time.time))
-        housekeeping = Housekeeping(credentials.trail, outbox)
+        housekeeping = Housekeeping(credentials.trail, outbox, credentials)
         await outbox.catch_up()
         await housekeeping.start()
         stack.push_async_callback(housekeeping.stop)

@@ -27,12 +27,17 @@ class Outbox(Protocol):
     async def drop(self) -> int: ...
 
 
+class Requests(Protocol):
+    async def drop_answered(self) -> int: ...
+
+
 class Housekeeping:
     """One task. ``start`` and ``stop`` seal the trail themselves, so that a run begins and ends with a seal."""
 
-    def __init__(self, trail: Trail, outbox: Outbox, seconds: float = ROUND_SECONDS) -> None:
+    def __init__(self, trail: Trail, outbox: Outbox, requests: Requests, seconds: float = ROUND_SECONDS) -> None:
         self._trail = trail
         self._outbox = outbox
+        self._requests = requests
         self._seconds = seconds
         self._task: asyncio.Task[None] | None = None
 
@@ -52,6 +57,7 @@ class Housekeeping:
         while True:
             if rounds % CLEAR_EVERY == 0:
                 await self._try(self._outbox.drop)
+                await self._try(self._requests.drop_answered)
             await asyncio.sleep(self._seconds)
             rounds += 1
             await self._try(self._trail.seal_if_due)

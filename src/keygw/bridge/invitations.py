@@ -17,6 +17,7 @@ from keygw.bridge.records import App
 from keygw.bridge.scopes import Scope
 from keygw.credentials.attestation import Evidence
 from keygw.credentials.invitation import Invitation, InvitationState
+from keygw.credentials.once import Once, Replayed
 from keygw.crypto.signer import device_id
 from keygw.model.entitlement import Entitlement
 from keygw.model.errors import BadInput, NotFound
@@ -63,23 +64,29 @@ class Invitations:
         activation_code: bool,
         lifetime: int | None,
         profile: str = "",
-    ) -> Invited:
-        """``Forbidden`` not_key_holder for a key of another app's device."""
+        once: Once | None = None,
+    ) -> Invited | Invitation:
+        """``Forbidden`` not_key_holder for a key of another app's device. The invitation alone where the request had
+        been carried out: what is shown once is not shown twice."""
         require(app, Scope.KEY_SHARE)
         parent, _ = await self._access.key(app, parent_id)
         self._access.check_holder(app, await self._access.device(parent.device_id))
-        return await self._credentials.invitations.create(
-            parent.id,
-            app_id=app.id,
-            entitlements=entitlements,
-            profile=profile,
-            key_expires_at=key_expires_at,
-            key_lifetime=key_lifetime,
-            label=label,
-            activation_code=activation_code,
-            lifetime=lifetime,
-            actor=app.actor,
-        )
+        credentials = self._credentials if once is None else self._credentials.under(once)
+        try:
+            return await credentials.invitations.create(
+                parent.id,
+                app_id=app.id,
+                entitlements=entitlements,
+                profile=profile,
+                key_expires_at=key_expires_at,
+                key_lifetime=key_lifetime,
+                label=label,
+                activation_code=activation_code,
+                lifetime=lifetime,
+                actor=app.actor,
+            )
+        except Replayed as again:
+            return await self._credentials.invitations.get(again.resource)
 
     async def list(self, app: App, vehicle_id: str | None = None, key_id: str | None = None) -> list[Invitation]:
         """Oldest first within a vehicle; of one vehicle, or made with one key, if named."""
@@ -99,14 +106,18 @@ class Invitations:
         require(app, Scope.KEY_READ, Scope.KEY_SHARE)
         return await self._visible(app, invitation_id)
 
-    async def cancel(self, app: App, invitation_id: str) -> Invitation:
+    async def cancel(self, app: App, invitation_id: str, once: Once | None = None) -> Invitation:
         """By the app that made it, or by one that may manage the key it was made with."""
         require(app, Scope.KEY_SHARE, Scope.KEY_MANAGE)
         found = await self._visible(app, invitation_id)
         if found.app_id != app.id:
             key, view = await self._access.key(app, found.parent_id)
             self._access.check_manage(view, key)
-        return await self._credentials.invitations.cancel(found.id, actor=app.actor)
+        credentials = self._credentials if once is None else self._credentials.under(once)
+        try:
+            return await credentials.invitations.cancel(found.id, actor=app.actor)
+        except Replayed:
+            return await self._credentials.invitations.get(found.id)
 
     async def grant(self, app: App, invitation_id: str, signed: bytes) -> Invitation:
         """What the phone that holds the parent has signed for the device that claimed."""

@@ -11,7 +11,9 @@ from keygw.bridge.ports import ChainLink, Credentials, KeyToken, Overdue, Signed
 from keygw.bridge.records import App
 from keygw.bridge.scopes import Scope
 from keygw.credentials.actors import app_actor
+from keygw.credentials.batches import KeyWish
 from keygw.credentials.lifecycle import Hold
+from keygw.credentials.once import Once, Replayed
 from keygw.model.digital_key import DigitalKey, KeyStage, Role
 from keygw.model.entitlement import Entitlement
 from keygw.model.errors import Forbidden, KeygwError, NotFound
@@ -39,7 +41,9 @@ class Keys:
         self._access = access
         self._errands = errands
 
-    async def issue_owner(self, app: App, vehicle_id: str, label: str) -> tuple[KeyView, bytes]:
+    async def issue_owner(
+        self, app: App, vehicle_id: str, label: str, once: Once | None = None
+    ) -> tuple[KeyView, bytes]:
         """An owner key for a new hosted device of the app, and that device's public key (33 bytes).
 
         For an app that holds a usable owner key of the vehicle, or the operator. Whoever registered it issues the very
@@ -54,9 +58,28 @@ class Keys:
                 "only an app with a usable owner key may issue another; the first is for who registered the vehicle",
                 code="not_vehicle_owner",
             )
-        device = await self._credentials.create_hosted_device(app.id, label, actor=app.actor)
-        key = await self._credentials.issue_owner_key(vehicle_id, device, label=label, actor=app.actor)
+        try:
+            await self._credentials.look(once)
+            device = await self._credentials.create_hosted_device(app.id, label, actor=app.actor)
+            key = await self._once(once).issue_owner_key(vehicle_id, device, label=label, actor=app.actor)
+        except Replayed as again:
+            seen = shown(await self._credentials.standing(again.resource))
+            return seen, (await self._access.device(seen.key.device_id)).public_key
         return await self._seen(key), device.public_key
+
+    async def issue_batch(
+        self, app: App, vehicle_id: str, wishes: Sequence[KeyWish], once: Once | None = None
+    ) -> Sequence[DigitalKey]:
+        """For the operator: keys of phones, all or none. The vehicle's new list, if friends need one, is on its way."""
+        require(app, Scope.APP_MANAGE)
+        try:
+            made = await self._once(once).issue_batch(vehicle_id, wishes, actor=app.actor)
+        except Replayed as again:
+            return [await self._credentials.key(key_id) for key_id in again.resource.split()]
+        if any(key.parent_id for key in made):
+            await self._credentials.refresh_list(vehicle_id)
+            self._errands.request(vehicle_id)
+        return made
 
     async def share(
         self,
@@ -67,26 +90,37 @@ class Keys:
         entitlements: Entitlement,
         expires_at: int,
         label: str,
+        once: Once | None = None,
         profile: str = "",
     ) -> KeyView:
         """A child of one of the app's own hosted keys. ``Forbidden`` not_key_holder for a key that it merely sees."""
         require(app, Scope.KEY_SHARE)
         parent, _ = await self._access.key(app, parent_id)
         self._access.check_holder(app, await self._access.device(parent.device_id))
-        child = await self._credentials.share(
-            parent.id,
-            device_public_key=device_public_key,
-            entitlements=entitlements,
-            expires_at=expires_at,
-            label=label,
-            actor=app.actor,
-            profile=profile,
-        )
+        try:
+            child = await self._once(once).share(
+                parent.id,
+                device_public_key=device_public_key,
+                entitlements=entitlements,
+                expires_at=expires_at,
+                label=label,
+                actor=app.actor,
+                profile=profile,
+            )
+        except Replayed as again:
+            child = await self._credentials.key(again.resource)
         await self._credentials.refresh_list(child.vehicle_id)  # so that the phone finds it beside its token
         return await self._changed(child)
 
     async def share_granted(
-        self, app: App, parent_id: str, *, device_public_key: bytes, grant: bytes, label: str
+        self,
+        app: App,
+        parent_id: str,
+        *,
+        device_public_key: bytes,
+        grant: bytes,
+        label: str,
+        once: Once | None = None,
     ) -> KeyView:
         """A child of whichever key a phone holds and has signed a grant with: the grant is the proof of holding it.
 
@@ -94,9 +128,11 @@ class Keys:
         """
         require(app, Scope.KEY_SHARE)
         try:
-            child = await self._credentials.share_granted(
+            child = await self._once(once).share_granted(
                 parent_id, device_public_key=device_public_key, grant=grant, label=label, actor=app.actor
             )
+        except Replayed as again:
+            child = await self._credentials.key(again.resource)
         except KeygwError:
             await self._access.key(app, parent_id)
             raise
@@ -110,21 +146,33 @@ class Keys:
         await self._credentials.renew(key.id, actor=app.actor)
         return await self.token(app, key_id)
 
-    async def suspend(self, app: App, key_id: str) -> KeyView:
+    async def suspend(self, app: App, key_id: str, once: Once | None = None) -> KeyView:
         key, view = await self._access.key(app, key_id)
         self._access.check_manage(view, key)
-        return await self._changed(await self._credentials.suspend(key.id, actor=app.actor))
+        try:
+            changed = await self._once(once).suspend(key.id, actor=app.actor)
+        except Replayed:
+            changed = key
+        return await self._changed(changed)
 
-    async def resume(self, app: App, key_id: str) -> KeyView:
+    async def resume(self, app: App, key_id: str, once: Once | None = None) -> KeyView:
         key, view = await self._access.key(app, key_id)
         self._access.check_manage(view, key, resuming=True)
-        return await self._changed(await self._credentials.resume(key.id, actor=app.actor))
+        try:
+            changed = await self._once(once).resume(key.id, actor=app.actor)
+        except Replayed:
+            changed = key
+        return await self._changed(changed)
 
-    async def revoke(self, app: App, key_id: str) -> KeyView:
+    async def revoke(self, app: App, key_id: str, once: Once | None = None) -> KeyView:
         """``revoking`` until the vehicle has acknowledged; the list is on its way when this returns."""
         key, view = await self._access.key(app, key_id)
         self._access.check_manage(view, key)
-        return await self._changed(await self._credentials.revoke(key.id, actor=app.actor))
+        try:
+            changed = await self._once(once).revoke(key.id, actor=app.actor)
+        except Replayed:
+            changed = key
+        return await self._changed(changed)
 
     async def give_back(self, app: App, key_id: str) -> KeyView:
         """By the app whose device holds it. ``Forbidden`` not_key_holder for a key that it merely sees."""
@@ -192,6 +240,9 @@ class Keys:
     async def key_receipts(self, app: App, key_id: str, after: int, limit: int) -> Sequence[Receipt]:
         key, _ = await self._access.key(app, key_id)
         return await self.receipts(app, key.vehicle_id, after, limit, key.id)
+
+    def _once(self, once: Once | None) -> Credentials:
+        return self._credentials if once is None else self._credentials.under(once)
 
     async def _changed(self, key: DigitalKey) -> KeyView:
         self._errands.request(key.vehicle_id)

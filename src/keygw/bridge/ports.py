@@ -9,10 +9,12 @@ from keygw.bridge.records import App, CommandRecord
 from keygw.credentials.attestation import Evidence
 from keygw.credentials.audit_check import Report
 from keygw.credentials.audit_ports import AuditFilter, SealedCheckpoint
+from keygw.credentials.batches import KeyWish
 from keygw.credentials.devices import Challenge
 from keygw.credentials.invitation import Invitation
 from keygw.credentials.issuer_keys import IssuerKeyRecord, IssuerKeyring
 from keygw.credentials.lifecycle import Hold
+from keygw.credentials.once import Once
 from keygw.credentials.transfer import Transfer
 from keygw.crypto.signer import Signer
 from keygw.model.audit import AuditRecord
@@ -312,6 +314,10 @@ class Credentials(Protocol):
 
     @property
     def trail(self) -> AuditTrail: ...
+    def under(self, once: Once) -> Credentials:
+        """For one operation that is carried out once; else ``Replayed``, or ``Conflict`` idempotency_mismatch."""
+
+    async def look(self, once: Once | None) -> None: ...
 
     @property
     def invitations(self) -> InvitationBook: ...
@@ -326,6 +332,7 @@ class Credentials(Protocol):
     async def device(self, device_id: str) -> Device: ...
     async def device_signer(self, device_id: str) -> Signer: ...
     async def issue_owner_key(self, vehicle_id: str, device: Device, label: str = "", *, actor: str) -> DigitalKey: ...
+    async def issue_batch(self, vehicle_id: str, wishes: Sequence[KeyWish], *, actor: str) -> Sequence[DigitalKey]: ...
     async def pair_owner(
         self, vehicle: Vehicle, device: Device, ticket: bytes, transcript: bytes, label: str = "", *, actor: str
     ) -> DigitalKey: ...

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 from keygw.bridge.access import Access, View, require, usable
 from keygw.bridge.ports import AppStore, Clock, Credentials, Fleet
 from keygw.bridge.records import App
 from keygw.bridge.scopes import Scope
+from keygw.credentials.once import Once, Replayed
 from keygw.model.digital_key import DigitalKey
 from keygw.model.errors import Conflict, Forbidden
 from keygw.model.ids import id_bytes
@@ -23,7 +25,7 @@ class Vehicles:
         self._fleet = fleet
         self._clock = clock
 
-    async def register(self, app: App, vehicle: Vehicle) -> None:
+    async def register(self, app: App, vehicle: Vehicle, once: Once | None = None) -> None:
         """Make a vehicle known here. ``Conflict`` vehicle_taken if another app registered it before."""
         require(app, Scope.VEHICLE_MANAGE)
         id_bytes(vehicle.id, "veh")
@@ -31,7 +33,9 @@ class Vehicles:
             raise _taken()
         # Registered before it is claimed: what is refused here (malformed, or other keys under that id) leaves no claim
         # behind. After a crash in between, or where another was quicker, the same request simply comes again.
-        await self._credentials.register_vehicle(vehicle, actor=app.actor)
+        credentials = self._credentials if once is None else self._credentials.under(once)
+        with contextlib.suppress(Replayed):  # the claim may be what the first one did not come to
+            await credentials.register_vehicle(vehicle, actor=app.actor)
         if await self._store.claim_vehicle(vehicle.id, app.id) != app.id:
             raise _taken()
 

@@ -85,8 +85,8 @@ def verify(
         typer.Option(
             "--issuer-key",
             metavar="KEY",
-            help="Public key (base64url, 33 bytes) whose checkpoints count; repeat it. Default: of the data directory, "
-            "or of the gateway.",
+            help="Public key (base64url, 33 bytes) whose checkpoints count; repeat it. Default: those that the "
+            "data directory, or the gateway, knows.",
         ),
     ] = None,
     checkpoint: Annotated[
@@ -128,22 +128,20 @@ def _offline(source: Path, keys: list[str], checkpoint: Path | None, target: Tar
 
     if not source.exists():
         raise usage("no_source", f"there is no {source}", "name an export or a data directory with --from PATH")
-    issuers = trust([_public_key(key) for key in keys] or [_default_key(source, target)])
+    issuers = trust([_public_key(key) for key in keys] or _default_keys(source, target))
     marker = None if checkpoint is None else read_marker(checkpoint)
     look = check_directory if source.is_dir() else check_export
     return report_json(look(source, issuers, marker))
 
 
-def _default_key(source: Path, target: Target) -> bytes:
-    from keygw.app.audit import issuer_key
-    from keygw.cli.settings import settings
+def _default_keys(source: Path, target: Target) -> list[bytes]:
+    from keygw.app.audit import issuer_keys
 
     if source.is_dir():
-        found = settings(None, {"data": source}).settings
-        secret = found.issuer_passphrase
-        return issuer_key(source, None if secret is None else secret.get_secret_value())
+        return issuer_keys(source)
     with target.open() as gateway:
-        return _public_key(gateway.get("/.well-known/keygw")["issuer"]["public_key"])
+        found = gateway.get("/v1/admin/issuer-keys")["keys"]
+    return [_public_key(key["public_key"]) for key in found]
 
 
 def _public_key(text: str) -> bytes:

@@ -6,8 +6,10 @@ wrong activation code, a second device, time) is committed first and raised afte
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Self
 
 from keygw.credentials.attestation import Attestations, Evidence
 from keygw.credentials.devices import with_attestation
@@ -74,6 +76,12 @@ class Invitations:
         self._limits = limits
         self._attestations = attestations
         self._guesses = Guesses(clock)
+
+    def on(self, store: CredentialStore) -> Self:
+        """The same, with another store behind it."""
+        other = copy.copy(self)
+        other._store = store
+        return other
 
     # What the owner does
 

@@ -15,6 +15,7 @@ from keygw.credentials.invitation_ports import InvitationReads, InvitationWrites
 from keygw.credentials.issuer_ports import IssuerKeyReads, IssuerKeyWrites
 from keygw.credentials.life_ports import LifeReads, LifeWrites
 from keygw.credentials.lifecycle import NO_HOLD, Hold
+from keygw.credentials.once_ports import OnceReads, OnceWrites
 from keygw.credentials.outbox_ports import OutboxReads, OutboxWrites
 from keygw.credentials.status_ports import StatusReads, StatusWrites
 from keygw.credentials.values import KeyToken
@@ -35,6 +36,7 @@ class VehicleRecord:
 
     ``ticket_counter``: the newest pairing ticket that was used; 0 for a vehicle that was never paired here.
     ``issued_before``: watermark of its lists (Unix seconds); tokens issued before it open nothing.
+    ``next_index``: of the next key; so many were issued at most.
     """
 
     vehicle: Vehicle
@@ -44,6 +46,7 @@ class VehicleRecord:
     receipts_through: int = 0
     ticket_counter: int = 0
     issued_before: int = 0
+    next_index: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,15 @@ class ListRecord:
 
 
 class CredentialReads(
-    InvitationReads, LifeReads, DeviceReads, IssuerKeyReads, StatusReads, AuditReads, OutboxReads, Protocol
+    InvitationReads,
+    LifeReads,
+    DeviceReads,
+    IssuerKeyReads,
+    StatusReads,
+    AuditReads,
+    OutboxReads,
+    OnceReads,
+    Protocol,
 ):
     """Questions. Outside a transaction they see committed state only. Absent things are ``None`` or empty."""
 
@@ -132,6 +143,7 @@ class CredentialTransaction(
     StatusWrites,
     AuditWrites,
     OutboxWrites,
+    OnceWrites,
     Protocol,
 ):
     """Writes that are committed together or not at all. Reads inside see the writes before them."""

@@ -267,7 +267,7 @@ class Rotation:
         if vehicle is None:
             return False
         done = await resign_vehicle(tx, vehicle, kid, await self._now(tx), self.keyring.current, self._limits)
-        self._journal.keys(tx, SYSTEM, "key.renewed", done.renewed)
+        self._journal.keys(tx, SYSTEM, "key.renewed", done.renewed, reason="issuer_key")
         return done.more
 
     async def _now(self, reads: CredentialReads) -> float:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
+from typing import Self, cast
 
 from keygw.credentials.attestation import Attestations
+from keygw.credentials.batches import KeyWish, checked_wishes, plan
 from keygw.credentials.devices import Devices
 from keygw.credentials.invitations import Invitations
 from keygw.credentials.issuing import (
@@ -17,6 +20,7 @@ from keygw.credentials.issuing import (
 )
 from keygw.credentials.lifecycle import CAUSES, KeyEvent, next_state, refusal, stage
 from keygw.credentials.listing import view
+from keygw.credentials.once import KEEP_SECONDS, Once, OnceStore, look
 from keygw.credentials.pairing import accept_ticket, refuse_without_ticket
 from keygw.credentials.policy import authorize
 from keygw.credentials.ports import (
@@ -77,6 +81,23 @@ class CredentialService(VehicleService, ListService, FormerTokens, OwnershipServ
         self.invitations = Invitations(store, vault, issuer, clock, random, self._journal, self._limits, judged)
         self.devices = Devices(store, clock, random, self._limits, judged)
 
+    def under(self, once: Once) -> Self:
+        """This service for one operation that is carried out once. Beside its errors: ``Replayed``, and ``Conflict``
+        idempotency_mismatch."""
+        narrowed = copy.copy(self)
+        narrowed._store = cast("CredentialStore", OnceStore(self._store, once, self._clock))
+        narrowed.invitations = self.invitations.on(narrowed._store)
+        return narrowed
+
+    async def look(self, once: Once | None) -> None:
+        """``Replayed`` if the request was carried out before; ``Conflict`` idempotency_mismatch if another was."""
+        await look(self._store, once)
+
+    async def drop_answered(self) -> int:
+        """Forget requests that were answered more than a day ago."""
+        before = int(self._clock()) - KEEP_SECONDS
+        return await self._store.write(lambda tx: tx.drop_answered(before))
+
     async def issue_owner_key(
         self,
         vehicle_id: str,
@@ -101,6 +122,28 @@ class CredentialService(VehicleService, ListService, FormerTokens, OwnershipServ
             return await self._make(tx, vehicle, plan, now, actor)
 
         return await self._store.write(work)
+
+    async def issue_batch(self, vehicle_id: str, wishes: Sequence[KeyWish], *, actor: str = SYSTEM) -> list[DigitalKey]:
+        """Up to 100 keys in one transaction, in the order of the wishes; all or none. ``batches`` has the codes.
+
+        A grant that a key was issued on is refused with ``Conflict`` grant_used: whoever repeats a batch says so.
+        """
+        checked_wishes(wishes)
+
+        async def work(tx: CredentialTransaction) -> list[DigitalKey]:
+            now, made = await self._now(tx), []
+            for wish in wishes:
+                vehicle = await self._vehicle(tx, vehicle_id)
+                planned = await plan(tx, vehicle, wish, now, self._limits)
+                if planned.parent and await key_of_grant(tx, planned.parent, planned.device, wish.grant or b""):
+                    raise Conflict("a key was issued on this grant already", code="grant_used")
+                if planned.parent is None:
+                    await use_reservation(tx, vehicle_id, planned.device)
+                made.append(await self._make(tx, vehicle, planned, now, actor, wish.grant))
+            return made
+
+        with callers_grant():
+            return await self._store.write(work)
 
     async def pair_owner(
         self,

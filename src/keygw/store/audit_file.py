@@ -14,12 +14,16 @@ from keygw.store.errors import store_error
 from keygw.store.group import Row
 
 
-class _FileReads(SqlAuditReads):
+class FileReads(SqlAuditReads):
     """``AuditReads`` whose coroutines never wait."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self._path = path
+
+    def issuer_keys(self) -> list[bytes]:
+        """The public keys that the database says have ever signed for its issuer (33 bytes each)."""
+        return [row[0] for row in self._connection.execute("SELECT public_key FROM issuer_keys ORDER BY ordinal")]
 
     async def _fetch(self, sql: str, parameters: Iterable[Any] = ()) -> list[Row]:
         try:
@@ -31,7 +35,7 @@ class _FileReads(SqlAuditReads):
 
 
 @contextmanager
-def audit_file(path: Path) -> Iterator[SqlAuditReads]:
+def audit_file(path: Path) -> Iterator[FileReads]:
     """The trail in that file. ``StoreError``: store_unavailable, or audit_damaged if there is no trail in it."""
     if not path.is_file():
         raise StoreError(f"there is no database {path}: name the data directory of a gateway")
@@ -40,4 +44,4 @@ def audit_file(path: Path) -> Iterator[SqlAuditReads]:
     except sqlite3.Error as error:
         raise store_error(error, path) or error from error
     with closing(connection):
-        yield _FileReads(connection, path)
+        yield FileReads(connection, path)

@@ -17,12 +17,13 @@ from keygw.store.invitation_store import SqlInvitationReads
 from keygw.store.issuer_store import SqlIssuerKeyReads
 from keygw.store.life_store import SqlLifeReads
 from keygw.store.marks import is_unconfirmed
+from keygw.store.once_store import SqlOnceReads
 from keygw.store.outbox_store import SqlOutboxReads
 from keygw.store.status_store import SqlStatusReads
 
 _VEHICLE = """
     SELECT id, name, public_key, advertising_key, epoch, list_sequence, acknowledged_sequence, receipts_through,
-           ticket_counter, issued_before
+           ticket_counter, issued_before, next_index
     FROM vehicles
 """
 # Sharing goes two levels deep at most (credentials.values.MAX_DEPTH): parent and grandparent are all there is above.
@@ -44,7 +45,14 @@ _RECEIPT = """
 
 
 class SqlReads(
-    SqlInvitationReads, SqlLifeReads, SqlDeviceReads, SqlIssuerKeyReads, SqlStatusReads, SqlAuditReads, SqlOutboxReads
+    SqlInvitationReads,
+    SqlLifeReads,
+    SqlDeviceReads,
+    SqlIssuerKeyReads,
+    SqlStatusReads,
+    SqlAuditReads,
+    SqlOutboxReads,
+    SqlOnceReads,
 ):
     """``CredentialReads`` over whatever answers a statement: the reader, or an open transaction."""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from keygw.credentials.lifecycle import Hold
-from keygw.credentials.ports import INDEX_MAX, ListRecord, T, Work
+from keygw.credentials.ports import INDEX_MAX, ListRecord, T, VehicleRecord, Work
 from keygw.credentials.values import KeyToken
 from keygw.model.device import Device
 from keygw.model.digital_key import DigitalKey, KeyState
@@ -21,8 +22,12 @@ from keygw.store.invitation_store import SqlInvitationWrites
 from keygw.store.issuer_store import SqlIssuerKeyWrites
 from keygw.store.life_store import SqlLifeWrites
 from keygw.store.marks import RESTORED
+from keygw.store.once_store import SqlOnceWrites
 from keygw.store.outbox_store import SqlOutboxWrites
 from keygw.store.status_store import SqlStatusWrites
+
+_ISSUED, _VEHICLES, _DEVICES = "credentials.last_issued_at", "credentials.vehicles", "credentials.devices"
+"""What the works of one group share (``Transaction.memo``): the first that asks asks for all."""
 
 
 class _Transaction(
@@ -34,17 +39,43 @@ class _Transaction(
     SqlStatusWrites,
     SqlAuditWrites,
     SqlOutboxWrites,
+    SqlOnceWrites,
 ):
     """``CredentialTransaction``."""
 
     def __init__(self, transaction: Transaction) -> None:
-        super().__init__(transaction.fetch)
+        super().__init__(self._remembering)
         self._transaction = transaction
+        self._memo = transaction.memo
+
+    async def _remembering(self, sql: str, parameters: Iterable[Any] = ()) -> list[Row]:
+        # Whoever writes these tables, by whatever statement, need not know of the memo.
+        if "UPDATE vehicles" in sql:
+            self._memo.pop(_VEHICLES, None)
+        elif "UPDATE devices" in sql or "INTO devices" in sql:
+            self._memo.pop(_DEVICES, None)
+        return await self._transaction.fetch(sql, parameters)
+
+    async def last_issued_at(self) -> int:
+        at: int | None = self._memo.get(_ISSUED)
+        if at is None:
+            at = self._memo[_ISSUED] = await super().last_issued_at()
+        return at
+
+    async def vehicle(self, vehicle_id: str) -> VehicleRecord | None:
+        known: dict[str, VehicleRecord] = self._memo.setdefault(_VEHICLES, {})
+        found = known.get(vehicle_id)
+        if found is None and (found := await super().vehicle(vehicle_id)) is not None:
+            known[vehicle_id] = found
+        return found
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         self._transaction.after_commit(callback)
 
     async def raise_last_issued_at(self, at: int) -> None:
+        if at <= self._memo.get(_ISSUED, -1):
+            return  # mostly: whoever issues has asked, and many issue within one second
+        self._memo.pop(_ISSUED, None)
         await self._fetch(
             "INSERT INTO facts (name, value) VALUES ('last_issued_at', ?) "
             "ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE excluded.value > facts.value",
@@ -69,20 +100,25 @@ class _Transaction(
             raise Conflict("this pairing ticket, or a newer one, has been used", code="ticket_replayed")
 
     async def add_device(self, device: Device) -> Device:
+        added: dict[str, Device] = self._memo.setdefault(_DEVICES, {})
+        known = added.get(device.id)
+        if known is not None and (device.app_id is None or known.app_id is not None):
+            return known
         # Mostly the update changes nothing; it is there also because only a written row is answered.
-        rows = await self._fetch(
+        rows = await self._transaction.fetch(
             "INSERT INTO devices (id, kind, public_key, label, app_id) VALUES (?, ?, ?, ?, ?) "
             "ON CONFLICT (id) DO UPDATE SET app_id = coalesce(devices.app_id, excluded.app_id) "
             "RETURNING id, kind, public_key, label, app_id, attestation, attestation_format, model, attested_at, "
             "registered_at",
             (device.id, device.kind.value, device.public_key, device.label, device.app_id),
         )
-        return device_of(rows[0])
+        found = added[device.id] = device_of(rows[0])
+        return found
 
     async def take_index(self, vehicle_id: str) -> int | None:
-        rows = await self._fetch(
+        rows = await self._transaction.fetch(
             "UPDATE vehicles SET next_index = next_index + 1 WHERE id = ? AND next_index <= ? "
-            "AND NOT EXISTS (SELECT 1 FROM facts WHERE name = ?) RETURNING next_index - 1",
+            "AND NOT EXISTS (SELECT 1 FROM facts WHERE name = ?) RETURNING next_index",
             (vehicle_id, INDEX_MAX, RESTORED),
         )
         if not rows and await self.restored_unconfirmed():
@@ -91,7 +127,13 @@ class _Transaction(
                 "operator confirms it with keygw restore --confirm",
                 code="restored_unconfirmed",
             )
-        return int(rows[0][0]) if rows else None
+        if not rows:
+            return None
+        following = int(rows[0][0])
+        known = self._memo.get(_VEHICLES, {})
+        if vehicle_id in known:
+            known[vehicle_id] = replace(known[vehicle_id], next_index=following)
+        return following - 1
 
     async def add_key(self, key: DigitalKey, token: KeyToken) -> None:
         rows = await self._fetch(

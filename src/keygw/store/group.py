@@ -34,8 +34,10 @@ Ledger = Callable[[Fetch, Sequence[Any]], Awaitable[None]]
 class Transaction:
     """The open transaction. Only of use inside its work."""
 
-    def __init__(self, fetch: Fetch) -> None:
+    def __init__(self, fetch: Fetch, memo: dict[str, Any] | None = None) -> None:
         self._fetch = fetch
+        self.memo: dict[str, Any] = {} if memo is None else memo
+        """What has been read or written in this group, for who keeps it true. Forgotten when a work fails."""
         self._callbacks: list[Callable[[], None]] = []
         self._open = True
         self.appended: list[tuple[Ledger, Any]] = []
@@ -156,12 +158,13 @@ async def _attempt(door: Door, jobs: Sequence[Job[Any]], *, careful: bool) -> bo
     ``careful``: each work in a savepoint.
     """
     appended: dict[Ledger, list[Any]] = {}
+    memo: dict[str, Any] = {}
     await door.begin()
     try:
         for job in jobs:
             if careful:
                 await door.fetch("SAVEPOINT work")
-            if not await _run(door, job, appended):
+            if not await _run(door, job, appended, memo):
                 if not careful:
                     await door.rollback()
                     return False
@@ -177,9 +180,9 @@ async def _attempt(door: Door, jobs: Sequence[Job[Any]], *, careful: bool) -> bo
     return True
 
 
-async def _run(door: Door, job: Job[Any], appended: dict[Ledger, list[Any]]) -> bool:
+async def _run(door: Door, job: Job[Any], appended: dict[Ledger, list[Any]], memo: dict[str, Any]) -> bool:
     """False if the work failed and left writes behind; raises what is not the work's own fault."""
-    tx = Transaction(door.fetch)
+    tx = Transaction(door.fetch, memo)
     job.result = job.error = None
     try:
         job.result = await job.work(tx)
@@ -194,6 +197,8 @@ async def _run(door: Door, job: Job[Any], appended: dict[Ledger, list[Any]]) -> 
     if job.error is None:
         for ledger, item in tx.appended:
             appended.setdefault(ledger, []).append(item)
+    else:
+        memo.clear()
     return job.error is None or not tx.wrote
 
 
@@ -224,18 +229,24 @@ class GroupCommit:
         if self._runner is None:
             self._runner = asyncio.create_task(self._work_off())
         cancelled: asyncio.CancelledError | None = None
-        while not job.done.done():
+        while True:
             try:
-                await asyncio.wait({job.done})
+                result = await job.done
             except asyncio.CancelledError as error:
                 if job in self._waiting:
                     self._waiting.remove(job)
                     raise
                 cancelled = error
-        if cancelled is not None:
-            job.done.exception()
-            raise cancelled
-        return job.done.result()
+                # Our own cancellation took the future along: whoever runs the work needs another to tell.
+                job.done = asyncio.get_running_loop().create_future()
+            except Exception:
+                if cancelled is None:
+                    raise
+                raise cancelled from None
+            else:
+                if cancelled is not None:
+                    raise cancelled
+                return result
 
     async def idle(self) -> None:
         """Return once nothing waits and nothing runs."""

@@ -468,6 +468,7 @@ async def test_a_full_vehicle_leaves_the_invitation_open(
 ) -> None:
     """What cannot be issued has not been claimed: the friend tries again later, and so may another device."""
     friend = await invite(world, owner)
+    await world.store.database.write(lambda tx: tx.fetch("UPDATE vehicles SET next_index = 1000"))
 
     async def full(*_: object) -> int:
         return 1000

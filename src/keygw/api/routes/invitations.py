@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from keygw.api.auth import Caller, MaybeCaller, Wired
 from keygw.api.document import problems
 from keygw.api.fields import Body, Label, PublicKey, Secret, Signed
+from keygw.api.idempotency import Repeatable
 from keygw.api.models import KeyOut, TimeText, TokenOut
 from keygw.api.outer import outer_base
 from keygw.api.present import key_json, token_json
@@ -95,9 +96,13 @@ class InvitationOut(BaseModel):
 
 
 class InvitationCreated(InvitationOut):
-    """``link`` and ``activation_code`` are shown this once. Send the one, say the other aloud."""
+    """``link`` and ``activation_code`` are shown this once. Send the one, say the other aloud.
 
-    link: str
+    A request that is repeated under its Idempotency-Key is answered without them: cancel it and make another, if the
+    first answer is lost.
+    """
+
+    link: str | None
     activation_code: str | None
 
 
@@ -188,7 +193,9 @@ def claim_json(offer: Offer) -> dict[str, Any]:
     responses=problems(404, 409, body=True),
     summary="Offer a key by a link",
 )
-async def create(key_id: str, body: NewInvitation, caller: Caller, wired: Wired, request: Request) -> dict[str, Any]:
+async def create(
+    key_id: str, body: NewInvitation, caller: Caller, wired: Wired, request: Request, once: Repeatable
+) -> dict[str, Any]:
     """The secret is in the fragment of the link, which no server ever sees. The first device that claims it has it."""
     invited = await wired.bridge.invitations.create(
         caller,
@@ -200,7 +207,10 @@ async def create(key_id: str, body: NewInvitation, caller: Caller, wired: Wired,
         label=body.label,
         activation_code=body.activation_code,
         lifetime=body.open_seconds,
+        once=once,
     )
+    if isinstance(invited, Invitation):
+        return {**invitation_json(invited), "link": None, "activation_code": None}
     link = f"{outer_base(request)}/i/{invited.invitation.id}#{encode_base64url(invited.secret)}"
     return {**invitation_json(invited.invitation), "link": link, "activation_code": invited.code}
 
@@ -242,9 +252,9 @@ async def get(invitation_id: str, caller: Caller, wired: Wired) -> dict[str, Any
     responses=problems(404, 409),
     summary="Take an invitation back",
 )
-async def cancel(invitation_id: str, caller: Caller, wired: Wired) -> dict[str, Any]:
+async def cancel(invitation_id: str, caller: Caller, wired: Wired, once: Repeatable) -> dict[str, Any]:
     """Before there is a key; after that, revoke the key."""
-    return invitation_json(await wired.bridge.invitations.cancel(caller, invitation_id))
+    return invitation_json(await wired.bridge.invitations.cancel(caller, invitation_id, once))
 
 
 @router.post(

@@ -10,6 +10,7 @@ from pydantic import ConfigDict
 from keygw.api.auth import Caller, MaybeCaller, Wired
 from keygw.api.document import problems
 from keygw.api.fields import Body, Id, Label, PublicKey, Signed
+from keygw.api.idempotency import Repeatable
 from keygw.api.models import KeyOut, Keys, OverdueKeys, OwnerKeyOut, Receipts, TokenOut
 from keygw.api.present import issuer_json, key_json, overdue_json, token_json
 from keygw.api.rights import Rights
@@ -74,9 +75,9 @@ class Share(Rights):
     responses=problems(404, 409, body=True),
     summary="Issue an owner key to a hosted device of this app",
 )
-async def issue(body: NewKey, caller: Caller, wired: Wired) -> dict[str, Any]:
+async def issue(body: NewKey, caller: Caller, wired: Wired, once: Repeatable) -> dict[str, Any]:
     """``provisioning`` is for the vehicle: whoever installs it there makes this key's device its owner."""
-    view, public_key = await wired.bridge.keys.issue_owner(caller, body.vehicle_id, body.label)
+    view, public_key = await wired.bridge.keys.issue_owner(caller, body.vehicle_id, body.label, once)
     provisioning = {
         "v": 1,
         "vehicle_id": body.vehicle_id,
@@ -120,11 +121,11 @@ async def get(key_id: str, caller: Caller, wired: Wired) -> dict[str, Any]:
     responses=problems(404, 409, body=True),
     summary="Share a key with the device of a friend",
 )
-async def share(key_id: str, body: Share, caller: Caller, wired: Wired) -> dict[str, Any]:
+async def share(key_id: str, body: Share, caller: Caller, wired: Wired, once: Repeatable) -> dict[str, Any]:
     """Never wider, never longer, never deeper than its parent. Where a phone holds the parent, it signs a ``grant``."""
     if body.grant is not None:
         granted = await wired.bridge.keys.share_granted(
-            caller, key_id, device_public_key=body.public_key, grant=body.grant, label=body.label
+            caller, key_id, device_public_key=body.public_key, grant=body.grant, label=body.label, once=once
         )
         return key_json(granted)
     view = await wired.bridge.keys.share(
@@ -134,26 +135,27 @@ async def share(key_id: str, body: Share, caller: Caller, wired: Wired) -> dict[
         entitlements=body.rights(wired.limits.profiles),
         expires_at=body.end(wired.clock()),
         label=body.label,
+        once=once,
         profile=body.profile or "",
     )
     return key_json(view)
 
 
 @router.post("/{key_id}:suspend", response_model=KeyOut, responses=_CHANGE, summary="Suspend a key")
-async def suspend(key_id: str, caller: Caller, wired: Wired) -> dict[str, Any]:
+async def suspend(key_id: str, caller: Caller, wired: Wired, once: Repeatable) -> dict[str, Any]:
     """The vehicle refuses it once ``list.acknowledged`` has reached the ``list.current`` of this answer."""
-    return key_json(await wired.bridge.keys.suspend(caller, key_id))
+    return key_json(await wired.bridge.keys.suspend(caller, key_id, once))
 
 
 @router.post("/{key_id}:resume", response_model=KeyOut, responses=_CHANGE, summary="Lift a suspension")
-async def resume(key_id: str, caller: Caller, wired: Wired) -> dict[str, Any]:
-    return key_json(await wired.bridge.keys.resume(caller, key_id))
+async def resume(key_id: str, caller: Caller, wired: Wired, once: Repeatable) -> dict[str, Any]:
+    return key_json(await wired.bridge.keys.resume(caller, key_id, once))
 
 
 @router.post("/{key_id}:revoke", response_model=KeyOut, responses=_CHANGE, summary="Revoke a key, for good")
-async def revoke(key_id: str, caller: Caller, wired: Wired) -> dict[str, Any]:
+async def revoke(key_id: str, caller: Caller, wired: Wired, once: Repeatable) -> dict[str, Any]:
     """``revoking`` until the vehicle itself has acknowledged, then ``revoked``; an event tells."""
-    return key_json(await wired.bridge.keys.revoke(caller, key_id))
+    return key_json(await wired.bridge.keys.revoke(caller, key_id, once))
 
 
 @router.post(

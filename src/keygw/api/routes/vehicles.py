@@ -9,9 +9,11 @@ from pydantic import ConfigDict, Field
 
 from keygw.api.auth import Caller, Wired
 from keygw.api.document import problems
-from keygw.api.fields import AdvertisingKey, Body, Id, Name, PublicKey, SignedObject, TimeNonce
+from keygw.api.fields import AdvertisingKey, Body, Id, Label, Name, PublicKey, Signed, SignedObject, TimeNonce
+from keygw.api.idempotency import Repeatable
 from keygw.api.models import (
     DiscoveredList,
+    KeysIssued,
     LinkOut,
     RevocationListOut,
     TimeProofOut,
@@ -19,8 +21,10 @@ from keygw.api.models import (
     VehicleOut,
     Vehicles,
 )
-from keygw.api.present import issuer_json, link_json, list_json, vehicle_json
+from keygw.api.present import issued_json, issuer_json, link_json, list_json, vehicle_json
+from keygw.api.rights import YEAR
 from keygw.api.strict import StrictRoute
+from keygw.credentials.batches import MOST, KeyWish
 from keygw.model.base64url import encode_base64url
 from keygw.model.vehicle import Vehicle
 
@@ -44,6 +48,25 @@ class NewVehicle(Body):
     name: Name
     public_key: PublicKey
     advertising_key: AdvertisingKey
+
+
+class KeyOfBatch(Body):
+    """An owner key of that phone, or, with ``parent_id`` and ``grant``, the friend key that a parent grants."""
+
+    public_key: PublicKey
+    label: Label = ""
+    lifetime_seconds: Annotated[int, Field(ge=1, le=YEAR)] | None = None
+    parent_id: Id | None = None
+    grant: Signed | None = None
+
+
+class NewKeys(Body):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"keys": [{"public_key": "Ao2RVdM-mJz3gV-h4y1Xb2yJ3jJ8zB1o2C8yTgq0xq5v", "label": "Van 7"}]}]
+        }
+    )
+    keys: Annotated[list[KeyOfBatch], Field(min_length=1, max_length=MOST)]
 
 
 class NewAck(Body):
@@ -89,11 +112,27 @@ async def discover(
     responses=problems(409, body=True),
     summary="Make a vehicle known",
 )
-async def register(body: NewVehicle, caller: Caller, wired: Wired) -> dict[str, Any]:
+async def register(body: NewVehicle, caller: Caller, wired: Wired, once: Repeatable) -> dict[str, Any]:
     """Whoever registers a vehicle may issue its first owner key. The same request again is a success."""
     vehicle = Vehicle(body.id, body.name, body.public_key, body.advertising_key)
-    await wired.bridge.vehicles.register(caller, vehicle)
+    await wired.bridge.vehicles.register(caller, vehicle, once)
     return {**vehicle_json(vehicle), "issuer": issuer_json(wired.issuer)}
+
+
+@router.post(
+    "/vehicles/{vehicle_id}/keys:batch",
+    status_code=201,
+    response_model=KeysIssued,
+    responses=problems(404, 409, body=True),
+    summary="Issue up to 100 keys of one vehicle (operator)",
+)
+async def issue_batch(vehicle_id: str, body: NewKeys, caller: Caller, wired: Wired, once: Repeatable) -> dict[str, Any]:
+    """In the order of the request; all of them or none. How far the vehicle has heard stands in each key's own page."""
+    wishes = [
+        KeyWish(each.public_key, each.label, each.lifetime_seconds, each.parent_id, each.grant) for each in body.keys
+    ]
+    made = await wired.bridge.keys.issue_batch(caller, vehicle_id, wishes, once)
+    return {"keys": [issued_json(key) for key in made]}
 
 
 @router.get("/vehicles", response_model=Vehicles, responses=problems(), summary="The app's vehicles")

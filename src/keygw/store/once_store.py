@@ -1,0 +1,37 @@
+"""Marks of requests that have been carried out, in SQL."""
+
+from __future__ import annotations
+
+from keygw.credentials.once_ports import Answered
+from keygw.store.group import Fetch
+
+
+class SqlOnceReads:
+    """``OnceReads`` over whatever answers a statement."""
+
+    _fetch: Fetch
+
+    async def answered(self, app_id: str, key: str) -> Answered | None:
+        rows = await self._fetch(
+            "SELECT fingerprint, resource, status, created_at FROM idempotency "
+            "WHERE app_id = ? AND idempotency_key = ?",
+            (app_id, key),
+        )
+        return Answered(*rows[0]) if rows else None
+
+
+class SqlOnceWrites:
+    """``OnceWrites`` in an open transaction."""
+
+    _fetch: Fetch
+
+    async def mark_answered(self, app_id: str, key: str, answered: Answered) -> bool:
+        rows = await self._fetch(
+            "INSERT INTO idempotency (app_id, idempotency_key, fingerprint, resource, status, created_at) "
+            "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING status",
+            (app_id, key, answered.fingerprint, answered.resource, answered.status, answered.created_at),
+        )
+        return bool(rows)
+
+    async def drop_answered(self, before: int) -> int:
+        return len(await self._fetch("DELETE FROM idempotency WHERE created_at < ? RETURNING status", (before,)))
