@@ -135,9 +135,7 @@ async def register_many(body: NewVehicles, caller: Caller, wired: Wired) -> dict
     conflict hinders no other. The same batch again is a success."""
     vehicles = [Vehicle(each.id, each.name, each.public_key, each.advertising_key) for each in body.vehicles]
     results = await wired.bridge.vehicles.register_many(caller, vehicles)
-    return {
-        "vehicles": [{"id": each.id, "result": result} for each, result in zip(vehicles, results, strict=True)]
-    }
+    return {"vehicles": [{"id": each.id, "result": result} for each, result in zip(vehicles, results, strict=True)]}
 
 
 @router.post(
