@@ -102,3 +102,16 @@ async def test_the_root_has_the_sequence_of_its_statement(
     _, token = await world.app()
     root = (await client.post("/v1/vehicles", json=new(world), headers=auth(token))).json()["issuer"]
     assert (root["kid"], root["sequence"]) == (prepared["kid"], 1)
+
+
+async def test_a_refused_vehicle_stays_refused_under_its_idempotency_key(
+    client: httpx.AsyncClient, world: World, auth: Auth
+) -> None:
+    """A conflict must undo its transaction, or the repetition would be answered as a success."""
+    _, token = await world.app()
+    row = new(world)
+    assert await results(client, auth(token), row) == ["created"]
+    headers = {**auth(token), "Idempotency-Key": "once"}
+    for _ in range(2):
+        refused = await client.post("/v1/vehicles", json={**row, "name": "Another"}, headers=headers)
+        assert (refused.status_code, refused.json()["code"]) == (409, "vehicle_exists")
