@@ -158,3 +158,11 @@ async def test_open_commands_are_the_unsettled_ones_oldest_first(store: BridgeSt
         await store.save_command(record(number).moved(state, 1001.0))
     found = [command.state for command in await store.open_commands()]
     assert found == [state for state in reversed(CommandState) if not state.settled]
+
+
+async def test_several_claims_at_once(store: BridgeStore) -> None:
+    """Whoever was first stays, vehicle by vehicle."""
+    await store.claim_vehicle("veh_b", "app_b")
+    assert await store.claim_vehicles(["veh_a", "veh_b", "veh_a"], "app_a") == {"veh_a": "app_a", "veh_b": "app_b"}
+    assert await store.claim_vehicles([], "app_a") == {}
+    assert list(await store.claims("app_a")) == ["veh_a"]

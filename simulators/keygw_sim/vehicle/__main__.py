@@ -14,6 +14,9 @@ then one line for each thing that happens (``{"event": "command", ...}``), and o
   as an event, ``{"event": "pairing_code", "code": "31415926", "expires_in": 120}``; the answer says ``"outcome":
   "open"``, or ``owner_exists`` until an owner has allowed it with the command ``allow_pairing``.
 
+``--identity`` prints ``{"made": true, "vehicle": {...}}`` and ends: the car's keys are made and kept in its own folder,
+and what leaves it is what a gateway may know (``keygw vehicles provision``).
+
 Trust comes from ``DIR/provisioning.json``, taken at the next connection. It ends on SIGTERM, SIGINT, and with
 ``--follow-stdin`` when stdin ends. Without ``--transport`` it starts a virtual radio of its own and names what is free
 on it.
@@ -38,7 +41,8 @@ from keygw.store.instance import InstanceLock
 from keygw_sim.processes import Child
 from keygw_sim.stdio import orders, say, stop_signal
 from keygw_sim.vehicle.body import Body
-from keygw_sim.vehicle.runner import VehicleOnAir, identity, load_vehicle
+from keygw_sim.vehicle.flash import Flash
+from keygw_sim.vehicle.runner import VehicleOnAir, fresh, identity, load_vehicle
 
 EXIT_NO_RADIO = 3
 FIRST_PORT = 7461
@@ -54,10 +58,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=FIRST_PORT, help="first port of its own radio (default 7461)")
     parser.add_argument("--pair", action="store_true", help="open pairing mode at the start, and show the code")
     parser.add_argument("--seed", help="repeat the identity of a fresh car")
+    parser.add_argument("--identity", action="store_true", help="make the car if there is none, say who it is, and end")
     parser.add_argument("--follow-stdin", action="store_true", help="end when stdin ends")
     args = parser.parse_args(argv)
     logging.basicConfig(stream=sys.stderr, level=logging.CRITICAL)  # a lost link is told by us, not by Bumble's log
     try:
+        if args.identity:
+            say(_identity(args))
+            return 0
         return asyncio.run(_run(args))
     except (KeygwError, OSError) as error:
         print(f"the vehicle cannot start: {error}", file=sys.stderr)
@@ -126,6 +134,22 @@ async def _run(args: argparse.Namespace) -> int:
         if lost:
             print("the radio has gone; start it again, then the vehicle", file=sys.stderr)
         return EXIT_NO_RADIO if lost else 0
+
+
+def _identity(args: argparse.Namespace) -> dict[str, Any]:
+    """Of the car in the folder, which may be running; ``made``: it is fresh from the line, and was saved."""
+    flash = Flash(args.state)
+    memory = flash.load()
+    if memory is not None:
+        return {"made": False, "vehicle": identity(memory)}
+    args.state.mkdir(parents=True, exist_ok=True)
+    with InstanceLock(args.state):  # its first start makes it too
+        memory = flash.load()
+        made = memory is None
+        if memory is None:
+            memory = fresh(args.name, args.seed)
+            flash.save(memory)
+    return {"made": made, "vehicle": identity(memory)}
 
 
 def _offset(value: object) -> float:

@@ -105,6 +105,11 @@ def new_vehicle(name: str, random: Random) -> Memory:
     return Memory(new_id("veh", random), name, new_signer(random), random(16))
 
 
+def fresh(name: str, seed: str | None) -> Memory:
+    """``new_vehicle`` with real chance, or with that of the seed."""
+    return new_vehicle(name, chance(seed, f"vehicle {name}"))
+
+
 def load_vehicle(
     folder: Path,
     name: str,
@@ -114,7 +119,7 @@ def load_vehicle(
 ) -> Brain:
     """The car kept in ``folder``, made at the first start. ``seed`` repeats its identity, never its sessions."""
     flash = Flash(folder)
-    memory = flash.load() or new_vehicle(name, chance(seed, f"vehicle {name}"))
+    memory = flash.load() or fresh(name, seed)
     return Brain(memory, flash, os.urandom, uptime, log)
 
 

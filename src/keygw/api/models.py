@@ -10,6 +10,7 @@ from keygw.credentials.issuer_keys import IssuerKeyState
 from keygw.model.command import CommandState
 from keygw.model.digital_key import KeyState
 from keygw.model.signal import Quality
+from keygw.model.vehicle import Registered
 
 TimeText = str
 """RFC 3339, UTC, milliseconds."""
@@ -101,8 +102,27 @@ class VehicleOut(BaseModel):
     public_key: str
 
 
+class IssuerRootOut(IssuerOut):
+    """What a vehicle is to trust. ``sequence``: of the statement that made it the issuer's key; 0 for the first."""
+
+    sequence: int
+
+
 class VehicleCreated(VehicleOut):
-    issuer: IssuerOut
+    issuer: IssuerRootOut
+
+
+class VehicleRow(BaseModel):
+    """``conflict``: the id stands for another vehicle, or another app registered it; nothing was changed for it."""
+
+    id: str
+    result: Registered
+
+
+class VehicleRows(BaseModel):
+    """One for each vehicle that was sent, in order."""
+
+    vehicles: list[VehicleRow]
 
 
 class Vehicles(BaseModel):

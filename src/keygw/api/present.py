@@ -14,7 +14,7 @@ from keygw.crypto.signer import coordinates
 from keygw.events.event import rfc3339
 from keygw.model.base64url import encode_base64url
 from keygw.model.digital_key import DigitalKey
-from keygw.model.vehicle import Vehicle
+from keygw.model.vehicle import IssuerRoot, Vehicle
 from keygw.vehicle.values import LinkStatus
 
 _ADVICE = (
@@ -29,6 +29,10 @@ def issuer_json(issuer: IssuerInfo) -> dict[str, Any]:
         "kid": encode_base64url(issuer.kid),
         "public_key": encode_base64url(issuer.public_key),
     }
+
+
+def root_json(root: IssuerRoot) -> dict[str, Any]:
+    return {**issuer_json(root), "sequence": root.sequence}
 
 
 def jwk_json(record: IssuerKeyRecord) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from keygw.bridge.records import App, CommandRecord
@@ -23,7 +23,7 @@ from keygw.model.device import Device
 from keygw.model.digital_key import DigitalKey, KeyStage
 from keygw.model.entitlement import Entitlement
 from keygw.model.receipt import Receipt
-from keygw.model.vehicle import Vehicle
+from keygw.model.vehicle import IssuerRoot, Registered, Vehicle
 from keygw.vehicle.pairing import PairingTask
 from keygw.vehicle.values import CommandResult, Discovered, LinkStatus
 
@@ -55,6 +55,9 @@ class AppStore(Protocol):
 
     async def pass_claim(self, vehicle_id: str, app_id: str) -> None:
         """Note that this app has the vehicle now, whoever had it before."""
+
+    async def claim_vehicles(self, vehicle_ids: Sequence[str], app_id: str) -> Mapping[str, str]:
+        """``claim_vehicle`` for several, in one transaction: by vehicle id, the app id that holds it now."""
 
     async def claimant(self, vehicle_id: str) -> str | None:
         """The app that registered the vehicle."""
@@ -326,6 +329,8 @@ class Credentials(Protocol):
     @property
     def devices(self) -> DeviceBook: ...
     async def register_vehicle(self, vehicle: Vehicle, *, actor: str) -> object: ...
+    async def register_vehicles(self, vehicles: Sequence[Vehicle], *, actor: str) -> Sequence[Registered]: ...
+    async def issuer_root(self) -> IssuerRoot: ...
     async def vehicle(self, vehicle_id: str) -> Vehicle: ...
     async def vehicles(self) -> Sequence[Vehicle]: ...
     async def create_hosted_device(self, app_id: str, label: str, *, actor: str) -> Device: ...

@@ -13,7 +13,7 @@ from keygw.credentials.once import Once, Replayed
 from keygw.model.digital_key import DigitalKey
 from keygw.model.errors import Conflict, Forbidden
 from keygw.model.ids import id_bytes
-from keygw.model.vehicle import Vehicle
+from keygw.model.vehicle import IssuerRoot, Registered, Vehicle
 from keygw.vehicle.values import Discovered, LinkStatus
 
 
@@ -38,6 +38,31 @@ class Vehicles:
             await credentials.register_vehicle(vehicle, actor=app.actor)
         if await self._store.claim_vehicle(vehicle.id, app.id) != app.id:
             raise _taken()
+
+    async def register_many(self, app: App, vehicles: Sequence[Vehicle]) -> Sequence[Registered]:
+        """Make several known, in one transaction, and say of each what became of it. ``BadInput``: then of none.
+
+        A vehicle that another app registered, or whose id stands for other keys, is a conflict, and hinders no other.
+        """
+        require(app, Scope.VEHICLE_MANAGE)
+        for vehicle in vehicles:
+            id_bytes(vehicle.id, "veh")
+        free = [each for each in vehicles if await self._store.claimant(each.id) in (None, app.id)]
+        answers = await self._credentials.register_vehicles(free, actor=app.actor)
+        # Claimed after they are registered, as a single one is; the same batch again heals a crash in between.
+        sound = {each.id for each, answer in zip(free, answers, strict=True) if answer is not Registered.CONFLICT}
+        holders = await self._store.claim_vehicles(sorted(sound), app.id)
+        told = iter(answers)
+        taken = {each.id for each in vehicles} - {each.id for each in free}
+        told_all = [Registered.CONFLICT if each.id in taken else next(told) for each in vehicles]
+        return [
+            answer if answer is Registered.CONFLICT or holders[each.id] == app.id else Registered.CONFLICT
+            for each, answer in zip(vehicles, told_all, strict=True)
+        ]
+
+    async def issuer_root(self) -> IssuerRoot:
+        """What a vehicle that is provisioned now is to trust; anybody may know."""
+        return await self._credentials.issuer_root()
 
     async def list(self, app: App) -> list[View]:
         require(app, Scope.VEHICLE_READ)

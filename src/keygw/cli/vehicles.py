@@ -10,6 +10,8 @@ import typer
 from keygw.cli import output, ownership
 from keygw.cli.failure import usage
 from keygw.cli.options import Data, Json, Target, TokenFile, Url, VehicleName
+from keygw.cli.vehicle_import import import_
+from keygw.cli.vehicle_provision import provision
 
 app = typer.Typer(no_args_is_help=True, help="Vehicles: list them, show one, make one known.")
 
@@ -92,7 +94,7 @@ def add(
 
     if provisioning is not None:
         files.must_be_new(provisioning)
-    body = _vehicle(source, {"id": id_, "name": name, "public_key": public_key, "advertising_key": advertising_key})
+    body = described(source, {"id": id_, "name": name, "public_key": public_key, "advertising_key": advertising_key})
     with Target(url, token_file, data).open() as gateway:
         answer = gateway.post("/v1/vehicles", body)
     if provisioning is not None:
@@ -128,7 +130,12 @@ def time_proof(
         output.say(answer["proof"])
 
 
-def _vehicle(source: str | None, given: dict[str, str | None]) -> dict[str, Any]:
+app.command()(provision)
+app.command("import")(import_)
+
+
+def described(source: str | None, given: dict[str, str | None]) -> dict[str, Any]:
+    """The body of ``POST /v1/vehicles``: ``given`` wins over the file. ``Failure`` incomplete_vehicle."""
     from keygw.cli import files
 
     found = files.read_json(source) if source is not None else {}

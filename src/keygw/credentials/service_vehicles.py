@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from keygw.credentials.issuing import checked_label, checked_public_key
 from keygw.credentials.ports import CredentialTransaction
 from keygw.credentials.service_base import ServiceBase
@@ -10,7 +12,7 @@ from keygw.model.audit import SYSTEM
 from keygw.model.device import Device, DeviceKind
 from keygw.model.errors import BadInput, Conflict, NotFound
 from keygw.model.ids import id_bytes
-from keygw.model.vehicle import Vehicle
+from keygw.model.vehicle import IssuerRoot, Registered, Vehicle
 
 
 class VehicleService(ServiceBase):
@@ -21,15 +23,28 @@ class VehicleService(ServiceBase):
         self._check_vehicle(vehicle)
 
         async def work(tx: CredentialTransaction) -> Vehicle:
-            known = await tx.vehicle(vehicle.id)
-            if known is None:
-                await tx.add_vehicle(vehicle)
-                self._journal.record(tx, actor, "vehicle.registered", vehicle_id=vehicle.id)
-            elif known.vehicle != vehicle:
+            if await self._registered(tx, vehicle, actor) is Registered.CONFLICT:
                 raise Conflict("another vehicle is registered under this id", code="vehicle_exists")
             return vehicle
 
         return await self._store.write(work)
+
+    async def register_vehicles(self, vehicles: Sequence[Vehicle], *, actor: str = SYSTEM) -> list[Registered]:
+        """Many in one transaction: what became of each, in order. ``BadInput`` for a malformed one; then of none."""
+        for vehicle in vehicles:
+            self._check_vehicle(vehicle)
+
+        async def work(tx: CredentialTransaction) -> list[Registered]:
+            return [await self._registered(tx, vehicle, actor) for vehicle in vehicles]
+
+        return await self._store.write(work)
+
+    async def issuer_root(self) -> IssuerRoot:
+        """What a vehicle is to trust that is provisioned now."""
+        issuer = self.issuer
+        statements = await self._store.issuer_statements(0)
+        sequence = next((said.sequence for said in reversed(statements) if said.kid == issuer.kid), 0)
+        return IssuerRoot(issuer.issuer, issuer.kid, issuer.public_key, sequence)
 
     async def vehicle(self, vehicle_id: str) -> Vehicle:
         return (await self._vehicle(self._store, vehicle_id)).vehicle
@@ -59,6 +74,14 @@ class VehicleService(ServiceBase):
     async def device_signer(self, device_id: str) -> Signer:
         """The key of a hosted device, for use inside this process alone."""
         return await self._vault.signer(device_id)
+
+    async def _registered(self, tx: CredentialTransaction, vehicle: Vehicle, actor: str) -> Registered:
+        known = await tx.vehicle(vehicle.id)
+        if known is not None:
+            return Registered.KNOWN if known.vehicle == vehicle else Registered.CONFLICT
+        await tx.add_vehicle(vehicle)
+        self._journal.record(tx, actor, "vehicle.registered", vehicle_id=vehicle.id)
+        return Registered.CREATED
 
     def _check_vehicle(self, vehicle: Vehicle) -> None:
         id_bytes(vehicle.id, "veh")

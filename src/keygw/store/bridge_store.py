@@ -54,13 +54,11 @@ class SqlBridge:
         await self._put("UPDATE apps SET revoked = 1 WHERE id = ?", (app_id,))
 
     async def claim_vehicle(self, vehicle_id: str, app_id: str) -> str:
-        async def work(tx: Transaction) -> str:
-            await tx.fetch(
-                "INSERT INTO vehicle_claims (vehicle_id, app_id) VALUES (?, ?) ON CONFLICT DO NOTHING",
-                (vehicle_id, app_id),
-            )
-            rows = await tx.fetch("SELECT app_id FROM vehicle_claims WHERE vehicle_id = ?", (vehicle_id,))
-            return str(rows[0][0])
+        return (await self.claim_vehicles([vehicle_id], app_id))[vehicle_id]
+
+    async def claim_vehicles(self, vehicle_ids: Sequence[str], app_id: str) -> dict[str, str]:
+        async def work(tx: Transaction) -> dict[str, str]:
+            return {vehicle_id: await _claim(tx, vehicle_id, app_id) for vehicle_id in vehicle_ids}
 
         return await self._database.write(work)
 
@@ -132,6 +130,14 @@ class SqlBridge:
     async def _put(self, sql: str, values: Sequence[object]) -> list[Row]:
         """One statement, committed."""
         return await self._database.write(lambda tx: tx.fetch(sql, values))
+
+
+async def _claim(tx: Transaction, vehicle_id: str, app_id: str) -> str:
+    await tx.fetch(
+        "INSERT INTO vehicle_claims (vehicle_id, app_id) VALUES (?, ?) ON CONFLICT DO NOTHING", (vehicle_id, app_id)
+    )
+    rows = await tx.fetch("SELECT app_id FROM vehicle_claims WHERE vehicle_id = ?", (vehicle_id,))
+    return str(rows[0][0])
 
 
 def _app(row: Row) -> App:

@@ -19,9 +19,10 @@ from keygw.api.models import (
     TimeProofOut,
     VehicleCreated,
     VehicleOut,
+    VehicleRows,
     Vehicles,
 )
-from keygw.api.present import issued_json, issuer_json, link_json, list_json, vehicle_json
+from keygw.api.present import issued_json, link_json, list_json, root_json, vehicle_json
 from keygw.api.rights import YEAR
 from keygw.api.strict import StrictRoute
 from keygw.credentials.batches import MOST, KeyWish
@@ -48,6 +49,10 @@ class NewVehicle(Body):
     name: Name
     public_key: PublicKey
     advertising_key: AdvertisingKey
+
+
+class NewVehicles(Body):
+    vehicles: Annotated[list[NewVehicle], Field(min_length=1, max_length=100)]
 
 
 class KeyOfBatch(Body):
@@ -116,7 +121,21 @@ async def register(body: NewVehicle, caller: Caller, wired: Wired, once: Repeata
     """Whoever registers a vehicle may issue its first owner key. The same request again is a success."""
     vehicle = Vehicle(body.id, body.name, body.public_key, body.advertising_key)
     await wired.bridge.vehicles.register(caller, vehicle, once)
-    return {**vehicle_json(vehicle), "issuer": issuer_json(wired.issuer)}
+    return {**vehicle_json(vehicle), "issuer": root_json(await wired.bridge.vehicles.issuer_root())}
+
+
+@router.post(
+    "/vehicles:batch",
+    response_model=VehicleRows,
+    responses=problems(body=True),
+    summary="Make up to 100 vehicles known",
+)
+async def register_many(body: NewVehicles, caller: Caller, wired: Wired) -> dict[str, Any]:
+    """In one transaction; each vehicle is answered in its place. One that is malformed (422) refuses them all, one in
+    conflict hinders no other. The same batch again is a success."""
+    vehicles = [Vehicle(each.id, each.name, each.public_key, each.advertising_key) for each in body.vehicles]
+    results = await wired.bridge.vehicles.register_many(caller, vehicles)
+    return {"vehicles": [{"id": each.id, "result": result} for each, result in zip(vehicles, results, strict=True)]}
 
 
 @router.post(
