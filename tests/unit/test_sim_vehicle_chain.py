@@ -161,9 +161,18 @@ def test_a_parent_ended_before_the_chain_came_ends_it(garage: Garage, index: int
     assert garage.stored().grants == {}
 
 
-@pytest.mark.parametrize("listed", [{"min_epoch": 1}, {"issued_before": ISSUED_AT + 1}])
-def test_a_parent_that_was_overtaken_is_cured_by_its_renewed_token(garage: Garage, listed: dict[str, Any]) -> None:
+def test_no_chain_leads_to_an_owner_of_an_epoch_that_has_ended(garage: Garage) -> None:
+    """The car has forgotten its owners with their epoch: whatever token they would get, they must be met anew."""
+    garage.enrol("friend")
+    garage.bring(1, min_epoch=1)
+    renewed: dict[str, Any] = {"epoch": 1, "issued_at": ISSUED_AT + 2}
+    garage.shown["owner"] = garage.claims("owner", **renewed)
+    assert garage.tries("friend", **renewed) is Outcome.CHAIN_REFUSED
+
+
+def test_a_parent_that_was_overtaken_is_cured_by_its_renewed_token(garage: Garage) -> None:
     """The watermark ends all old tokens; the owner's renewed one comes with its friend, before the owner does."""
+    listed = {"issued_before": ISSUED_AT + 1}
     garage.enrol("friend")
     garage.bring(1, **listed)
     renewed: dict[str, Any] = {"epoch": 1, "issued_at": ISSUED_AT + 2}

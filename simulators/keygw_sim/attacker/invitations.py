@@ -106,7 +106,7 @@ async def secret_guessed(scene: Scene) -> str:
     "a friend whose key was revoked claims its link once more",
     protects="a link makes one key",
     expected="revoking",
-    recorded=("event: key.revoking",),
+    recorded=("event: key.revoking revoke",),
 )
 async def claimed_again(scene: Scene) -> str:
     home = await Household.of(scene)
@@ -124,7 +124,7 @@ async def claimed_again(scene: Scene) -> str:
     "a friend whose key was revoked brings the grant once more that it was issued on, also under a fresh signature",
     protects="one grant makes one key, for ever, told by its words",
     expected="revoking",
-    recorded=("event: key.revoking",),
+    recorded=("event: key.revoking revoke",),
 )
 async def brought_again(scene: Scene) -> str:
     garage, service = scene.garage, await scene.service()

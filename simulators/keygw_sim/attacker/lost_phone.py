@@ -60,7 +60,7 @@ class Family:
     "has a friend's phone, unlocked; its key was revoked, and nobody has met the car since",
     protects="the service says revoking until the car has signed, so nobody is told that it is over",
     expected="done",
-    recorded=("receipt: done", "event: key.revoking"),
+    recorded=("receipt: done", "event: key.revoking revoke"),
     remains="until somebody carries the list to the car the phone opens it, at most until the key's time is over: 72 h "
     "for a friend's",
     stopped=False,
@@ -82,7 +82,7 @@ async def before_the_list(scene: Scene) -> str:
     recorded=(
         "log: list_accepted 1",
         "receipt: key_revoked",
-        "event: key.revoking",
+        "event: key.revoking revoke",
         "event: key.revoked",
     ),
 )
@@ -100,7 +100,7 @@ async def after_the_list(scene: Scene) -> str:
     "the lost phone itself still has an app that carries lists: it is the first to meet the car",
     protects="a key under revocation may carry the list that ends it; its session ends in the same moment",
     expected="session_over",
-    recorded=("log: list_accepted 1", "event: key.revoking", "event: key.revoked"),
+    recorded=("log: list_accepted 1", "event: key.revoking revoke", "event: key.revoked"),
 )
 async def carries_the_news(scene: Scene) -> str:
     family = await Family.of(scene)
@@ -118,7 +118,12 @@ async def carries_the_news(scene: Scene) -> str:
     "has the owner's phone, and shares a key to its own phone before the owner key is revoked",
     protects="revoking a key revokes everything that was shared from it, in one list",
     expected="key_revoked",
-    recorded=("log: list_accepted 1", "receipt: key_revoked x2", "event: key.revoking x3", "event: key.revoked x3"),
+    recorded=(
+        "log: list_accepted 1",
+        "receipt: key_revoked x2",
+        "event: key.revoking revoke x3",
+        "event: key.revoked x3",
+    ),
     remains="until then the thief is the owner: a second owner device, or the service's operator, must revoke",
 )
 async def owners(scene: Scene) -> str:
@@ -142,7 +147,7 @@ async def owners(scene: Scene) -> str:
         "log: owner_token done",
         "log: list_accepted 1",
         "receipt: done x2",
-        "event: key.revoking x3",
+        "event: key.revoking revoke x3",
         "event: key.revoked x3",
     ),
     remains="the new owner key descends from nobody, so revoking the lost phone's does not end it: it has to be "

@@ -149,12 +149,13 @@ async def suspended(scene: Scene) -> str:
 )
 async def older_epoch(scene: Scene) -> str:
     came = set()
-    scene.garage.enrol("owner", "friend")
-    scene.garage.bring(1, min_epoch=1)
+    garage = scene.garage
+    garage.enrol("owner", "friend")
+    visit = garage.visit("owner", epoch=1)  # the car keeps the owners that it has met in the new epoch
+    visit.prove()
+    garage.push(visit, garage.office.sign_list(garage.vehicle, 1, min_epoch=1))
     scene.strike()
     came.add(uses(scene, "friend"))
-    scene.garage.visit("owner", epoch=1).prove()
-    garage = scene.garage
     visit = garage.visit("owner", epoch=1)
     visit.prove()
     garage.push(visit, garage.office.sign_list(garage.vehicle, 2, issued_before=ISSUED_AT + 1))

@@ -295,12 +295,6 @@ TARGETS = [
         ("token.time_proof.verify_time_proof",),
     ),
     *_signed(
-        "checkpoint", envelope.AUDIT_CHECKPOINT, ISSUER, lambda data: audit.verify_checkpoint(data, TRUST),
-        lambda value, signer: audit.sign_checkpoint(value, signer, KID),
-        lambda: [audit.sign_checkpoint(one, ISSUER, KID) for one in CHECKPOINTS],
-        ("token.audit.verify_checkpoint", "token.audit.read_checkpoint"),
-    ),
-    *_signed(
         "issuer_key", envelope.ISSUER_KEY, ISSUER, lambda data: issuer_key.open_statement(data).verify(TRUST.find(KID)),
         lambda value, signer: issuer_key.sign_statement(value, signer, KID),
         lambda: [issuer_key.sign_statement(one, ISSUER, KID) for one in STATEMENTS],
@@ -316,7 +310,7 @@ TARGETS = [
         "checkpoint", envelope.AUDIT_CHECKPOINT, ISSUER, lambda data: audit.verify_checkpoint(data, TRUST),
         lambda value, signer: audit.sign_checkpoint(value, signer, KID),
         lambda: [audit.sign_checkpoint(one, ISSUER, KID) for one in CHECKPOINTS],
-        ("token.audit.verify_checkpoint", "token.audit.read_checkpoint"),
+        ("token.audit.verify_checkpoint", "token.audit.read_checkpoint"), longest=140,
     ),
     *_signed(
         "proof", envelope.INVITATION_PROOF, DEVICE, _proof, _seal_proof, proofs,
