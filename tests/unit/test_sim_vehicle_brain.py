@@ -122,13 +122,19 @@ def test_revoked_and_suspended_and_resumed(garage: Garage) -> None:
     assert garage.tries("owner") is not Outcome.KEY_REVOKED
 
 
-@pytest.mark.parametrize("changes", [{"min_epoch": 1}, {"issued_before": ISSUED_AT + 1}])
-def test_epoch_and_watermark_revoke_everything_before_them(garage: Garage, changes: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    ("changes", "owner"),
+    [({"min_epoch": 1}, Outcome.NOT_ENROLLED), ({"issued_before": ISSUED_AT + 1}, Outcome.DONE)],
+    ids=["epoch, whose owners are forgotten", "watermark, which leaves them enrolled"],
+)
+def test_epoch_and_watermark_revoke_everything_before_them(
+    garage: Garage, changes: dict[str, object], owner: Outcome
+) -> None:
     garage.enrol("owner", "friend")
     garage.bring(1, **changes)
     assert garage.tries("friend") is Outcome.KEY_REVOKED
     assert garage.tries("friend", epoch=1, issued_at=ISSUED_AT + 2) is Outcome.CHAIN_REFUSED, "with the old parent"
-    assert garage.tries("owner", epoch=1, issued_at=ISSUED_AT + 2) is Outcome.DONE
+    assert garage.tries("owner", epoch=1, issued_at=ISSUED_AT + 2) is owner
 
 
 @pytest.mark.parametrize("listed", [{"revoked": (1,)}, {"suspended": (1,)}])
