@@ -101,7 +101,8 @@ def write_seen(directory: Path, seen: Counters) -> None:
     path = directory / SEEN_NAME
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        draft.write_text(f"{json.dumps(asdict(seen))}\n")
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(f"{json.dumps(asdict(seen))}\n")
         os.replace(draft, path)  # noqa: PTH105 - the one call that replaces on every system
     except OSError as error:
         draft.unlink(missing_ok=True)
