@@ -161,6 +161,25 @@ async def test_who_gives_up_during_the_commit_is_committed_and_told(counted: Cou
     assert (await counted.names(), told) == (["a"], ["a"])
 
 
+async def test_who_gives_up_at_the_very_moment_of_the_answer_leaves_nobody_waiting() -> None:
+    """The cancellation is on its way, the writer has not woken yet, and it is told."""
+    told: list[str] = []
+
+    async def run(jobs: Sequence[Job[Any]]) -> None:
+        for job in jobs:
+            job.result = "done"
+            job.callbacks = [lambda: told.append("told")]
+        first.cancel()
+
+    group = GroupCommit(run)
+    first = asyncio.create_task(group.write(putting("a")))
+    second = asyncio.create_task(group.write(putting("b")))
+    async with asyncio.timeout(5):
+        ends = await asyncio.gather(first, second, return_exceptions=True)
+        await group.idle()
+    assert (type(ends[0]), ends[1], told) == (asyncio.CancelledError, "done", ["told", "told"])
+
+
 async def test_a_failing_callback_cannot_undo_a_commit(counted: Counted) -> None:
     failures: list[dict[str, Any]] = []
     told: list[str] = []

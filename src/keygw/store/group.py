@@ -231,14 +231,13 @@ class GroupCommit:
         cancelled: asyncio.CancelledError | None = None
         while True:
             try:
-                result = await job.done
+                # Shielded: a cancellation must not take the future along, which whoever runs the work will tell.
+                result = await asyncio.shield(job.done)
             except asyncio.CancelledError as error:
                 if job in self._waiting:
                     self._waiting.remove(job)
                     raise
                 cancelled = error
-                # Our own cancellation took the future along: whoever runs the work needs another to tell.
-                job.done = asyncio.get_running_loop().create_future()
             except Exception:
                 if cancelled is None:
                     raise
