@@ -6,10 +6,10 @@ The table in ``keygw.credentials.lifecycle`` is the source; the Mermaid picture 
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
+
+from kept import between, keep
 
 from keygw.credentials.lifecycle import BIRTHS, CAUSES, STORED, TRANSITIONS, KeyEvent, Refused
 from keygw.model.digital_key import KeyStage
@@ -61,28 +61,11 @@ def _cell(state: KeyStage, target: KeyStage | Refused) -> str:
     return "." if target is state else target.value
 
 
-def drawn(text: str) -> str:
-    """``text`` with the pictures of today. ``ValueError`` if the marks are not there."""
-    before, mark, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not mark or not end:
-        raise ValueError(f"{DOCUMENT.name} has no place for the picture")
-    return f"{before}{BEGIN}```mermaid\n{picture()}\n```\n\n{causes()}\n\n{table()}\n{END}{after}"
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Draw the life of a digital key into its page.")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the page is out of date")
-    check = parser.parse_args(arguments).check
-    text = DOCUMENT.read_text(encoding="utf-8")
-    wanted = drawn(text)
-    if check and text != wanted:
-        sys.stderr.write("the page is not the table's; run: python tools/draw_key_life.py\n")
-        return 1
-    if not check:
-        DOCUMENT.write_text(wanted, encoding="utf-8")
-    return 0
+def documents() -> dict[Path, str]:
+    """The page with the pictures of today."""
+    content = f"```mermaid\n{picture()}\n```\n\n{causes()}\n\n{table()}\n"
+    return {DOCUMENT: between(DOCUMENT, BEGIN, END, content)}
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(keep(documents(), "draw_key_life"))

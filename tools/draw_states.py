@@ -6,10 +6,10 @@ Exit 1 when ``--check`` finds another picture than the table's.
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
+
+from kept import between, keep
 
 from keygw.session.states import TRANSITIONS, Side, State
 
@@ -34,28 +34,10 @@ def picture() -> str:
     return "\n".join([*lines, "    CLOSED --> [*]"])
 
 
-def drawn(text: str) -> str:
-    """``text`` with the picture of today. ``ValueError`` if the marks are not there."""
-    before, mark, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not mark or not end:
-        raise ValueError(f"{DOCUMENT.name} has no place for the picture")
-    return f"{before}{BEGIN}```mermaid\n{picture()}\n```\n{END}{after}"
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Draw the session's state table into its specification.")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the picture is out of date")
-    check = parser.parse_args(arguments).check
-    text = DOCUMENT.read_text(encoding="utf-8")
-    wanted = drawn(text)
-    if check and text != wanted:
-        sys.stderr.write("the picture is not the table's; run: python tools/draw_states.py\n")
-        return 1
-    if not check:
-        DOCUMENT.write_text(wanted, encoding="utf-8")
-    return 0
+def documents() -> dict[Path, str]:
+    """The page with the picture of today."""
+    return {DOCUMENT: between(DOCUMENT, BEGIN, END, f"```mermaid\n{picture()}\n```\n")}
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(keep(documents(), "draw_states"))

@@ -7,7 +7,6 @@ second run gives the same bytes; a test holds this script to the frozen file.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -38,6 +37,7 @@ from attestation_cast import (
     pem,
     self_attested,
 )
+from kept import write_vectors
 
 from keygw.crypto import cbor
 from keygw.crypto.kdf import sha256
@@ -257,12 +257,5 @@ def as_text(document: object) -> str:
     return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
 
 
-def main() -> None:
-    directory = Path(sys.argv[1]) if len(sys.argv) > 1 else DIRECTORY
-    directory.mkdir(parents=True, exist_ok=True)
-    for name, text in documents().items():
-        (directory / name).write_text(text, "utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    write_vectors(DIRECTORY, documents, __doc__)

@@ -6,10 +6,10 @@ They are frozen: a second run gives the same bytes, and a test compares.
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 from fixed_signer import FixedSigner
+from kept import write_vectors
 
 from keygw.bridge.audit_json import line_json
 from keygw.credentials.audit_ports import SealedCheckpoint
@@ -59,14 +59,5 @@ def documents() -> dict[str, str]:
     return {"trail.json": json.dumps(trail(), indent=2) + "\n"}
 
 
-def main() -> None:
-    if sys.argv[1:] and sys.argv[1].startswith("-"):
-        sys.exit(__doc__)
-    directory = Path(sys.argv[1]) if len(sys.argv) > 1 else DIRECTORY
-    directory.mkdir(parents=True, exist_ok=True)
-    for name, text in documents().items():
-        (directory / name).write_text(text, encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    write_vectors(DIRECTORY, documents, __doc__)

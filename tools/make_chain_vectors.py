@@ -7,10 +7,9 @@ is fixed and signatures are deterministic (RFC 6979), so no byte moves. A test h
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 from typing import Any
 
+from kept import write_vector
 from make_token_vectors import DIRECTORY
 from meeting import Meeting
 from token_cast import FRIEND_KEY, OWNER_DEVICE, OWNER_KEY, THIRD, THIRD_DEVICE
@@ -53,12 +52,5 @@ def build() -> dict[str, Any]:
     )
 
 
-def main() -> None:
-    if sys.argv[1:] and sys.argv[1].startswith("-"):
-        sys.exit(__doc__)
-    path = Path(sys.argv[1]) if len(sys.argv) > 1 else FILE
-    path.write_text(json.dumps(build(), indent=2) + "\n", encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    write_vector(FILE, build, __doc__)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from kept import keep
 from typer.main import get_command
 
 from keygw.app.reference import table
@@ -33,17 +34,5 @@ def drawn(page: str) -> str:
     return f"{head}{HEADING}\n{before}\n{table(options())}{behind}"
 
 
-def main(arguments: list[str]) -> int:
-    """0, or 1 where ``--check`` finds the page behind the program."""
-    page = PAGE.read_text("utf-8")
-    new = drawn(page)
-    if "--check" not in arguments:
-        PAGE.write_text(new, "utf-8")
-    elif new != page:
-        sys.stderr.write("docs/reference/configuration.md is behind the program: python tools/make_configuration.py\n")
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(keep({PAGE: drawn(PAGE.read_text("utf-8"))}, "make_configuration"))

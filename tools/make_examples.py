@@ -7,7 +7,6 @@ of this version without a shape, and a vector that does not fit its shape, are e
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from annotate import Line, Packed, packed, render, walk, walk_sequence
+from kept import keep
 from shapes import INFO, MESSAGES, OBJECTS, PLAINTEXT_2, PLAINTEXT_3, PLAINTEXT_3_KEPT, SIGNED, Shape, signed_structure
 
 from keygw.wire.messages import MessageType
@@ -242,19 +242,5 @@ def documents() -> dict[Path, str]:
     return {PROTOCOLS / name / "examples.md": "\n".join(make()) for name, make in PAGES.items()}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Write the worked examples of the specifications.")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a page is out of date")
-    check = parser.parse_args(arguments).check
-    stale = [path for path, text in documents().items() if not path.exists() or path.read_text("utf-8") != text]
-    if check and stale:
-        sys.stderr.write(f"{', '.join(str(path) for path in stale)}: run python tools/make_examples.py\n")
-        return 1
-    if not check:
-        for path, text in documents().items():
-            path.write_text(text, encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(keep(documents(), "make_examples"))

@@ -6,11 +6,9 @@ randomness is fixed and signatures are deterministic (RFC 6979). A test holds th
 
 from __future__ import annotations
 
-import json
-import sys
-from pathlib import Path
 from typing import Any
 
+from kept import write_vector
 from make_token_vectors import DIRECTORY
 from meeting import Meeting
 from rotation_vectors import SECOND, STATEMENTS, THIRD_ISSUER, ack_of, signed
@@ -47,12 +45,5 @@ def build() -> dict[str, Any]:
     )
 
 
-def main() -> None:
-    if sys.argv[1:] and sys.argv[1].startswith("-"):
-        sys.exit(__doc__)
-    path = Path(sys.argv[1]) if len(sys.argv) > 1 else FILE
-    path.write_text(json.dumps(build(), indent=2) + "\n", encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    write_vector(FILE, build, __doc__)

@@ -8,11 +8,11 @@ byte moves from run to run; a test holds this script to the file.
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 from fixed_signer import FixedSigner
+from kept import write_vectors
 from malformed import Refusal, malformed, numbers, texts
 
 from keygw.crypto import aead, cbor
@@ -441,14 +441,5 @@ def documents() -> dict[str, str]:
     return {"invalid.json": json.dumps(build(), indent=1) + "\n"}
 
 
-def main() -> None:
-    if sys.argv[1:] and sys.argv[1].startswith("-"):
-        sys.exit(__doc__)
-    directory = Path(sys.argv[1]) if len(sys.argv) > 1 else DIRECTORY
-    directory.mkdir(parents=True, exist_ok=True)
-    for name, text in documents().items():
-        (directory / name).write_text(text, encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    write_vectors(DIRECTORY, documents, __doc__)

@@ -10,11 +10,11 @@ the token by its kid, and waits until its key is resumed. ``fast.json``: it come
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 from fixed_signer import FixedSigner
+from kept import write_vectors
 
 from keygw.crypto import cbor
 from keygw.crypto.agreement import EphemeralKey
@@ -393,14 +393,5 @@ def documents() -> dict[str, str]:
     return {name: json.dumps(content, indent=1) + "\n" for name, content in made.items()}
 
 
-def main() -> None:
-    if sys.argv[1:] and sys.argv[1].startswith("-"):
-        sys.exit(__doc__)
-    directory = Path(sys.argv[1]) if len(sys.argv) > 1 else DIRECTORY
-    directory.mkdir(parents=True, exist_ok=True)
-    for name, text in documents().items():
-        (directory / name).write_text(text, encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    write_vectors(DIRECTORY, documents, __doc__)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from fixed_signer import FixedSigner
+from kept import write_vectors
 from malformed import Refusal, malformed, numbers, texts
 from rotation_vectors import issuer_keys
 from sharing_vectors import grants, possession, statements
@@ -425,14 +425,5 @@ def documents() -> dict[str, str]:
     return {name: json.dumps(make(), indent=2) + "\n" for name, make in FILES.items()}
 
 
-def main() -> None:
-    if sys.argv[1:] and sys.argv[1].startswith("-"):
-        sys.exit(__doc__)
-    directory = Path(sys.argv[1]) if len(sys.argv) > 1 else DIRECTORY
-    directory.mkdir(parents=True, exist_ok=True)
-    for name, text in documents().items():
-        (directory / name).write_text(text, encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    write_vectors(DIRECTORY, documents, __doc__)
