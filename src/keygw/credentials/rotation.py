@@ -155,6 +155,7 @@ class Rotation:
     async def retire(self, kid: bytes, *, actor: str) -> IssuerKeyRecord:
         """End it now. What it has signed and is in force is signed anew first, by the current key; then it is refused.
 
+        A vehicle is told one end for every key before the current one, so the others that are retiring end with it.
         With a million keys that takes minutes; cut short, it goes on at the next ``upkeep``. ``Conflict``
         issuer_key_current. Again: a success.
         """
@@ -170,8 +171,10 @@ class Rotation:
                 known, before = await tx.issuer_keys(), found.retire_at or now
                 found = replace(found, retire_at=min(now, before))
                 if now < before and current_of(known).kid == self.keyring.kid:
-                    ends = [r.retire_at or 0 for r in known if r.state is IssuerKeyState.RETIRING and r.kid != kid]
-                    await announce(tx, current_of(known), self.keyring.current, now, max(ends, default=now))
+                    for other in known:
+                        if other.state is IssuerKeyState.RETIRING and other.kid != kid:
+                            await tx.save_issuer_key(replace(other, retire_at=min(now, other.retire_at or now)))
+                    await announce(tx, current_of(known), self.keyring.current, now, now)
             await tx.save_issuer_key(found)
             self._journal.record(tx, actor, "issuer_key.retiring", data={"kid": found.name})
             return found
@@ -180,7 +183,9 @@ class Rotation:
         await self.reload()
         if found.state is IssuerKeyState.RETIRED:
             return found
-        return await self._finish(found)
+        ended = await self._finish(found)
+        await self.upkeep()
+        return ended
 
     async def upkeep(self) -> list[IssuerKeyRecord]:
         """Retire every key whose overlap is over; those that were."""

@@ -9,6 +9,7 @@ import pytest
 from tests.unit.credentials.conftest import START
 from tests.unit.credentials.test_issuer_rotation import DAY, OPERATOR, Office
 
+from keygw.credentials.issuer_keys import IssuerKeyState
 from keygw.model.errors import KeygwError
 from keygw.store.store import open_store
 from keygw.token.issuer_key import (
@@ -66,6 +67,27 @@ async def test_an_early_end_is_stated_by_the_key_that_signs_now(office: Office) 
     last = open_statement((await office.rotation.issuer_statements(car.id))[-1])
     said = last.verify(IssuerKey(now.issuer, now.kid, now.public_key))
     assert (said.sequence, said.kid, said.retire_at) == (2, now.kid, office.now)
+
+
+@pytest.mark.parametrize("stolen", [0, 1])
+async def test_a_stolen_key_ends_in_vehicles_at_once_also_while_another_retires(office: Office, stolen: int) -> None:
+    """A vehicle knows one end for all former keys: waiting for another's would keep the thief's alive."""
+    car = await office.car()
+    former = [office.keyring.kid]
+    former.append((await office.rotate(overlap=30 * DAY)).kid)
+    office.now += DAY
+    await office.rotate(overlap=30 * DAY)
+    now = office.keyring.current
+    office.now += DAY
+    await office.rotation.retire(former[stolen], actor=OPERATOR)
+    last = open_statement((await office.rotation.issuer_statements(car.id))[-1])
+    assert last.verify(IssuerKey(now.issuer, now.kid, now.public_key)).retire_at == office.now
+    states = {record.kid: record.state for record in await office.rotation.keys()}
+    assert states == {
+        former[0]: IssuerKeyState.RETIRED,
+        former[1]: IssuerKeyState.RETIRED,
+        now.kid: IssuerKeyState.CURRENT,
+    }
 
 
 async def test_what_a_vehicle_acknowledges_is_signed_anew_and_told_no_more(office: Office) -> None:
