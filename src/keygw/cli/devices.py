@@ -9,13 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from keygw.cli import output
-from keygw.cli.options import Data, Json, Target, TokenFile, Url
+from keygw.cli.options import Data, DeviceName, Json, Target, TokenFile, Url
 
 app = typer.Typer(no_args_is_help=True, help="Devices: register phones, see what is proven of their keys.")
 
-DeviceName = Annotated[
-    str, typer.Argument(metavar="DEVICE", help="Device id, the unique beginning of one (dev_ab), or its label.")
-]
 _COLUMNS = ("device", "kind", "attestation", "model", "registered", "label")
 
 

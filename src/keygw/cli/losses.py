@@ -8,9 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from keygw.cli import output
-from keygw.cli.options import Data, Json, Target, TokenFile, Url
-
-DeviceId = Annotated[str, typer.Argument(metavar="DEVICE", help="Device id (dev_...); keygw keys show KEY names it.")]
+from keygw.cli.options import Data, DeviceName, Json, Target, TokenFile, Url
 
 
 def register(app: typer.Typer) -> None:
@@ -20,19 +18,21 @@ def register(app: typer.Typer) -> None:
 
 
 def lost(
-    device: DeviceId, as_json: Json = False, url: Url = None, token_file: TokenFile = None, data: Data = None
+    device: DeviceName, as_json: Json = False, url: Url = None, token_file: TokenFile = None, data: Data = None
 ) -> None:
     """Suspend everything that a device holds, on every vehicle.
 
     Its tokens are not renewed, and it gets no new key. Undo it with: keygw devices found.
     """
+    from keygw.cli import lookup
+
     with Target(url, token_file, data).open() as gateway:
-        answer = gateway.post(f"/v1/devices/{device}:lost")
+        answer = gateway.post(f"/v1/devices/{lookup.device_id(gateway, device)}:lost")
     _tell(answer, as_json)
 
 
 def found(
-    device: DeviceId,
+    device: DeviceName,
     proof: Annotated[
         str | None,
         typer.Option(
@@ -48,8 +48,11 @@ def found(
     data: Data = None,
 ) -> None:
     """Lift what the report of a loss suspended, and nothing else."""
+    from keygw.cli import lookup
+
     with Target(url, token_file, data).open() as gateway:
-        answer = gateway.post(f"/v1/devices/{device}:found", {} if proof is None else {"proof": proof})
+        name = lookup.device_id(gateway, device)
+        answer = gateway.post(f"/v1/devices/{name}:found", {} if proof is None else {"proof": proof})
     _tell(answer, as_json)
 
 

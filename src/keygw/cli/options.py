@@ -55,6 +55,17 @@ Radio = Annotated[
 VehicleName = Annotated[
     str, typer.Argument(metavar="VEHICLE", help="Vehicle id, the unique beginning of one (veh_ab), or its name.")
 ]
+NewVehicleId = Annotated[str | None, typer.Option("--id", metavar="ID", help="Vehicle id (veh_...).")]
+NewVehicleName = Annotated[str | None, typer.Option("--name", metavar="TEXT", help="What people call it.")]
+VehicleKey = Annotated[
+    str | None, typer.Option("--public-key", metavar="KEY", help="Vehicle key, 33 bytes, base64url.")
+]
+AdvertisingKey = Annotated[
+    str | None, typer.Option("--advertising-key", metavar="KEY", help="Advertising key, 16 bytes, base64url.")
+]
+DeviceName = Annotated[
+    str, typer.Argument(metavar="DEVICE", help="Device id, the unique beginning of one (dev_ab), or its label.")
+]
 KeyName = Annotated[
     str, typer.Argument(metavar="KEY", help="Key id, the unique beginning of one (key_ab), or its label.")
 ]

@@ -16,7 +16,17 @@ import typer
 from keygw.cli import output
 from keygw.cli.exits import Exit
 from keygw.cli.failure import Failure, usage
-from keygw.cli.options import Data, Json, Target, TokenFile, Url
+from keygw.cli.options import (
+    AdvertisingKey,
+    Data,
+    Json,
+    NewVehicleId,
+    NewVehicleName,
+    Target,
+    TokenFile,
+    Url,
+    VehicleKey,
+)
 
 RECORD = "provisioning.json"
 """What a simulated vehicle looks for in its state folder, at every connection."""
@@ -45,14 +55,10 @@ def provision(
             "reads stdin. The other options win over it.",
         ),
     ] = None,
-    id_: Annotated[str | None, typer.Option("--id", metavar="ID", help="Vehicle id (veh_...).")] = None,
-    name: Annotated[str | None, typer.Option("--name", metavar="TEXT", help="What people call it.")] = None,
-    public_key: Annotated[
-        str | None, typer.Option("--public-key", metavar="KEY", help="Vehicle key, 33 bytes, base64url.")
-    ] = None,
-    advertising_key: Annotated[
-        str | None, typer.Option("--advertising-key", metavar="KEY", help="Advertising key, 16 bytes, base64url.")
-    ] = None,
+    id_: NewVehicleId = None,
+    name: NewVehicleName = None,
+    public_key: VehicleKey = None,
+    advertising_key: AdvertisingKey = None,
     as_json: Json = False,
     url: Url = None,
     token_file: TokenFile = None,

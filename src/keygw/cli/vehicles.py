@@ -9,7 +9,18 @@ import typer
 
 from keygw.cli import output, ownership
 from keygw.cli.failure import usage
-from keygw.cli.options import Data, Json, Target, TokenFile, Url, VehicleName
+from keygw.cli.options import (
+    AdvertisingKey,
+    Data,
+    Json,
+    NewVehicleId,
+    NewVehicleName,
+    Target,
+    TokenFile,
+    Url,
+    VehicleKey,
+    VehicleName,
+)
 from keygw.cli.vehicle_import import import_
 from keygw.cli.vehicle_provision import provision
 
@@ -67,14 +78,10 @@ def add(
             "- reads stdin. The other options win over it.",
         ),
     ] = None,
-    id_: Annotated[str | None, typer.Option("--id", metavar="ID", help="Vehicle id (veh_...).")] = None,
-    name: Annotated[str | None, typer.Option("--name", metavar="TEXT", help="What people call it.")] = None,
-    public_key: Annotated[
-        str | None, typer.Option("--public-key", metavar="KEY", help="Vehicle key, 33 bytes, base64url.")
-    ] = None,
-    advertising_key: Annotated[
-        str | None, typer.Option("--advertising-key", metavar="KEY", help="Advertising key, 16 bytes, base64url.")
-    ] = None,
+    id_: NewVehicleId = None,
+    name: NewVehicleName = None,
+    public_key: VehicleKey = None,
+    advertising_key: AdvertisingKey = None,
     provisioning: Annotated[
         Path | None,
         typer.Option(

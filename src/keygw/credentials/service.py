@@ -74,7 +74,7 @@ class CredentialService(VehicleService, ListService, FormerTokens, OwnershipServ
         marker: Marker | None = None,
         attestations: Attestations | None = None,
     ) -> None:
-        super().__init__(store, vault, issuer, clock, random, notify, limits)
+        super().__init__(store, vault, issuer, clock, random, notify, limits or Limits())
         judged = attestations or Attestations()
         self.status_lists = StatusLists(store, issuer, clock)
         self.trail = Trail(store, issuer, clock, marker)

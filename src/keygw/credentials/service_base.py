@@ -38,8 +38,8 @@ class ServiceBase:
         issuer: IssuerKeys,
         clock: Callable[[], float],
         random: Random,
-        notify: Notify = no_notice,
-        limits: Limits | None = None,
+        notify: Notify,
+        limits: Limits,
     ) -> None:
         self._issuer_keys = issuer
         self._store = store
@@ -47,7 +47,7 @@ class ServiceBase:
         self._clock = clock
         self._random = random
         self._journal = Journal(notify, clock)
-        self._limits = limits or Limits()
+        self._limits = limits
         self._steps = InvitationSteps(issuer, random, self._journal, self._limits)
 
     @property
