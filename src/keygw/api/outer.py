@@ -24,11 +24,6 @@ _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.\-]{0,252})|\[[0-9A-Fa-f:.]{2,4
 _MOST_HOPS = 32
 
 
-def outer_url(request: Request) -> str:
-    """The request's own address as its sender wrote it, without query and fragment (RFC 9449: ``htu``)."""
-    return f"{outer_base(request)}{request.scope['raw_path'].decode('ascii')}"
-
-
 def outer_base(request: Request) -> str:
     """Where phones find this gateway, without a slash at its end: what was set, else what a trusted proxy says, else
     where it listens. Never the ``Host`` header, which a caller chooses."""

@@ -6,7 +6,6 @@ computed anew, and a missing tail; a checkpoint kept outside the database shows 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from keygw.credentials.audit_ports import AuditReads
@@ -158,11 +157,3 @@ def _sequence_of(marker: bytes | None) -> int:
         return read_checkpoint(marker)[1].sequence
     except TokenError:
         return 0
-
-
-def sentences(findings: Sequence[Finding]) -> list[str]:
-    """For people."""
-    return [
-        f"entry {each.sequence}: {FINDINGS[each.code]}{f' ({each.detail})' if each.detail else ''} [{each.code}]"
-        for each in findings
-    ]
