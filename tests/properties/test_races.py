@@ -10,12 +10,13 @@ import asyncio
 import itertools
 import random
 import tempfile
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
@@ -120,8 +121,11 @@ class Reference:
 
 
 class Race(RuleBasedStateMachine):
-    def __init__(self) -> None:
+    """``new_database`` gives the address of an empty PostgreSQL database; without it, SQLite."""
+
+    def __init__(self, new_database: Callable[[], str] | None = None) -> None:
         super().__init__()
+        self.new_database = new_database
         self.runner = asyncio.Runner()
         self.folder = tempfile.TemporaryDirectory()
         self.random = random.Random(3).randbytes
@@ -133,7 +137,8 @@ class Race(RuleBasedStateMachine):
 
     @initialize()
     def two_gateways_and_an_owner(self) -> None:
-        self.stores = [self.run(open_store(Path(self.folder.name))) for _ in range(2)]
+        url = None if self.new_database is None else self.new_database()
+        self.stores = [self.run(open_store(Path(self.folder.name), database_url=url)) for _ in range(2)]
         self.gateways = [
             CredentialService(store.credentials, store.vault, self.issuer, lambda: float(NOW), self.random)
             for store in self.stores
@@ -230,9 +235,11 @@ class Race(RuleBasedStateMachine):
         return self.runner.run(coroutine)
 
 
-def test_whatever_happens_at_once_has_an_order() -> None:
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_whatever_happens_at_once_has_an_order(database: str, request: pytest.FixtureRequest) -> None:
+    new_database = request.getfixturevalue("new_database") if database == "postgres" else None
     run_state_machine_as_test(
-        Race,
+        lambda: Race(new_database),
         settings=settings(
             max_examples=12, stateful_step_count=10, suppress_health_check=list(HealthCheck), deadline=None
         ),
