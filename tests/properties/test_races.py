@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import hypothesis.strategies as st
 import pytest
@@ -123,9 +123,10 @@ class Reference:
 class Race(RuleBasedStateMachine):
     """``new_database`` gives the address of an empty PostgreSQL database; without it, SQLite."""
 
-    def __init__(self, new_database: Callable[[], str] | None = None) -> None:
+    new_database: ClassVar[Callable[[], str] | None] = None
+
+    def __init__(self) -> None:
         super().__init__()
-        self.new_database = new_database
         self.runner = asyncio.Runner()
         self.folder = tempfile.TemporaryDirectory()
         self.random = random.Random(3).randbytes
@@ -137,7 +138,8 @@ class Race(RuleBasedStateMachine):
 
     @initialize()
     def two_gateways_and_an_owner(self) -> None:
-        url = None if self.new_database is None else self.new_database()
+        new_database = type(self).new_database
+        url = None if new_database is None else new_database()
         self.stores = [self.run(open_store(Path(self.folder.name), database_url=url)) for _ in range(2)]
         self.gateways = [
             CredentialService(store.credentials, store.vault, self.issuer, lambda: float(NOW), self.random)
@@ -237,9 +239,11 @@ class Race(RuleBasedStateMachine):
 
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
 def test_whatever_happens_at_once_has_an_order(database: str, request: pytest.FixtureRequest) -> None:
-    new_database = request.getfixturevalue("new_database") if database == "postgres" else None
+    class Here(Race):
+        new_database = request.getfixturevalue("new_database") if database == "postgres" else None
+
     run_state_machine_as_test(
-        lambda: Race(new_database),
+        Here,
         settings=settings(
             max_examples=12, stateful_step_count=10, suppress_health_check=list(HealthCheck), deadline=None
         ),
