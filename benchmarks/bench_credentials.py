@@ -3,6 +3,8 @@
 Storage: everything of an issue but the token itself (the signing is done beforehand), 32 writers at once, against
 sqlite3 alone that writes the very same rows into a copy of the same database, 32 keys a transaction. CPU time of the
 process with all its threads: a disk's patience is no property of ours. Both run turn by turn.
+
+Over HTTP it is ``benchmarks.issue_http``.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from benchmarks import issue_http
 from benchmarks.harness import Figure, microseconds
+from benchmarks.served import measurable
 
 from keygw.credentials.batches import KeyWish
 from keygw.credentials.once import Once
@@ -41,29 +45,52 @@ TABLES = ("digital_keys", "audit", "outbox", "idempotency")
 
 def figures() -> Iterator[Figure]:
     with tempfile.TemporaryDirectory() as folder:
-        yield from asyncio.run(_measure(Path(folder)))
+        signer = LocalSigner.generate()
+        sign = microseconds(lambda: signer.sign(bytes(300)))
+        storage, raw, groups, batch = asyncio.run(_measure(Path(folder), signer))
+        yield from _storage_figures(storage, raw, groups, batch, sign)
+        yield from _http_figures(Path(folder), storage, sign)
 
 
-async def _measure(folder: Path) -> list[Figure]:
-    signer = LocalSigner.generate()
-    sign = microseconds(lambda: signer.sign(bytes(300)))
+def _storage_figures(storage: float, raw: float, groups: Sequence[int], batch: float, sign: float) -> Iterator[Figure]:
+    detail: dict[str, object] = {"us": round(storage, 1), "raw_us": round(raw, 1), "sign_us": round(sign, 1)}
+    yield Figure("durable issue: storage CPU / raw sqlite3", GROUP, storage / raw, "x", goal=1.3, detail=detail)
+    yield Figure("durable issue: storage CPU / ES256 signature", GROUP, storage / sign, "x", goal=2.0, detail=detail)
+    yield Figure(
+        "rows per fsync, 32 concurrent", GROUP, statistics.mean(groups) * _ROWS, "rows", goal=16,
+        more_is_better=True, detail={"keys": round(statistics.mean(groups), 1), "rows_per_key": _ROWS},
+    )  # fmt: skip
+    yield Figure(
+        "issue in a batch of 100, without HTTP: CPU / ES256 signature", GROUP, batch / sign, "x",
+        detail={"us": round(batch, 1), "signatures_per_key": 2, "sign_us": round(sign, 1)},
+    )  # fmt: skip
+
+
+def _http_figures(folder: Path, storage: float, sign: float) -> Iterator[Figure]:
+    one, many = (
+        "issue over HTTP: CPU / (bare POST + signature + storage)",
+        "issue over HTTP in a batch of 100: CPU / ES256 signature",
+    )
+    why = measurable()
+    if why is not None:
+        yield from (Figure(name, GROUP, 0, "absent", detail={"absent": why}) for name in (one, many))
+        return
+    cost = issue_http.measure(folder)
+    detail: dict[str, object] = {
+        "us": round(cost.issue, 1), "bare_post_us": round(cost.bare, 1), "storage_us": round(storage, 1),
+        "sign_us": round(sign, 1), "signatures_per_key": 2,
+    }  # fmt: skip
+    yield Figure(one, GROUP, cost.issue / (cost.bare + sign + storage), "x", goal=1.5, detail=detail)
+    more: dict[str, object] = {"us": round(cost.batched, 1), "sign_us": round(sign, 1), "signatures_per_key": 2}
+    yield Figure(many, GROUP, cost.batched / sign, "x", goal=4.0, detail=more)
+
+
+async def _measure(folder: Path, signer: LocalSigner) -> tuple[float, float, list[int], float]:
+    """Microseconds of CPU for the rows of one key, ours and raw; keys in each group; the same for a key of a batch."""
     async with await open_store(folder / "data") as store:
         storage, raw, groups = await _storage(store, signer, folder)
-    batch = await _batch(folder / "batch", signer)
-    ours, bare = min(storage), min(raw)  # the best: what else the machine does can only add time
-    detail: dict[str, object] = {"us": round(ours, 1), "raw_us": round(bare, 1), "sign_us": round(sign, 1)}
-    return [
-        Figure("durable issue: storage CPU / raw sqlite3", GROUP, ours / bare, "x", goal=1.3, detail=detail),
-        Figure("durable issue: storage CPU / ES256 signature", GROUP, ours / sign, "x", goal=2.0, detail=detail),
-        Figure(
-            "rows per fsync, 32 concurrent", GROUP, statistics.mean(groups) * _ROWS, "rows", goal=16,
-            more_is_better=True, detail={"keys": round(statistics.mean(groups), 1), "rows_per_key": _ROWS},
-        ),
-        Figure(
-            "issue in a batch of 100: CPU / ES256 signature", GROUP, batch / sign, "x", goal=4.0,
-            detail={"us": round(batch, 1), "signatures_per_key": 2, "sign_us": round(sign, 1)},
-        ),
-    ]  # fmt: skip
+    # The best: what else the machine does can only add time.
+    return min(storage), min(raw), groups, await _batch(folder / "batch", signer)
 
 
 _ROWS = 4

@@ -53,6 +53,13 @@ class PostgresServer:
         self._run("initdb", "-D", str(self.home / "data"), "-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--locale=C",
                   "--no-sync", "--no-instructions")  # fmt: skip
 
+    @property
+    def pid(self) -> int:
+        """Of the running server, whose children serve the connections. ``RuntimeError`` if none runs."""
+        if self._process is None:
+            raise RuntimeError("PostgreSQL does not run")
+        return self._process.pid
+
     def url(self, database: str) -> str:
         return f"postgresql://{SUPERUSER}@/{database}?host={quote(str(self.home), safe='')}&port={PORT}"
 
