@@ -44,10 +44,11 @@ from keygw.crypto import cbor, cose
 from keygw.crypto.signer import coordinates, device_id, thumbprint
 from keygw.model.base64url import decode_base64url, encode_base64url
 from keygw.model.command import Action, Outcome
+from keygw.model.receipt import NO_SESSION
 from keygw.model.revocation import ListAck, RevocationList
 from keygw.token.cwt import encode_cwt
 from keygw.token.jwt import encode_jwt
-from keygw.token.receipt import FIRST, receipt_hash, sign_receipt
+from keygw.token.receipt import FIRST, receipt_hash, sign_receipt, verify_receipt
 from keygw.token.revocation import list_hash, sign_ack, sign_list
 from keygw.token.time_proof import sign_time_proof
 
@@ -119,7 +120,9 @@ def time_proofs() -> dict[str, object]:
     return {"about": "Time proofs by the issuer, for one vehicle and one nonce of it.", "time_proofs": rows}
 
 
-def receipt(sequence: int, previous: bytes, action: Action, outcome: Outcome, after: bool | None) -> dict[str, Any]:
+def receipt(
+    sequence: int, previous: bytes, action: Action, outcome: Outcome, after: bool | None, **changes: object
+) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "vehicle_id": VEHICLE,
         "sequence": sequence,
@@ -133,15 +136,30 @@ def receipt(sequence: int, previous: bytes, action: Action, outcome: Outcome, af
         "session": bytes.fromhex("e0e1e2e3e4e5e6e7"),
         "previous": previous,
         "at": NOW + 1000 + sequence,
+        **changes,
     }
     signed = sign_receipt(**fields, signer=CAR)
-    return {"fields": {name: plain(value) for name, value in fields.items()}, "signed": signed.hex()}
+    return {
+        "fields": {name: plain(value) for name, value in fields.items()},
+        "signed": signed.hex(),
+        "removes_key": verify_receipt(signed, CAR.public_key).removes_key,
+    }
 
 
 def receipts() -> dict[str, Any]:
     first = receipt(1, FIRST, Action.UNLOCK, Outcome.DONE, False)
-    second = receipt(2, receipt_hash(bytes.fromhex(first["signed"])), Action.OPEN_TRUNK, Outcome.NOT_ENTITLED, False)
-    return {"about": "A chain of two receipts by the vehicle key.", "receipts": [first, second]}
+    second = receipt(2, _hash(first), Action.OPEN_TRUNK, Outcome.NOT_ENTITLED, False)
+    tried = receipt(3, _hash(second), Action.REMOVE_KEY, Outcome.UNKNOWN_ACTION, None, before=None)
+    removed = receipt(4, _hash(tried), Action.REMOVE_KEY, Outcome.DONE, None, before=None, number=0, session=NO_SESSION)
+    return {
+        "about": "A chain of receipts by the vehicle key: two commands, a device that tries to send remove_key and is "
+        "refused, and a key removed in the vehicle. 'removes_key': whether the key that it names has ended.",
+        "receipts": [first, second, tried, removed],
+    }
+
+
+def _hash(row: dict[str, Any]) -> bytes:
+    return receipt_hash(bytes.fromhex(row["signed"]))
 
 
 def invalid_time_proofs(listed: bytes) -> list[tuple[str, bytes, str]]:

@@ -30,16 +30,19 @@ from keygw.credentials.lifecycle import REVOKED_STATES
 from keygw.credentials.service import CredentialService
 from keygw.credentials.values import Issuer, Limits
 from keygw.crypto.signer import LocalSigner, thumbprint
+from keygw.model.command import Action, Outcome
 from keygw.model.digital_key import DigitalKey, KeyState
 from keygw.model.entitlement import PROFILES, Entitlement
 from keygw.model.errors import BadInput, Conflict, Forbidden
 from keygw.model.ids import new_id
+from keygw.model.receipt import NO_SESSION
 from keygw.model.revocation import ListAck, RevocationList
 from keygw.model.vehicle import Vehicle
 from keygw.store.store import open_store
 from keygw.token.claims import KeyClaims
 from keygw.token.cwt import decode_cwt
 from keygw.token.grant import Grant, sign_grant
+from keygw.token.receipt import FIRST, receipt_hash, sign_receipt
 from keygw.token.revocation import list_hash, sign_ack, verify_list
 from keygw.token.trust import IssuerKey, TrustedIssuers, kid_of
 
@@ -72,6 +75,9 @@ class Life(RuleBasedStateMachine):
         self.signed: list[bytes] = []
         self.shown: dict[str, KeyState] = {}
         self.confirmed = 0
+        self.receipts: list[bytes] = []
+        self.removed: set[str] = set()
+        """Keys that somebody in the car has removed: it refuses them whatever any list says."""
         self.tokens: dict[str, set[KeyClaims]] = {}
         """Every token that was ever given out: an old one is as good as a new one to who stole the device."""
 
@@ -155,6 +161,24 @@ class Life(RuleBasedStateMachine):
             self.promises()
         self.now -= hours * HOUR
 
+    @rule(key=keys, again=st.booleans())
+    def remove_in_the_car(self, key: DigitalKey, again: bool) -> None:
+        """Its receipt comes home, perhaps twice."""
+        before = self.shown[key.id]
+        signed = sign_receipt(
+            vehicle_id=self.vehicle.id, sequence=len(self.receipts) + 1, number=0, key_id=key.id,
+            action=Action.REMOVE_KEY, outcome=Outcome.DONE, before=None, after=None, boot_epoch=1, session=NO_SESSION,
+            previous=receipt_hash(self.receipts[-1]) if self.receipts else FIRST, at=0, signer=self.car_key,
+        )  # fmt: skip
+        self.receipts.append(signed)
+        self.removed.add(key.id)
+        for _ in range(1 + again):
+            self.run(self.service.record_receipt(self.vehicle.id, signed))
+        after = self.run(self.service.key(key.id)).state
+        assert after is (KeyState.EXPIRED if before is KeyState.EXPIRED else KeyState.REVOKED) or (
+            after is KeyState.EXPIRED and before not in REVOKED_STATES
+        )
+
     @rule()
     def restart(self) -> None:
         self.run(self.store.close())
@@ -195,7 +219,8 @@ class Life(RuleBasedStateMachine):
             for key in keys.values():
                 if key.state is KeyState.REVOKED:
                     covered = all(each.issued_at < known.issued_before for each in self.tokens[key.id])
-                    assert key.index in told or covered, "said to be revoked, and the car never heard"
+                    knows = key.index in told or covered or key.id in self.removed
+                    assert knows, "said to be revoked, and the car never heard"
 
     def fresh_list(self) -> None:
         current = self.run(self.service.current_list(self.vehicle.id))

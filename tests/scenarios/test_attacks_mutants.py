@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 
+from keygw.credentials.service_lists import ListService
 from keygw.crypto import agreement
 from keygw.crypto.errors import CryptoError
 from keygw.crypto.signer import thumbprint
 from keygw.model.command import Action, Outcome
-from keygw.model.digital_key import Role
+from keygw.model.digital_key import KeyState, Role
 from keygw.model.errors import ProtocolError
 from keygw.model.ids import ID_BYTES, format_id
+from keygw.model.receipt import Receipt
 from keygw.session import channel, fast
 from keygw.session.core import Session
 from keygw.session.edhoc.party import Party
@@ -28,7 +30,7 @@ from keygw.token.time_proof import verify_time_proof
 from keygw.wire import frame
 from keygw.wire.messages import TimeState
 from keygw_sim.attacker.attack import book, carry_out
-from keygw_sim.vehicle import chain, keeper, provisioning, rules, trust
+from keygw_sim.vehicle import chain, keeper, provisioning, removal, rules, trust
 from keygw_sim.vehicle.brain import Brain
 from keygw_sim.vehicle.fast_keys import FastKeyring
 from keygw_sim.vehicle.flash import Issuer, Memory, PairingMemory
@@ -336,6 +338,50 @@ def the_hash_of_the_list_is_not_compared(patch: pytest.MonkeyPatch) -> None:
 @frees("held-open-deaf", "key_revoked")
 def sessions_are_not_ended(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Brain, "_end_concerned", always(None))
+
+
+# -- keys removed in the car -------------------------------------------------------------------------------------
+
+
+@frees("removal-sent-by-a-device", "breach: a receipt says")
+def any_receipt_of_that_action_removes(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Receipt, "removes_key", property(lambda self: self.action is Action.REMOVE_KEY))
+
+
+@frees("removed-key-brought-back", CAR)
+def a_list_lifts_what_was_removed(patch: pytest.MonkeyPatch) -> None:
+    real = Keeper.accept_list
+
+    def accept(self: Keeper, signed: bytes) -> Any:
+        self.memory.removed.clear()
+        return real(self, signed)
+
+    patch.setattr(Keeper, "accept_list", accept)
+
+
+@frees("removed-key-brought-back", CAR)
+def a_removal_is_not_written_down(patch: pytest.MonkeyPatch) -> None:
+    real = Memory.to_json
+    patch.setattr(Memory, "to_json", lambda self: real(self) | {"removed": []})
+
+
+@frees("removal-of-the-last-owner", "breach: it was accepted")
+def the_last_owner_may_go(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(removal, "_disown", lambda memory, entry: memory.owners.clear())
+
+
+@frees("removal-forged", "breach: the owner's key has ended")
+def receipts_are_taken_from_anybody(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Envelope, "verify", always(None))
+
+
+@frees("removal-by-another-car", "breach: the owner's key has ended")
+def a_car_speaks_for_every_key(patch: pytest.MonkeyPatch) -> None:
+    async def removed(self: Any, tx: Any, receipt: Receipt) -> None:
+        record = await tx.key(receipt.key_id)
+        await tx.set_key_state(record.key, KeyState.REVOKED)
+
+    patch.setattr(ListService, "_removed", removed)
 
 
 # -- answers, receipts -----------------------------------------------------------------------------------------------

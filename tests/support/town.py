@@ -144,6 +144,12 @@ class Town:
         assert response.is_success, response.text
         return dict(response.json())
 
+    async def disconnect(self) -> None:
+        """End the gateway's link to the car."""
+        path = f"/v1/vehicles/{self.vehicle.id}/link"
+        response = await self._http.delete(path, headers={"Authorization": f"Bearer {OPERATOR}"})
+        assert response.status_code == 204, response.text
+
     async def app(self, name: str, *scopes: str) -> tuple[str, str]:
         """The id and token of an app."""
         made = await self.ask("POST", "/apps", name=name, scopes=list(scopes))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from keygw.crypto.signer import thumbprint
-from keygw.model.command import Action, Outcome
+from keygw.model.command import COMMANDS, Action, Outcome
 from keygw.session.events import Answered, Ended, FastRefused, ListAcknowledged, Read, ReceiptsGiven, Responded
 from keygw.session.fast import MAX_SECONDS
 from keygw.session.states import State
@@ -79,7 +79,7 @@ def test_the_table_names_every_state_and_widens_with_knowledge() -> None:
         assert (Action.ALLOW_PAIRING in owners, bool(shared)) == (state in known, state in known)
 
 
-@pytest.mark.parametrize("action", [action for action in Action if action is not Action.PASSIVE_UNLOCK])
+@pytest.mark.parametrize("action", [action for action in COMMANDS if action is not Action.PASSIVE_UNLOCK])
 def test_after_a_reboot_an_owner_does_all_but_let_another_owner_in(garage: Garage, action: Action) -> None:
     garage.brain.set_body({"locked": action is not Action.LOCK})
     visit = garage.visit("owner")

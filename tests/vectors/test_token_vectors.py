@@ -154,6 +154,8 @@ def test_the_receipts_give_their_fields_and_form_a_chain() -> None:
     receipts = [verify_receipt(bytes.fromhex(row["signed"]), CAR) for row in RECEIPTS]
     for row, receipt in zip(RECEIPTS, receipts, strict=True):
         assert {field: plain(getattr(receipt, field)) for field in row["fields"]} == row["fields"]
+        assert receipt.removes_key is row["removes_key"]
+    assert [receipt.removes_key for receipt in receipts] == [False, False, False, True]
     verify_chain(receipts)
 
 

@@ -16,6 +16,7 @@ TITLES = {
     "tokens": "Key tokens",
     "issuer keys": "Issuer keys",
     "lists": "Revocation lists and acknowledgements",
+    "removals": "Keys removed in the car",
     "clocks": "Time",
     "sessions": "Held-open sessions and lost answers",
     "sharing": "Friends",

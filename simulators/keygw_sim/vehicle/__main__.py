@@ -13,6 +13,10 @@ then one line for each thing that happens (``{"event": "command", ...}``), and o
 * ``{"do": "pair"}`` is somebody in the car who opens pairing mode (``--pair`` does it at the start). The code is shown
   as an event, ``{"event": "pairing_code", "code": "31415926", "expires_in": 120}``; the answer says ``"outcome":
   "open"``, or ``owner_exists`` until an owner has allowed it with the command ``allow_pairing``.
+* ``{"do": "keys"}`` -> the digital keys that the car knows, as its head unit shows them.
+* ``{"do": "remove_key", "key": "key_..."}`` is somebody who removes one there. It is refused from then on, with no
+  network anywhere; the gateway hears of it with the next contact. ``"outcome": "removed"``, or why not: ``in_motion``,
+  ``unknown_key``, ``last_owner``, ``too_many_removed``.
 
 ``--identity`` prints ``{"made": true, "vehicle": {...}}`` and ends: the car's keys are made and kept in its own folder,
 and what leaves it is what a gateway may know (``keygw vehicles provision``).
@@ -177,7 +181,21 @@ def _obey(vehicle: VehicleOnAir, dashboard: Dashboard, order: dict[str, Any]) ->
                 return {"outcome": "open", "expires_in": brain.open_pairing()}
             except Conflict as refused:
                 return {"outcome": refused.code, "why": str(refused)}
-    raise ValueError(f"unknown order {order['do']!r}; known: status, set, clock, pair")
+        case "keys":
+            known, removed = brain.memory.keys, brain.memory.removed
+            return {
+                "keys": [
+                    {"key": key_id, "index": each.index, "depth": each.depth, "removed": each.index in removed}
+                    for key_id, each in known.items()
+                ]
+            }
+        case "remove_key":
+            try:
+                brain.remove_key(str(order["key"]))
+            except Conflict as refused:
+                return {"outcome": refused.code, "why": str(refused)}
+            return {"outcome": "removed"}
+    raise ValueError(f"unknown order {order['do']!r}; known: status, set, clock, pair, keys, remove_key")
 
 
 if __name__ == "__main__":

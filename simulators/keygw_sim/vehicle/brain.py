@@ -204,6 +204,17 @@ class Brain:
         self._tell_all()
         return CODE_SECONDS
 
+    def remove_key(self, key_id: str) -> None:
+        """Somebody at the head unit removes a key that the car knows: its sessions and fast keys end with it.
+
+        ``Conflict`` in_motion, unknown_key, last_owner, too_many_removed. Who may do so at all is for the car's maker:
+        it must take no less than pairing does.
+        """
+        if self.body.speed > 0:
+            raise Conflict("not while the car moves", code="in_motion")
+        self._keeper.remove_key(key_id)
+        self._hold_all_to_it()
+
     def outgoing(self, conn: int, max_frame: int) -> Iterator[bytes]:
         """The frames that wait for that connection."""
         self.dirty.discard(conn)
@@ -318,7 +329,8 @@ class Brain:
         self._hold_all_to_it()
 
     def _hold_all_to_it(self) -> None:
-        """A list or an issuer key has come: fast keys, those who wait, and open sessions are judged by it at once."""
+        """A list or an issuer key has come, or a key was removed: fast keys, those who wait, and open sessions are
+        judged by it at once."""
         self._fast_keys.keep_only(lambda claims: self._keeper.judge(claims) in (Outcome.DONE, *_SLEEPING))
         self._judge_anew()
         self._end_concerned()

@@ -17,10 +17,11 @@ from keygw.model.ids import id_bytes
 from keygw.token.claims import KeyClaims
 from keygw.token.grant import Grant
 
-FORMAT = 2
+FORMAT = 3
 """Of the file; a newer one is refused, because what it says of revocation must not be misread.
 
-1 knew no issuer key change: its keys are read as the first of their issuer, and the file is written anew as 2."""
+1 knew no issuer key change: its keys are read as the first of their issuer. 2 knew no key that was removed in the car.
+Either is written anew as 3."""
 RECEIPTS_KEPT = 1024
 ANSWERS_KEPT = 32
 """Commands remembered per digital key, so that a retry is answered and not repeated."""
@@ -88,6 +89,15 @@ class KeptGrant:
 
 
 @dataclass(frozen=True, slots=True)
+class Removed:
+    """A key that was removed in the car. ``receipt``: the sequence of the one that says so."""
+
+    key_id: str
+    epoch: int
+    receipt: int
+
+
+@dataclass(frozen=True, slots=True)
 class StoredReceipt:
     """``ok``: it tells of something done, not of a refusal."""
 
@@ -145,6 +155,8 @@ class Memory:
     tokens: dict[int, bytes] = field(default_factory=dict)
     """By key index, the newest token that has opened a session here: its device need not send it again."""
     grants: dict[str, KeptGrant] = field(default_factory=dict)
+    removed: dict[int, Removed] = field(default_factory=dict)
+    """By key index, the oldest first."""
     list_sequence: int = 0
     list_signed: bytes = b""
     time_floor: int = 0
@@ -164,6 +176,7 @@ class Memory:
             keys=dict(self.keys),
             tokens=dict(self.tokens),
             grants=dict(self.grants),
+            removed=dict(self.removed),
             receipts=list(self.receipts),
             answers={key_id: list(kept) for key_id, kept in self.answers.items()},
         )
@@ -188,6 +201,7 @@ class Memory:
             "owners": [_text(owner) for owner in self.owners],
             "keys": {k: [*astuple(e)[:-1], _text(e.device_key)] for k, e in self.keys.items()},
             "grants": {k: [_text(g.by), *map(_plain, astuple(g.grant))] for k, g in self.grants.items()},
+            "removed": [[index, *astuple(removed)] for index, removed in self.removed.items()],
             "tokens": [[index, _text(token)] for index, token in self.tokens.items()],
             "list_sequence": self.list_sequence,
             "list_signed": _text(self.list_signed),
@@ -204,7 +218,7 @@ class Memory:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Memory:
-        if data["v"] not in (1, FORMAT):
+        if data["v"] not in (1, 2, FORMAT):
             raise ValueError("written by another release")
         return cls(
             vehicle_id=data["vehicle_id"],
@@ -216,6 +230,7 @@ class Memory:
             owners=[_raw(owner) for owner in data["owners"]],
             keys={k: EnrolledKey(*entry[:9], *map(_raw, entry[9:])) for k, entry in data["keys"].items()},
             grants={k: _grant(*entry) for k, entry in data.get("grants", {}).items()},
+            removed={index: Removed(*entry) for index, *entry in data.get("removed", [])},
             tokens={index: _raw(token) for index, token in data.get("tokens", [])},
             list_sequence=data["list_sequence"],
             list_signed=_raw(data["list_signed"]),

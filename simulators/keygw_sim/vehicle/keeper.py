@@ -16,6 +16,7 @@ from keygw.model.digital_key import Role
 from keygw.model.entitlement import Entitlement
 from keygw.model.errors import BadInput, ProtocolError, TokenError
 from keygw.model.ids import Random
+from keygw.model.receipt import NO_SESSION
 from keygw.model.revocation import ListAck, RevocationList
 from keygw.session.fast import FAST_ACTIONS
 from keygw.session.identity import token_kid
@@ -29,7 +30,7 @@ from keygw.token.revocation import list_hash, read_list, sign_ack, verify_list
 from keygw.token.time_proof import verify_time_proof
 from keygw.token.trust import TrustedIssuers
 from keygw.wire.messages import Chain, Cmd, LinkKind, Receipts
-from keygw_sim.vehicle import chain, provisioning, rules, trust
+from keygw_sim.vehicle import chain, provisioning, removal, rules, trust
 from keygw_sim.vehicle.body import Body
 from keygw_sim.vehicle.flash import COUNTS, RECEIPTS_KEPT, Answer, EnrolledKey, Flash, Issuer, Memory, StoredReceipt
 from keygw_sim.vehicle.pairing import PairingDesk
@@ -194,7 +195,7 @@ class Keeper:
         if outcome is Outcome.DONE and not pairing:
             outcome = body.apply(command.action)
         with self._durably() as draft:
-            sequence = self._write_receipt(draft, claims, command, outcome, body, session_hash)
+            sequence = self._write_receipt(draft, claims.key_id, command, outcome, body, session_hash)
             answer = Answer(command.number, int(outcome), sequence, int(command.action))
             draft.remember(claims.key_id, answer)
             draft.body = body.to_json()
@@ -215,12 +216,12 @@ class Keeper:
         told = sum(receipt.key_id == claims.key_id for receipt in self.memory.receipts)
         if verdict not in _UNDECIDED and told < REFUSED_KEY_RECEIPTS:
             with self._durably() as draft:
-                sequence = self._write_receipt(draft, claims, command, verdict, self.body, session_hash)
+                sequence = self._write_receipt(draft, claims.key_id, command, verdict, self.body, session_hash)
         self._log("command", {"key": claims.key_id, "action": command.action.label, "outcome": verdict.label})
         return Answer(command.number, int(verdict), sequence, int(command.action))
 
     def _write_receipt(
-        self, draft: Memory, claims: KeyClaims, command: Cmd, outcome: Outcome, after: Body, session_hash: bytes
+        self, draft: Memory, key_id: str, command: Cmd, outcome: Outcome, after: Body, session_hash: bytes
     ) -> int:
         sequence = draft.receipt_sequence + 1
         if sequence >= COUNTS:
@@ -229,7 +230,7 @@ class Keeper:
             vehicle_id=draft.vehicle_id,
             sequence=sequence,
             number=command.number,
-            key_id=claims.key_id,
+            key_id=key_id,
             action=command.action,
             outcome=outcome,
             before=_observed(self.body, command.action),
@@ -241,11 +242,27 @@ class Keeper:
             signer=draft.signer,
         )
         draft.receipt_sequence, draft.receipt_hash = sequence, receipt_hash(signed)
-        draft.receipts.append(StoredReceipt(sequence, claims.key_id, signed, outcome.ok))
+        draft.receipts.append(StoredReceipt(sequence, key_id, signed, outcome.ok))
         if len(draft.receipts) > RECEIPTS_KEPT:
-            # Refusals go first, or a friend could push out the evidence of what was done.
-            del draft.receipts[next((n for n, receipt in enumerate(draft.receipts[:-1]) if not receipt.ok), 0)]
+            # Refusals go first, or a friend could push out the evidence of what was done. What the issuer must hear
+            # of goes last, and there is less of that than room.
+            kept = removal.kept_receipts(draft, self._list)
+            older = [(receipt.ok, n) for n, receipt in enumerate(draft.receipts[:-1]) if receipt.sequence not in kept]
+            del draft.receipts[min(older)[1]]
         return sequence
+
+    def remove_key(self, key_id: str) -> None:
+        """Somebody in the car removes a key: it is barred, and a receipt says so, in one write. Again changes nothing.
+
+        ``Conflict``: the codes of ``removal.bar``.
+        """
+        if any(removed.key_id == key_id for removed in self.memory.removed.values()):
+            return
+        with self._durably() as draft:
+            removal.bar(draft, key_id, self._list, draft.receipt_sequence + 1)
+            command = Cmd(0, Action.REMOVE_KEY)
+            self._write_receipt(draft, key_id, command, Outcome.DONE, self.body, NO_SESSION)
+        self._log("key_removed", {"key": key_id})
 
     def set_body(self, changes: dict[str, object]) -> dict[str, object]:
         """What hands, weather and driving do to the body. ``KeyError`` for an unknown part."""
@@ -274,18 +291,22 @@ class Keeper:
         return Receipts(tuple(receipt.signed for receipt in batch), more), batch[-1].sequence if batch else after
 
     def forget_receipts(self, claims: KeyClaims, sequence: int) -> None:
-        """Only an owner's device may free the log; the newest stays, so that the count is never a riddle."""
+        """Only an owner's device may free the log; the newest stays, so that the count is never a riddle, and so do
+        removals that no list tells of yet."""
         if claims.role is not Role.OWNER or self.judge(claims) is not Outcome.DONE:
             return
         with self._durably() as draft:
-            newest = draft.receipt_sequence
-            draft.receipts = [r for r in draft.receipts if r.sequence > sequence or r.sequence == newest]
+            kept = {draft.receipt_sequence, *removal.kept_receipts(draft, self._list)}
+            draft.receipts = [r for r in draft.receipts if r.sequence > sequence or r.sequence in kept]
 
     def _readable(self, claims: KeyClaims) -> list[StoredReceipt]:
-        """An owner reads every receipt, anybody else only those of its own key."""
+        """An owner reads every receipt, anybody else only those of its own key, and of removals."""
         if claims.role is Role.OWNER:
             return self.memory.receipts
-        return [receipt for receipt in self.memory.receipts if receipt.key_id == claims.key_id]
+        told = removal.told(self.memory)
+        return [
+            receipt for receipt in self.memory.receipts if receipt.key_id == claims.key_id or receipt.sequence in told
+        ]
 
     # -- the revocation list -----------------------------------------------------------------------------------
 
@@ -386,6 +407,7 @@ def _end_epoch(draft: Memory, epoch: int) -> None:
     """The car belongs to nobody but to whom it has met in the new epoch, and nobody's permission to pair is left."""
     met = {thumbprint(key.device_key) for key in draft.keys.values() if key.epoch >= epoch and key.device_key}
     draft.owners = [owner for owner in draft.owners if owner in met]
+    removal.end_epoch(draft, epoch)
     draft.pairing = replace(draft.pairing, approved=False, allowed_until=0)
 
 

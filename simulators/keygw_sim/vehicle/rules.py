@@ -40,7 +40,7 @@ def judge_key(claims: KeyClaims, memory: Memory, listed: RevocationList | None, 
         return Outcome.KEY_EXPIRED
     if time.known and now < claims.not_before:
         return Outcome.KEY_NOT_YET_VALID
-    verdict = _judge_list(claims, listed)
+    verdict = _judge_list(claims, memory, listed)
     if verdict is Outcome.DONE and not trust.decides(signer, time):
         return _wanted(time)
     if verdict is Outcome.DONE:
@@ -63,8 +63,10 @@ def _wanted(time: Moment) -> Outcome:
     return Outcome.LIST_REQUIRED if time.withheld else Outcome.TIME_PROOF_REQUIRED
 
 
-def _judge_list(claims: KeyClaims, listed: RevocationList | None) -> Outcome:
-    """What the list says of the key itself."""
+def _judge_list(claims: KeyClaims, memory: Memory, listed: RevocationList | None) -> Outcome:
+    """What the list says of the key itself; what was removed here needs no list."""
+    if claims.index in memory.removed:
+        return Outcome.KEY_REVOKED
     if listed is not None:
         if claims.index in listed.revoked or claims.epoch < listed.min_epoch or claims.issued_at < listed.issued_before:
             return Outcome.KEY_REVOKED
@@ -91,7 +93,7 @@ def _judge_chain(claims: KeyClaims, memory: Memory, listed: RevocationList | Non
     above = chain.ancestors(claims, memory)
     if above is None:
         return Outcome.CHAIN_REQUIRED
-    if any(now >= parent.expires_at for parent in above):
+    if any(now >= parent.expires_at or parent.index in memory.removed for parent in above):
         return Outcome.PARENT_ENDED
     if listed is None:
         return Outcome.DONE

@@ -23,6 +23,7 @@ from keygw.bridge.settlement import Settlement
 from keygw.bridge.upkeep import ROUND_SECONDS, Upkeep
 from keygw.bridge.vehicles import Vehicles
 from keygw.model.ids import Random
+from keygw.model.receipt import Receipt
 
 
 class Bridge:
@@ -86,7 +87,7 @@ class Bridge:
         self.pairings = Pairings(credentials, fleet, feed, clock, random)
         self._credentials = credentials
         feed.on_contact.append(self.contact)
-        feed.receipt_listeners.append(self._settlement.on_receipt)
+        feed.receipt_listeners += [self._settlement.on_receipt, self._on_receipt]
 
     async def start(self) -> None:
         """Tidy up after the last run, and try once more what it still owed to the vehicles."""
@@ -102,6 +103,11 @@ class Bridge:
         await self._lanes.stop()
         await self._errands.stop()
         await self._settlement.stop()
+
+    def _on_receipt(self, vehicle_id: str, receipt: Receipt) -> None:
+        """What was removed in the car is on a new list, with what was shared from it."""
+        if receipt.removes_key:
+            self._errands.request(vehicle_id)
 
     def contact(self, vehicle_id: str) -> None:
         """A session with this vehicle stands: whatever waited for it goes now."""

@@ -42,9 +42,11 @@ class Feed:
                 listener(vehicle_id)
 
     def on_receipt(self, vehicle_id: str, receipt: Receipt) -> None:
-        """A verified, stored receipt of any key of the vehicle, from whichever road."""
-        kind = "keygw.key.used" if receipt.outcome.ok else "keygw.key.refused"
-        self.hub.publish(kind, vehicle_id, receipt_json(receipt))
+        """A verified, stored receipt of any key of the vehicle, from whichever road. A key that was removed in the car
+        was not used; ``key.revoked`` tells of it."""
+        if not receipt.removes_key:
+            kind = "keygw.key.used" if receipt.outcome.ok else "keygw.key.refused"
+            self.hub.publish(kind, vehicle_id, receipt_json(receipt))
         for listener in self.receipt_listeners:
             listener(vehicle_id, receipt)
 

@@ -97,11 +97,11 @@ def command(
 
 def checked_action(given: str) -> str:
     """The word the API takes. ``Failure`` (usage) for one this release does not know."""
-    from keygw.model.command import Action
+    from keygw.model.command import COMMANDS
 
     name = given.lower().replace("-", "_")
     name = _SHORT.get(name, name)
-    known = [action.label for action in Action]
+    known = [action.label for action in COMMANDS]
     if name not in known:
         raise usage("unknown_action", f"{given[:40]!r} is not an action", f"choose one of: {', '.join(known)}")
     return name

@@ -77,6 +77,11 @@ class Journal:
             }
             self.tell(tx, event_type, key.vehicle_id, data)
 
+    def alert(self, tx: JournalTransaction, actor: str, vehicle_id: str, reason: str, **more: Datum) -> None:
+        """Entry and event: something about the vehicle is not as it should be. ``more``: for either's data."""
+        self.record(tx, actor, "security.alert", vehicle_id=vehicle_id, outcome=reason, data=more)
+        self.tell(tx, "security.alert", vehicle_id, {"vehicle_id": vehicle_id, "reason": reason, **more})
+
     def _told(self, told: Told) -> None:
         self._notify(told.event.type, dict(told.event.data), told.event_id)
 

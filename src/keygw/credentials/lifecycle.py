@@ -2,7 +2,8 @@
 
 A repeated request is a success that changes nothing; what would bring an ended key back is refused.
 ``REVOKING`` does not become ``EXPIRED`` by time: a vehicle without a trusted clock may still accept an expired owner
-key, so only its acknowledgement of a list that revokes the key (or was issued after the key ended) closes the case.
+key, so only its acknowledgement of a list that revokes the key (or was issued after the key ended) closes the case, or
+its receipt that says that the key was removed in the car.
 
 What is stored is ``KeyState``; ``STORED`` says how the other states of the table are kept. Two things are outside the
 table, because they are not about one key alone: a key is never more than its parent (``shown_state``), and a suspended
@@ -43,6 +44,8 @@ class KeyEvent(StrEnum):
     """Its own holder ends it."""
     END_EPOCH = "end_epoch"
     """Every key of its vehicle ends."""
+    REMOVE = "remove"
+    """Somebody in the car has removed it, says the vehicle's receipt: there it is dead already."""
     ACKNOWLEDGE = "acknowledge"
     """The vehicle has confirmed the list that revokes the key."""
     EXPIRE = "expire"
@@ -95,6 +98,7 @@ CAUSES: Mapping[KeyEvent, Cause] = {
     _E.REVOKE: Cause(_by("app", "operator"), "key.revoking"),
     _E.GIVE_BACK: Cause(_by("app", "device"), "key.revoking"),
     _E.END_EPOCH: Cause(_by("app", "operator"), "key.revoking"),
+    _E.REMOVE: Cause(frozenset({"vehicle"}), "key.revoked"),
     _E.ACKNOWLEDGE: Cause(frozenset({"vehicle"}), "key.revoked"),
     _E.EXPIRE: Cause(frozenset({"system"}), "key.expired"),
 }
@@ -121,6 +125,7 @@ def _living(state: KeyStage) -> dict[KeyEvent, KeyStage | Refused]:
         _E.REVOKE: _S.REVOKING,
         _E.GIVE_BACK: _S.REVOKING,
         _E.END_EPOCH: _S.REVOKING,
+        _E.REMOVE: _S.REVOKED,
         _E.EXPIRE: _S.EXPIRED,
     }
 
@@ -135,7 +140,7 @@ TRANSITIONS: Mapping[KeyStage, Mapping[KeyEvent, KeyStage | Refused]] = {
     _S.RENEWING: _living(_S.RENEWING) | {_E.RENEW: _S.ACTIVE},
     _S.SUSPENDED: _living(_S.SUSPENDED)
     | {_E.RESUME: _S.ACTIVE, _E.FIND: _S.ACTIVE, _E.RENEW: Refused("key_suspended")},
-    _S.REVOKING: _ended(_S.REVOKING, _REVOKED) | {_E.ACKNOWLEDGE: _S.REVOKED},
+    _S.REVOKING: _ended(_S.REVOKING, _REVOKED) | {_E.ACKNOWLEDGE: _S.REVOKED, _E.REMOVE: _S.REVOKED},
     _S.REVOKED: _ended(_S.REVOKED, _REVOKED),
     _S.EXPIRED: _ended(_S.EXPIRED, _EXPIRED),
 }
@@ -155,7 +160,7 @@ STORED: Mapping[KeyStage, KeyState] = {
 may be true of a suspended key too. So the state of a resumed key is ISSUED, ACTIVE or RENEWING by ``stage``."""
 
 REVOKED_STATES = frozenset({KeyState.REVOKING, KeyState.REVOKED})
-ENDINGS = frozenset({_E.REVOKE, _E.GIVE_BACK, _E.END_EPOCH})
+ENDINGS = frozenset({_E.REVOKE, _E.GIVE_BACK, _E.END_EPOCH, _E.REMOVE})
 """Events that end everything shared from the key as well."""
 HOLDS = {_E.SUSPEND: Hold.ASKED, _E.RESUME: Hold.ASKED, _E.LOSE: Hold.LOST, _E.FIND: Hold.LOST}
 

@@ -26,7 +26,7 @@ class Change:
     key: DigitalKey
     also: tuple[DigitalKey, ...] = ()
     list_sequence: int = 0
-    """The list that tells it; 0: nothing changed."""
+    """The list that tells it, a new one but for a key that was on one already; 0: nothing changed."""
     renewed: tuple[DigitalKey, ...] = ()
     """Good keys that got a new token, because that list's watermark bars their old ones."""
 
@@ -60,6 +60,9 @@ async def change(
         return Change(view(record, now))
     if target is record.key.state:  # one reason more or less; the car sees no difference
         return Change(view(replace(record, key=await tx.set_key_state(record.key, target, hold=hold)), now))
+    if record.key.state is KeyState.REVOKING:  # removed in the car: the list that told of it, and of its family, stands
+        ended = await tx.set_key_state(record.key, target)
+        return Change(view(replace(record, key=ended), now), list_sequence=record.list_sequence)
     vehicle_id = record.key.vehicle_id
     vehicle = await tx.vehicle(vehicle_id)
     if vehicle is None:
@@ -71,8 +74,11 @@ async def change(
         # Suspending a parent leaves its children's own state alone, so that resuming it gives back exactly what was.
         if member.key.id == record.key.id:
             await tx.set_key_state(member.key, target, sequence, hold)
-        elif event in ENDINGS and (state := next_state(member.key.state, event)) is not member.key.state:
-            await tx.set_key_state(member.key, state, sequence)
+        elif event in ENDINGS:
+            # The car has said of the removed key alone that it is dead there; what was shared from it is on the list.
+            below = KeyEvent.REVOKE if event is KeyEvent.REMOVE else event
+            if (state := next_state(member.key.state, below)) is not member.key.state:
+                await tx.set_key_state(member.key, state, sequence)
     published = await put_list(tx, vehicle, now, issuer, limits)
     after = [view(member, now) for member in family(record.key.id, published.records)]
     return Change(

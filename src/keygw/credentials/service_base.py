@@ -78,13 +78,8 @@ class ServiceBase:
     async def _alert(self, error: Conflict | TokenError, vehicle_id: str, sequence: int) -> None:
         if error.code not in _ALARMING:
             return
-        data = {"vehicle_id": vehicle_id, "reason": error.code, "sequence": sequence}
 
         async def work(tx: CredentialTransaction) -> None:
-            self._journal.record(
-                tx, vehicle_actor(vehicle_id), "security.alert", vehicle_id=vehicle_id, outcome=error.code,
-                data={"sequence": sequence},
-            )  # fmt: skip
-            self._journal.tell(tx, "security.alert", vehicle_id, data)
+            self._journal.alert(tx, vehicle_actor(vehicle_id), vehicle_id, error.code, sequence=sequence)
 
         await self._store.write(work)

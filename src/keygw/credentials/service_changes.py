@@ -87,8 +87,9 @@ class ChangeService(ServiceBase):
         """What waits on a key that cannot be used ends with it; and everybody hears."""
         await self._steps.end_of_parents(tx, [done.key, *done.also])
         told, sequence = CAUSES[event].told, done.list_sequence
+        below = CAUSES[KeyEvent.REVOKE].told if event is KeyEvent.REMOVE else told
         if sequence:
             more = {"list_sequence": sequence, "reason": event.value}
             self._tell(tx, actor, told, [done.key], **more)
-            self._tell(tx, actor, told, done.also, **more, because_of=done.key.id)
+            self._tell(tx, actor, below, done.also, **more, because_of=done.key.id)
             self._tell(tx, SYSTEM, "key.renewed", done.renewed, list_sequence=sequence, reason="watermark")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from keygw.credentials import receipts as receipt_book
 from keygw.credentials.journal import vehicle_actor
+from keygw.credentials.lifecycle import KeyEvent, check_actor
 from keygw.credentials.listing import due, put_list, view
 from keygw.credentials.ports import CredentialTransaction
 from keygw.credentials.recovery import take_in
-from keygw.credentials.revocation import accept_ack
-from keygw.credentials.service_base import ServiceBase
+from keygw.credentials.revocation import accept_ack, change
+from keygw.credentials.service_changes import ChangeService
 from keygw.credentials.values import SignedList
 from keygw.model.audit import SYSTEM
 from keygw.model.digital_key import DigitalKey
@@ -19,7 +20,7 @@ from keygw.token.revocation import verify_ack
 from keygw.token.time_proof import TimeProof, sign_time_proof
 
 
-class ListService(ServiceBase):
+class ListService(ChangeService):
     """Lists, acknowledgements, time proofs, receipts."""
 
     async def current_list(self, vehicle_id: str) -> SignedList:
@@ -124,7 +125,8 @@ class ListService(ServiceBase):
     async def record_receipt(self, vehicle_id: str, signed: bytes) -> Receipt:
         """Verify, check against its neighbours, keep; durable on return. ``receipts.keep`` has the codes.
 
-        The first that names a key says that the vehicle has met it.
+        The first that names a key says that the vehicle has met it; one that says that the key was removed in the car
+        ends it here, in the same transaction.
         """
         receipt = verify_receipt(signed, (await self._vehicle(self._store, vehicle_id)).vehicle.public_key)
 
@@ -143,7 +145,9 @@ class ListService(ServiceBase):
                         "hash": receipt_hash(signed).hex(),
                     },
                 )
-                if await tx.mark_met(receipt.key_id, vehicle_id):
+                if receipt.removes_key:
+                    await self._removed(tx, receipt)
+                elif await tx.mark_met(receipt.key_id, vehicle_id):
                     met = view(await self._record(tx, receipt.key_id), await self._now(tx))
                     self._tell(tx, vehicle_actor(vehicle_id), "key.met", [met])
 
@@ -153,6 +157,20 @@ class ListService(ServiceBase):
             await self._alert(error, vehicle_id, receipt.sequence)
             raise
         return receipt
+
+    async def _removed(self, tx: CredentialTransaction, receipt: Receipt) -> None:
+        """A vehicle's word counts for keys of its own. One that names another's lies: which is told; nothing ends."""
+        actor = vehicle_actor(receipt.vehicle_id)
+        check_actor(KeyEvent.REMOVE, actor)
+        record = await tx.key(receipt.key_id)
+        if record is None:
+            return  # of a time that a restored backup has forgotten: the vehicle bars it by itself
+        if record.key.vehicle_id != receipt.vehicle_id:
+            reason = "removal_foreign"
+            self._journal.alert(tx, actor, receipt.vehicle_id, reason, sequence=receipt.sequence)
+            return
+        done = await change(tx, record, KeyEvent.REMOVE, await self._now(tx), self.issuer, self._limits)
+        await self._tell_change(tx, done, KeyEvent.REMOVE, actor)
 
     async def receipts(
         self, vehicle_id: str, after: int = 0, limit: int = 100, key_id: str | None = None

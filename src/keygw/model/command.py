@@ -21,10 +21,14 @@ class Action(OpenEnum):
     """An owner lets somebody in the car open pairing mode once."""
     PASSIVE_UNLOCK = 7
     """Unlock because the device is near, without a tap: only on ranging evidence, which plain BLE cannot give."""
+    REMOVE_KEY = 128
+    """Somebody in the car has removed a digital key. Numbers from 128 on stand in receipts alone: no device can ask for
+    them, so nothing is ``required`` for them, and as a command the vehicle refuses them like an unknown one."""
 
     @property
     def required(self) -> Entitlement | None:
-        """The entitlement it needs; ``None`` for an action this release does not know (so: refuse)."""
+        """The entitlement it needs; ``None`` for what is no command, and for what this release does not know (so:
+        refuse)."""
         return _REQUIRED.get(self)
 
 
@@ -37,6 +41,10 @@ _REQUIRED: dict[Action, Entitlement] = {
     Action.ALLOW_PAIRING: Entitlement.KEY_MANAGE,
     Action.PASSIVE_UNLOCK: Entitlement.DOOR_UNLOCK,
 }
+
+
+COMMANDS = tuple(_REQUIRED)
+"""What a device, or an app, may ask for."""
 
 
 class Outcome(OpenEnum):

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 from keygw.model.command import Action, Outcome
 
+NO_SESSION = bytes(8)
+"""``session`` of a receipt about what was done in the car: no device had a part in it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
@@ -30,3 +33,10 @@ class Receipt:
     previous: bytes
     at: int
     signed: bytes = field(repr=False)
+
+    @property
+    def removes_key(self) -> bool:
+        """Whether it says that ``key_id`` was removed in the car, by no device: a refused command of that number, from
+        whoever tries it, is none."""
+        by_hand = self.number == 0 and self.session == NO_SESSION
+        return by_hand and self.action is Action.REMOVE_KEY and self.outcome is Outcome.DONE

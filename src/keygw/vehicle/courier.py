@@ -60,6 +60,17 @@ class Courier:
                 return collected
         raise ProtocolError("the vehicle has more receipts than it can have")
 
+    async def bring_home(self, car: Car, conversation: Conversation) -> None:
+        """Fetch what the vehicle had signed when the session opened: a key may have been removed in it.
+
+        ``LinkError`` for a link that is lost. A vehicle whose receipts do not fit is told of by the books, and must get
+        its list all the same.
+        """
+        told = conversation.result
+        if told is not None:
+            with contextlib.suppress(Conflict, ProtocolError):
+                await self.collect(car, conversation, told.receipt)
+
     async def deliver(self, car: Car, conversation: Conversation) -> bool:
         """Bring the vehicle the current list unless it has acknowledged it; whether one was carried."""
         await self.introduce(car, conversation)  # the list may be signed by the new key

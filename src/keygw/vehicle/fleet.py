@@ -254,6 +254,7 @@ class Fleet:
             if not conversation.authenticated and not (may_wait and conversation.waiting):
                 await car.leave()
                 raise LinkError(f"the vehicle refused the key: {result.outcome.label}", code=result.outcome.label)
+            await self._courier.bring_home(car, conversation)
             await self._courier.reconcile(car, conversation)
             await self._courier.keep_time(car, conversation)
         return conversation

@@ -25,6 +25,7 @@ from keygw.model.command import Action, Outcome
 from keygw.model.digital_key import DigitalKey
 from keygw.model.entitlement import PROFILES, Entitlement
 from keygw.model.ids import Random, new_id
+from keygw.model.receipt import NO_SESSION
 from keygw.model.revocation import ListAck, RevocationList
 from keygw.model.vehicle import Vehicle
 from keygw.store.store import Store, open_store
@@ -123,23 +124,29 @@ class World:
         return sign_ack(ListAck(vehicle_id, sequence, digest, 1), signer or self.cars[vehicle_id])
 
     def receipt(
-        self, vehicle_id: str, key_id: str, sequence: int = 1, previous: bytes = FIRST, number: int = 1
+        self, vehicle_id: str, key_id: str, sequence: int = 1, previous: bytes = FIRST, number: int = 1, **changes: Any
     ) -> bytes:
+        fields: dict[str, Any] = {
+            "before": True, "after": False, "action": Action.UNLOCK, "outcome": Outcome.DONE, "session": b"a sessio",
+        }  # fmt: skip
         return sign_receipt(
             vehicle_id=vehicle_id,
             sequence=sequence,
             number=number,
             key_id=key_id,
-            action=Action.UNLOCK,
-            outcome=Outcome.DONE,
-            before=True,
-            after=False,
             boot_epoch=1,
-            session=bytes(8),
             previous=previous,
             at=int(self.now),
             signer=self.cars[vehicle_id],
+            **(fields | changes),
         )
+
+    def removal(
+        self, vehicle_id: str, key_id: str, sequence: int = 1, previous: bytes = FIRST, **changes: Any
+    ) -> bytes:
+        """What the car signs when somebody in it has removed that key."""
+        said = {"action": Action.REMOVE_KEY, "before": None, "after": None, "session": NO_SESSION, "number": 0}
+        return self.receipt(vehicle_id, key_id, sequence, previous, **(said | changes))
 
     def told(self) -> list[str]:
         return [name for name, _ in self.events]

@@ -79,8 +79,10 @@ def test_revoked_only_by_the_car(state: KeyStage) -> None:
     if state is KeyStage.REVOKED:
         assert KeyEvent.RESUME not in ways
     else:
-        assert ways == ([KeyEvent.ACKNOWLEDGE] if state is KeyStage.REVOKING else [])
-    assert CAUSES[KeyEvent.ACKNOWLEDGE].actors == {"vehicle"}
+        confirmed = [KeyEvent.ACKNOWLEDGE] if state is KeyStage.REVOKING else []
+        living = state in STORED and state is not KeyStage.EXPIRED
+        assert sorted(ways) == sorted([*confirmed, KeyEvent.REMOVE] if living else [])
+    assert {CAUSES[event].actors for event in (KeyEvent.ACKNOWLEDGE, KeyEvent.REMOVE)} == {frozenset({"vehicle"})}
 
 
 @pytest.mark.parametrize("event", sorted(ENDINGS))
