@@ -87,3 +87,9 @@ class Apps:
             raise NotFound("there is no such app", code="unknown_app")
         await self._store.revoke_app(app_id)
         self._ended.add(app_id)
+
+    async def look(self, app_id: str) -> None:
+        """Another gateway has changed that app: its streams here end with it."""
+        app = await self._store.app(app_id)
+        if app is not None and app.revoked:
+            self._ended.add(app_id)

@@ -24,6 +24,7 @@ INSIDE = {
     "audit_export_malformed",
     "illegal_step",
     "key_changed",
+    "lease_lost",
     "key_exists",
     "list_exists",
     "receipt_exists",
