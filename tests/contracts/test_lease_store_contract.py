@@ -108,3 +108,16 @@ async def test_who_leaves_gives_everything_back(store: BridgeStore) -> None:
     await store.leave(A)
     assert await store.lease(CAR) is None
     assert await store.take(CAR, B) == Lease(CAR, B, 2)
+
+
+async def test_what_is_heard_is_told_by_who_has_the_vehicle_and_forgotten_with_the_lease(store: BridgeStore) -> None:
+    lease = await store.take(CAR, A)
+    await store.take("veh_b", A)
+    await store.tell_heard({lease: "locked", Lease("veh_b", A, 7): "old", Lease("veh_c", A, 1): "never had"})
+    assert await store.heard() == {CAR: "locked", "veh_b": None}
+    assert await store.heard(CAR) == {CAR: "locked"}
+    assert await store.heard("veh_c") == {}
+    await store.give_back(lease)
+    assert await store.heard(CAR) == {CAR: None}
+    await store.tell_heard({lease: "too late"})
+    assert await store.heard(CAR) == {CAR: None}

@@ -13,6 +13,7 @@ from keygw.bridge.leases import HeldElsewhere
 from keygw.bridge.records import CommandRecord
 from keygw.model.command import CommandState
 from keygw.vehicle.ports import Link
+from keygw.wire.messages import MessageType
 from town import DEATH, GatewayAir, Town
 
 Pair = tuple[Town, Town]
@@ -169,9 +170,14 @@ async def test_what_may_have_left_is_settled_by_the_next_and_never_sent_again(tw
     first, second = two
     owner = await first.owner()
     acted = first.brain.memory.receipt_sequence
-    first.road.mute = first.road.seen[-1].__class__.CMD
+    first.road.mute = MessageType.CMD
     record = await command(first, owner, "open_trunk")
-    await until(lambda: _state(first, record, CommandState.SENT))
+
+    async def has_acted() -> bool:
+        return first.brain.memory.receipt_sequence > acted
+
+    await until(has_acted)
+    assert (await states(first, record))[-1] is CommandState.SENT
     first.road.mute = None
     await silence(first, second)
     app = await second.bridge.apps.authenticate(owner[0])
@@ -211,6 +217,30 @@ async def test_the_car_is_left_alone_by_who_does_not_have_it(two: Pair) -> None:
     await first.owner()
     with pytest.raises(HeldElsewhere):
         await second.bridge.vehicles._fleet.sync_list(first.vehicle.id)
+
+
+async def test_what_one_hears_of_the_car_is_known_at_the_other(two: Pair) -> None:
+    first, second = two
+    owner = await first.owner()
+    with second.hub.subscribe(lambda event: event.type == "keygw.signal.changed") as stream:
+        assert await first.unlocks(*owner) == ("confirmed", None)
+        path = "Vehicle.Private.KeyGW.CentralLock.IsLocked"
+        told: dict[str, Any] = {}
+        while (told.get("path"), told.get("value")) != (path, False):
+            event = await stream.next(5)
+            assert event is not None
+            told = dict(event.data)
+    assert told["quality"] == "live"
+    assert (await second.ask("GET", f"/vehicles/{first.vehicle.id}/link", owner[0]))["state"] == "authenticated"
+    asked = await second.ask("POST", f"/vehicles/{first.vehicle.id}/link:connect", owner[0])
+    assert asked["state"] == "authenticated"
+    await first.bridge.vehicles._fleet.disconnect(first.vehicle.id)
+
+    async def known_to_be_gone() -> bool:
+        link = await second.ask("GET", f"/vehicles/{first.vehicle.id}/link", owner[0])
+        return bool(link["state"] == "disconnected")
+
+    await until(known_to_be_gone)
 
 
 async def test_a_rotation_at_one_is_known_to_the_other_at_once(two: Pair) -> None:

@@ -88,8 +88,6 @@ class Apps:
         await self._store.revoke_app(app_id)
         self._ended.add(app_id)
 
-    async def look(self, app_id: str) -> None:
-        """Another gateway has changed that app: its streams here end with it."""
-        app = await self._store.app(app_id)
-        if app is not None and app.revoked:
-            self._ended.add(app_id)
+    async def look(self, _: str = "") -> None:
+        """Another gateway has ended an app, or may have: its streams here end with it."""
+        self._ended.update(await self._store.revoked_apps())

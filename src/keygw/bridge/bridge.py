@@ -22,6 +22,7 @@ from keygw.bridge.leased import LeasedFleet
 from keygw.bridge.leases import Leases, Pulse
 from keygw.bridge.ledger import Ledger, OnSettled
 from keygw.bridge.lists import Lists
+from keygw.bridge.mirror import Mirror
 from keygw.bridge.neighbours import Answer, Look, Neighbours
 from keygw.bridge.ownership import Ownership
 from keygw.bridge.pairings import Pairings
@@ -71,7 +72,10 @@ class Bridge:
         self._local = fleet
         self.leases = Leases(store, random, sole=sole, pulse=pulse, clock=ticks)
         self.leases.on_taken, self.leases.on_lost, self.leases.busy = self._taken, self._lost, self._busy
-        fleet = LeasedFleet(fleet, self.leases, store.announce)
+        self._mirror = Mirror(store, self.leases, feed, fleet.link)
+        fleet = LeasedFleet(fleet, self.leases, store.announce, self._mirror)
+        if not sole:
+            feed.on_heard.append(self._mirror.note)
         self.feed = feed
         self.signals = feed.signals
         self.clock = clock
@@ -115,11 +119,12 @@ class Bridge:
                 "errand": self._sent_for,
                 "leave": self._asked_to_leave,
                 "free": self._freed,
+                "heard": self._mirror.heard,
                 "device": self.access.forget_device,
                 "app": self.apps.look,
                 **answers,
             },
-            (self._look, self.access.forget_devices, *looks),
+            (self._look, self._mirror.look, self.access.forget_devices, self.apps.look, *looks),
         )
         feed.on_contact.append(self.contact)
         feed.receipt_listeners += [self._settlement.on_receipt, self._on_receipt]
@@ -142,6 +147,7 @@ class Bridge:
         await self._lanes.stop()
         await self._errands.stop()
         await self._settlement.stop()
+        await self._mirror.stop()
         await self.leases.stop()
 
     def _on_receipt(self, vehicle_id: str, receipt: Receipt) -> None:
@@ -160,6 +166,7 @@ class Bridge:
         return up or self._errands.busy(vehicle_id) or not self._lanes.idle(vehicle_id)
 
     async def _taken(self, vehicle_id: str) -> None:
+        await self._mirror.heard(vehicle_id)
         await self.commands.take_on(vehicle_id)
 
     async def _lost(self, vehicle_id: str) -> None:

@@ -51,5 +51,14 @@ class LeaseStore(Protocol):
     async def lease(self, vehicle_id: str) -> Lease | None:
         """Who has it, if anybody."""
 
+    async def tell_heard(self, heard: Mapping[Lease, str]) -> None:
+        """What is heard of these vehicles, as text for the other gateways; forgotten when the lease changes hands.
+
+        Nothing is written of a lease that does not stand any more.
+        """
+
+    async def heard(self, vehicle_id: str | None = None) -> Mapping[str, str | None]:
+        """What was told last, of that vehicle or of all that ever were leased; ``None``: nothing since."""
+
     async def announce(self, text: str) -> None:
         """Tell the other gateways; they may hear it twice, or late, or (after a lost connection) never."""

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from keygw.bridge.leases import HeldElsewhere, Leases
+from keygw.bridge.mirror import Mirror
 from keygw.bridge.ports import Fleet, OnState
 from keygw.model.command import AuthorizedCommand, Outcome
 from keygw.vehicle.pairing import PairingTask
@@ -17,17 +18,24 @@ Announce = Callable[[str], Awaitable[None]]
 class LeasedFleet:
     """``bridge.ports.Fleet`` around one. ``HeldElsewhere`` where another gateway has the vehicle."""
 
-    def __init__(self, fleet: Fleet, leases: Leases, announce: Announce) -> None:
+    def __init__(self, fleet: Fleet, leases: Leases, announce: Announce, mirror: Mirror) -> None:
         self._fleet = fleet
+        self._mirror = mirror
         self._leases = leases
         self._announce = announce
 
     async def connect(self, vehicle_id: str, key_id: str, timeout: float) -> LinkStatus:
-        async with self._leases.holding(vehicle_id):
-            return await self._fleet.connect(vehicle_id, key_id, timeout)
+        try:
+            async with self._leases.holding(vehicle_id):
+                return await self._fleet.connect(vehicle_id, key_id, timeout)
+        except HeldElsewhere:
+            status = self._mirror.status(vehicle_id)
+            if status is None or not status.up:
+                raise
+            return status
 
     def link(self, vehicle_id: str) -> LinkStatus | None:
-        return self._fleet.link(vehicle_id)
+        return self._mirror.status(vehicle_id) or self._fleet.link(vehicle_id)
 
     async def disconnect(self, vehicle_id: str) -> None:
         async with self._or_tell(f"leave {vehicle_id}", vehicle_id):

@@ -51,6 +51,9 @@ class AppStore(Protocol):
     async def revoke_app(self, app_id: str) -> None:
         """Set ``revoked``; no error if there is no such app."""
 
+    async def revoked_apps(self) -> Sequence[str]:
+        """The ids of all that are revoked."""
+
     async def claim_vehicle(self, vehicle_id: str, app_id: str) -> str:
         """Note that this app registered the vehicle, unless one did before. Returns the app id that holds it now."""
 

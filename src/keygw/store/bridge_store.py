@@ -61,6 +61,9 @@ class SqlBridge(SqlLeases):
 
         await self._database.write(work)
 
+    async def revoked_apps(self) -> list[str]:
+        return [row[0] for row in await self._database.fetch("SELECT id FROM apps WHERE revoked = 1 ORDER BY id")]
+
     async def claim_vehicle(self, vehicle_id: str, app_id: str) -> str:
         return (await self.claim_vehicles([vehicle_id], app_id))[vehicle_id]
 

@@ -3,7 +3,7 @@ writes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from keygw.bridge.lease_ports import Lease
@@ -34,9 +34,12 @@ class SqlLeases:
             if not await tx.fetch("DELETE FROM gateways WHERE id = ? AND beat = ? RETURNING id", (gateway_id, count)):
                 return []
             rows = await tx.fetch(
-                "UPDATE leases SET gateway_id = ?, fence = fence + 1 WHERE gateway_id = ? RETURNING vehicle_id, fence",
+                "UPDATE leases SET gateway_id = ?, fence = fence + 1, heard = NULL WHERE gateway_id = ? "
+                "RETURNING vehicle_id, fence",
                 (heir, gateway_id),
             )
+            for row in rows:
+                tx.announce(partial("heard {}".format, row[0]))
             return [Lease(vehicle_id, heir, fence) for vehicle_id, fence in rows]
 
         return await self._database.write(work)
@@ -45,9 +48,11 @@ class SqlLeases:
         async def work(tx: Transaction) -> None:
             await tx.fetch("DELETE FROM gateways WHERE id = ?", (gateway_id,))
             rows = await tx.fetch(
-                "UPDATE leases SET gateway_id = NULL WHERE gateway_id = ? RETURNING vehicle_id", (gateway_id,)
+                "UPDATE leases SET gateway_id = NULL, heard = NULL WHERE gateway_id = ? RETURNING vehicle_id",
+                (gateway_id,),
             )
             for row in rows:
+                tx.announce(partial("heard {}".format, row[0]))
                 tx.announce(partial("free {}".format, row[0]))
 
         await self._database.write(work)
@@ -56,13 +61,19 @@ class SqlLeases:
         return await self._database.write(lambda tx: take_lease(tx, vehicle_id, gateway_id))
 
     async def give_back(self, lease: Lease) -> bool:
-        rows = await self._put(
-            "UPDATE leases SET gateway_id = NULL WHERE vehicle_id = ? AND gateway_id = ? AND fence = ? AND NOT EXISTS "
-            "(SELECT 1 FROM commands WHERE vehicle_id = leases.vehicle_id AND state IN ('accepted', 'queued')) "
-            "RETURNING vehicle_id",
-            (lease.vehicle_id, lease.gateway_id, lease.fence),
-        )
-        return bool(rows)
+        async def work(tx: Transaction) -> bool:
+            given = await tx.fetch(
+                "UPDATE leases SET gateway_id = NULL, heard = NULL "
+                "WHERE vehicle_id = ? AND gateway_id = ? AND fence = ? AND NOT EXISTS "
+                "(SELECT 1 FROM commands WHERE vehicle_id = leases.vehicle_id AND state IN ('accepted', 'queued')) "
+                "RETURNING vehicle_id",
+                (lease.vehicle_id, lease.gateway_id, lease.fence),
+            )
+            if given:
+                tx.announce(lambda: f"heard {lease.vehicle_id}")
+            return bool(given)
+
+        return await self._database.write(work)
 
     async def lease(self, vehicle_id: str) -> Lease | None:
         rows = await self._database.fetch(
@@ -70,6 +81,24 @@ class SqlLeases:
             (vehicle_id,),
         )
         return Lease(*rows[0]) if rows else None
+
+    async def tell_heard(self, heard: Mapping[Lease, str]) -> None:
+        async def work(tx: Transaction) -> None:
+            for lease, text in heard.items():
+                told = await tx.fetch(
+                    "UPDATE leases SET heard = ? WHERE vehicle_id = ? AND gateway_id = ? AND fence = ? "
+                    "RETURNING vehicle_id",
+                    (text, lease.vehicle_id, lease.gateway_id, lease.fence),
+                )
+                if told:
+                    tx.announce(partial("heard {}".format, lease.vehicle_id))
+
+        await self._database.write(work)
+
+    async def heard(self, vehicle_id: str | None = None) -> dict[str, str | None]:
+        only, values = ("", ()) if vehicle_id is None else ("WHERE vehicle_id = ?", (vehicle_id,))
+        rows = await self._database.fetch(f"SELECT vehicle_id, heard FROM leases {only}", values)  # noqa: S608 - ours
+        return {row[0]: row[1] for row in rows}
 
     async def announce(self, text: str) -> None:
         async def work(tx: Transaction) -> None:

@@ -24,7 +24,6 @@ INSIDE = {
     "audit_export_malformed",
     "illegal_step",
     "key_changed",
-    "lease_lost",
     "key_exists",
     "list_exists",
     "receipt_exists",

@@ -18,7 +18,8 @@ upgrade = steps(
     CREATE TABLE leases (
         vehicle_id TEXT PRIMARY KEY,
         gateway_id TEXT,
-        fence INTEGER NOT NULL
+        fence INTEGER NOT NULL,
+        heard TEXT
     ) STRICT
     """,
     "CREATE INDEX leases_of_gateway ON leases (gateway_id) WHERE gateway_id IS NOT NULL",
