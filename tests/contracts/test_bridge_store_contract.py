@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from keygw.bridge.lease_ports import Lease
 from keygw.bridge.ports import BridgeStore
 from keygw.bridge.records import App, CommandRecord
 from keygw.bridge.scopes import Scope
 from keygw.model.command import Action, Command, CommandState, Outcome
-from keygw.model.errors import Conflict, KeygwError
+from keygw.model.errors import Conflict
 from keygw.model.receipt import Receipt
 from keygw.vehicle.values import Measures
 
@@ -26,6 +27,15 @@ Open = Callable[[Path], AbstractAsyncContextManager[BridgeStore]]
 
 APP = App("app_a", "An app", frozenset({Scope.VEHICLE_READ, Scope.COMMAND_UNLOCK}), 1000.25, bytes(32))
 OTHER = App("app_b", "Another", frozenset({Scope.KEY_READ}), 1001.0, b"\xff" * 32, expires_at=2000.5)
+
+
+GATEWAY = "gwy_a"
+
+
+async def add(store: BridgeStore, command: CommandRecord) -> CommandRecord:
+    stored, lease = await store.add_command(command, GATEWAY)
+    assert lease == Lease("veh_a", GATEWAY, 1)
+    return stored
 
 
 def record(number: int, state: CommandState = CommandState.ACCEPTED, app_id: str = "app_a") -> CommandRecord:
@@ -66,6 +76,7 @@ async def test_absent_things_are_none_or_empty(store: BridgeStore) -> None:
     assert not await store.claims("app_a")
     assert not await store.open_commands()
     await store.revoke_app("app_a")
+    assert not await store.revoked_apps()
 
 
 async def test_apps_are_found_by_id_and_by_token(store: BridgeStore) -> None:
@@ -75,6 +86,7 @@ async def test_apps_are_found_by_id_and_by_token(store: BridgeStore) -> None:
     assert await store.app_by_token(b"\xff" * 32) == OTHER
     assert await store.app_by_token(b"\xff" * 31) is None
     await store.revoke_app("app_a")
+    assert list(await store.revoked_apps()) == ["app_a"]
     assert await store.app("app_a") == await store.app_by_token(bytes(32)) == replace(APP, revoked=True)
     assert await store.app("app_b") == OTHER
 
@@ -99,17 +111,17 @@ async def test_the_first_claim_of_a_vehicle_stands(store: BridgeStore) -> None:
 async def test_an_idempotency_key_stands_for_one_command_of_its_app(store: BridgeStore) -> None:
     first = record(1)
     again = replace(record(2), idempotency_key=first.idempotency_key)
-    assert await store.add_command(first) == first
-    assert await store.add_command(again) == first
+    assert await add(store, first) == first
+    assert await add(store, again) == first
     assert await store.command("cmd_2") is None
     of_another_app = replace(again, app_id="app_b")
-    assert await store.add_command(of_another_app) == of_another_app
+    assert await add(store, of_another_app) == of_another_app
     assert await store.command_by_idempotency_key("app_b", "once-1") == of_another_app
 
 
 async def test_of_many_at_once_one_wins(store: BridgeStore) -> None:
     rivals = [replace(record(number), idempotency_key="once") for number in range(12)]
-    answers = await asyncio.gather(*(store.add_command(rival) for rival in rivals))
+    answers = await asyncio.gather(*(add(store, rival) for rival in rivals))
     assert len({answer.id for answer in answers}) == 1
     assert [found.id for found in await store.open_commands()] == [answers[0].id]
 
@@ -140,22 +152,32 @@ async def test_a_command_is_saved_whole(opener: Open, tmp_path: Path) -> None:
         patient=True,
     )
     async with opener(tmp_path) as store:
-        await store.add_command(record(1))
-        await store.save_command(saved)
+        _, lease = await store.add_command(record(1), GATEWAY)
+        assert await store.save_command(saved, CommandState.ACCEPTED, lease)
     async with opener(tmp_path) as store:
         assert await store.command("cmd_1") == saved
-        assert await store.add_command(record(1)) == saved
+        assert await add(store, record(1)) == saved
 
 
-async def test_saving_what_was_never_added_is_an_error(store: BridgeStore) -> None:
-    with pytest.raises(KeygwError):
-        await store.save_command(record(1))
+async def test_what_was_never_added_is_not_saved(store: BridgeStore) -> None:
+    lease = await store.take("veh_a", GATEWAY)
+    assert not await store.save_command(record(1), CommandState.ACCEPTED, lease)
+
+
+async def test_a_step_is_taken_from_where_the_command_stands(store: BridgeStore) -> None:
+    _, lease = await store.add_command(record(1), GATEWAY)
+    sent = record(1).moved(CommandState.SENT, 1001.0)
+    assert await store.save_command(sent, CommandState.ACCEPTED, lease)
+    assert not await store.save_command(record(1).moved(CommandState.FAILED, 1002.0), CommandState.ACCEPTED, lease)
+    assert await store.command("cmd_1") == sent
 
 
 async def test_open_commands_are_the_unsettled_ones_oldest_first(store: BridgeStore) -> None:
     for number, state in enumerate(reversed(CommandState)):
-        await store.add_command(record(number))
-        await store.save_command(record(number).moved(state, 1001.0))
+        _, lease = await store.add_command(record(number), GATEWAY)
+        assert await store.save_command(record(number).moved(state, 1001.0), CommandState.ACCEPTED, lease)
+    assert not await store.open_commands("veh_b")
+    assert await store.open_commands("veh_a") == await store.open_commands()
     found = [command.state for command in await store.open_commands()]
     assert found == [state for state in reversed(CommandState) if not state.settled]
 

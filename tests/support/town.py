@@ -1,8 +1,12 @@
-"""One gateway with its API, one car, and whoever walks by with a phone: all real but radio and clocks."""
+"""A gateway with its API, one car, and whoever walks by with a phone: all real but radio and clocks.
+
+On PostgreSQL there may be several gateways: ``beside``.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -16,8 +20,10 @@ from keygw.app.books import ServiceBooks
 from keygw.bridge.apps import token_hash
 from keygw.bridge.bridge import Bridge
 from keygw.bridge.feed import Feed
+from keygw.bridge.leases import Pulse
 from keygw.bridge.signals import SignalCache
 from keygw.credentials.journal import Journal
+from keygw.credentials.outbox import Outbox
 from keygw.credentials.policy import authorize
 from keygw.credentials.rotation import Rotation, open_keyring
 from keygw.credentials.service import CredentialService
@@ -46,6 +52,7 @@ from keygw_sim.vehicle.runner import new_vehicle
 
 START = 1_800_000_000.0
 OPERATOR = "kgw_operator"
+DEATH = 6.0
 
 
 class GatewayAir:
@@ -68,10 +75,13 @@ class GatewayAir:
 
 
 class Town:
-    """One gateway with its API, one car, and whoever walks by with a phone."""
+    """One gateway with its API, one car, and whoever walks by with a phone. ``database``: a PostgreSQL database."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database: str | None = None) -> None:
         self.folder = folder
+        self.database = database
+        self.ticks = 0.0
+        """What a clock on the wall of the gateways shows, by which they see each other live."""
         self.now = START
         self.random = chance("offline", "all")
         kid = kid_of((issuer := load_or_create_issuer_key(folder / "gateway" / "issuer.pem")).public_key)
@@ -85,20 +95,29 @@ class Town:
     def clock(self) -> float:
         return self.now
 
+    async def beside(self) -> Town:
+        """One more gateway on the same database and the same key files, with a radio of its own."""
+        other = copy.copy(self)
+        other.air = GatewayAir(self.road)
+        await other.start()
+        return other
+
     async def start(self) -> None:
         """Start the gateway with what is on its disk."""
         self._stack = AsyncExitStack()
-        self.store: Store = await self._stack.enter_async_context(await open_store(self.folder / "gateway"))
+        self.store: Store = await self._stack.enter_async_context(
+            await open_store(self.folder / "gateway", database_url=self.database)
+        )
         self.hub = Hub("boot", self.clock)
         feed = Feed(self.hub, SignalCache(self.clock))
+        outbox = Outbox(self.store.credentials, feed.on_key_event, self.clock)
+        await outbox.catch_up()
         signers = SignerPlaces(self.store.directory)
         keyring = await open_keyring(self.store.credentials, signers, self.clock)
         self.service = CredentialService(
-            self.store.credentials, self.store.vault, keyring, self.clock, self.random, notify=feed.on_key_event
+            self.store.credentials, self.store.vault, keyring, self.clock, self.random, notify=outbox
         )
-        self.rotation = Rotation(
-            self.store.credentials, signers, keyring, self.clock, Journal(feed.on_key_event, self.clock)
-        )
+        self.rotation = Rotation(self.store.credentials, signers, keyring, self.clock, Journal(outbox, self.clock))
         fleet = await self._stack.enter_async_context(
             Fleet(
                 self.air,
@@ -114,7 +133,7 @@ class Town:
                 issuer_keys=self.rotation,
             )
         )
-        bridge = Bridge(
+        self.bridge = bridge = Bridge(
             store=self.store.bridge,
             credentials=self.service,
             issuer_keys=self.rotation,
@@ -125,8 +144,15 @@ class Town:
             random=self.random,
             operator_hash=token_hash(OPERATOR),
             backoff=(0.01,),
+            sole=self.database is None,
+            pulse=Pulse(beat=3600.0, death=DEATH),
+            ticks=lambda: self.ticks,
+            answers={"outbox": outbox.heard, "issuer": self.rotation.heard},
+            looks=(outbox.look, self.rotation.reload),
         )
+        self._stack.push_async_callback(outbox.stop)
         await bridge.start()
+        self.store.database.listen(bridge.neighbours.hear)
         self._stack.push_async_callback(bridge.stop)
         services = Services(bridge=bridge, hub=self.hub, issuer=keyring, clock=self.clock, version="1")
         transport = httpx.ASGITransport(create_api(services))
@@ -158,7 +184,15 @@ class Town:
     async def owner(self) -> tuple[str, str]:
         """The owner's app, with a key that the car knows: its token and the key's id."""
         _, token = await self.app(
-            "Owner", "vehicle.manage", "vehicle.read", "key.manage", "key.share", "key.read", "command.unlock"
+            "Owner",
+            "vehicle.manage",
+            "vehicle.read",
+            "key.manage",
+            "key.share",
+            "key.read",
+            "command.unlock",
+            "command.lock",
+            "command.trunk",
         )
         car = {
             "id": self.vehicle.id,

@@ -42,9 +42,9 @@ class App:
     async def delete(self, path: str) -> None:
         await self._ask("DELETE", path)
 
-    async def command(self, vehicle_id: str, action: str) -> dict[str, Any]:
-        """Ask for one command and wait for its end."""
-        headers = {"Idempotency-Key": secrets.token_hex(8), "Prefer": "wait=10"}
+    async def command(self, vehicle_id: str, action: str, seconds: int = 10) -> dict[str, Any]:
+        """Ask for one command and wait for its end, or so long."""
+        headers = {"Idempotency-Key": secrets.token_hex(8), "Prefer": f"wait={seconds}"}
         made = await self._ask("POST", f"/v1/vehicles/{vehicle_id}/commands", json={"action": action}, headers=headers)
         self.commands.append(made["id"])
         return made

@@ -25,8 +25,12 @@ CAR, GATEWAY, PHONE, FREE = range(4)
 class World:
     """``async with World(folder) as world``; then bring up what the story needs. Leaving it ends every process."""
 
-    def __init__(self, folder: Path, *, name: str = "Aurora", seed: str | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, name: str = "Aurora", seed: str | None = None, database: str | None = None
+    ) -> None:
+        """``database``: the address of a PostgreSQL database for the gateway, in place of a file."""
         self.folder = folder
+        self._database = database
         self.name = name
         self.vehicle: dict[str, str] = {}
         self.vehicle_id = ""
@@ -58,15 +62,20 @@ class World:
 
     async def start_gateway(self) -> None:
         """A gateway of its own, with an operator who may read the token file."""
-        data = str(self.folder / "gateway")
-        self.gateway = Child(
-            "keygw", "serve", "--data", data, "--port", "0", "--radio", self.transports[GATEWAY], "--json",
-            "--follow-stdin",
-        )  # fmt: skip
-        await self._stack.enter_async_context(self.gateway)
+        self.gateway = await self.one_more_gateway(GATEWAY)
         token = await asyncio.to_thread(Path(self.gateway.ready["operator_token_file"]).read_text)
         self.operator = App(self.url, token.strip())
         self._stack.push_async_callback(self.operator.close)
+
+    async def one_more_gateway(self, controller: int) -> Child:
+        """Another process on the same database and the same key files, at that controller of the radio."""
+        data, database = str(self.folder / "gateway"), () if self._database is None else ("--database", self._database)
+        gateway = Child(
+            "keygw", "serve", "--data", data, *database, "--port", "0", "--radio", self.transports[controller],
+            "--json", "--follow-stdin",
+        )  # fmt: skip
+        await self._stack.enter_async_context(gateway)
+        return gateway
 
     async def restart_gateway(self) -> None:
         """SIGKILL, and the same again on the same data; the apps follow to its new address."""

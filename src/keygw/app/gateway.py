@@ -69,9 +69,10 @@ async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
     async with AsyncExitStack() as stack:
         watch = Watch(options)
         stack.push_async_callback(watch.close)
-        stack.enter_context(InstanceLock(options.data))
-        policy = await asyncio.to_thread(load_policy, options.policy, options.data / POLICY)
         url = None if options.database is None else options.database.get_secret_value()
+        if url is None:  # on PostgreSQL several may share the key files of one directory
+            stack.enter_context(InstanceLock(options.data))
+        policy = await asyncio.to_thread(load_policy, options.policy, options.data / POLICY)
         store = await stack.enter_async_context(await open_store(options.data, keys=(ISSUER_KEY,), database_url=url))
         if store.restored:
             log.warning("restored_unconfirmed", remedy="keygw verify, then keygw restore --confirm")
@@ -126,8 +127,13 @@ async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
             random=os.urandom,
             operator_hash=token_hash(operator),
             on_settled=watch.settled,
+            sole=url is None,
+            answers={"outbox": outbox.heard, "issuer": rotation.heard},
+            looks=(outbox.look, rotation.reload),
         )
+        stack.push_async_callback(outbox.stop)
         await bridge.start()
+        store.database.listen(bridge.neighbours.hear)
         stack.push_async_callback(bridge.stop)
         services = Services(
             bridge=bridge,

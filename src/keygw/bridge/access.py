@@ -188,6 +188,10 @@ class Access:
         """It may belong to another app from now on."""
         self._devices.pop(device_id, None)
 
+    def forget_devices(self) -> None:
+        """Any of them may have changed, by another gateway."""
+        self._devices.clear()
+
 
 def _held(key: DigitalKey, now: float) -> bool:
     return key.state in (KeyState.ACTIVE, KeyState.SUSPENDED) and not key.expired(now)

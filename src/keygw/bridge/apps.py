@@ -87,3 +87,7 @@ class Apps:
             raise NotFound("there is no such app", code="unknown_app")
         await self._store.revoke_app(app_id)
         self._ended.add(app_id)
+
+    async def look(self, _: str = "") -> None:
+        """Another gateway has ended an app, or may have: its streams here end with it."""
+        self._ended.update(await self._store.revoked_apps())

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+
 from keygw.bridge.access import Access
 from keygw.bridge.apps import Apps
 from keygw.bridge.audit import Audit
@@ -14,8 +18,12 @@ from keygw.bridge.invitations import Invitations
 from keygw.bridge.issuer_keys import IssuerKeys
 from keygw.bridge.keys import Keys
 from keygw.bridge.lanes import ROOM, Lanes
+from keygw.bridge.leased import LeasedFleet
+from keygw.bridge.leases import Leases, Pulse
 from keygw.bridge.ledger import Ledger, OnSettled
 from keygw.bridge.lists import Lists
+from keygw.bridge.mirror import Mirror
+from keygw.bridge.neighbours import Answer, Look, Neighbours
 from keygw.bridge.ownership import Ownership
 from keygw.bridge.pairings import Pairings
 from keygw.bridge.ports import Authorize, BridgeStore, Clock, Credentials, Fleet, IssuerBook
@@ -25,12 +33,15 @@ from keygw.bridge.vehicles import Vehicles
 from keygw.model.ids import Random
 from keygw.model.receipt import Receipt
 
+NOTHING: Mapping[str, Answer] = MappingProxyType({})
+
 
 class Bridge:
     """Call ``start`` before the first request and ``stop`` after the last one.
 
     ``feed`` is made first, because the fleet and the credential service report to it. ``operator_hash``:
-    ``apps.token_hash`` of the operator's token.
+    ``apps.token_hash`` of the operator's token. ``sole``: no other gateway can be on this database; else what others
+    announce goes to ``neighbours.hear``, and ``answers`` and ``looks`` are what further rooms do about it.
     """
 
     def __init__(
@@ -46,18 +57,31 @@ class Bridge:
         random: Random,
         operator_hash: bytes,
         on_settled: OnSettled = lambda record: None,
+        sole: bool = True,
+        pulse: Pulse | None = None,
+        ticks: Callable[[], float] = time.monotonic,
+        answers: Mapping[str, Answer] = NOTHING,
+        looks: Sequence[Look] = (),
         timing: Timing | None = None,
         backoff: tuple[float, ...] = BACKOFF,
         room: int = ROOM,
         upkeep_seconds: float = ROUND_SECONDS,
     ) -> None:
         timing = timing or Timing()
+        self._store = store
+        self._local = fleet
+        self.leases = Leases(store, random, sole=sole, pulse=pulse, clock=ticks)
+        self.leases.on_taken, self.leases.on_lost, self.leases.busy = self._taken, self._lost, self._busy
+        self._mirror = Mirror(store, self.leases, feed, fleet.link)
+        fleet = LeasedFleet(fleet, self.leases, store.announce, self._mirror)
+        if not sole:
+            feed.on_heard.append(self._mirror.note)
         self.feed = feed
         self.signals = feed.signals
         self.clock = clock
         self.apps = Apps(store, clock, random, operator_hash)
         self.access = Access(credentials, store, clock)
-        ledger = Ledger(store, feed.hub, clock, on_settled)
+        self._ledger = ledger = Ledger(store, self.leases, feed.hub, clock, on_settled)
         self._settlement = Settlement(ledger, credentials, feed.signals.live)
         self._errands = Errands(fleet, credentials, self._settlement, clock, backoff)
         self.issuer_keys = IssuerKeys(issuer_keys, credentials, fleet, self._errands)
@@ -66,6 +90,7 @@ class Bridge:
         self._lanes = Lanes(executor, self._errands.in_doubt, timing.again, room)
         self.commands = Commands(
             store,
+            store.announce,
             ledger,
             self._lanes,
             self._errands.in_doubt,
@@ -86,23 +111,44 @@ class Bridge:
         self.vehicles = Vehicles(credentials, store, self.access, fleet, clock)
         self.pairings = Pairings(credentials, fleet, feed, clock, random)
         self._credentials = credentials
+        self.neighbours = Neighbours(
+            {
+                "command": ledger.heard,
+                "carry": self._wanted,
+                "cancel": self.commands.cancel_here,
+                "errand": self._sent_for,
+                "leave": self._asked_to_leave,
+                "free": self._freed,
+                "heard": self._mirror.heard,
+                "device": self.access.forget_device,
+                "app": self.apps.look,
+                **answers,
+            },
+            (self._look, self._mirror.look, self.access.forget_devices, self.apps.look, *looks),
+        )
         feed.on_contact.append(self.contact)
         feed.receipt_listeners += [self._settlement.on_receipt, self._on_receipt]
 
     async def start(self) -> None:
         """Tidy up after the last run, and try once more what it still owed to the vehicles."""
-        await self.commands.recover()
+        await self.leases.start()
+        for vehicle_id in dict.fromkeys(record.command.vehicle_id for record in await self._store.open_commands()):
+            if await self.leases.take(vehicle_id):
+                await self.commands.recover(vehicle_id)
         for vehicle_id in await self._credentials.vehicles_behind():
             self._errands.request(vehicle_id)
         self._upkeep.start()
 
     async def stop(self) -> None:
         """End all background work. Commands that are under way stay as they are on disk; ``start`` settles them."""
+        await self.neighbours.stop()
         await self._upkeep.stop()
         await self.pairings.stop()
         await self._lanes.stop()
         await self._errands.stop()
         await self._settlement.stop()
+        await self._mirror.stop()
+        await self.leases.stop()
 
     def _on_receipt(self, vehicle_id: str, receipt: Receipt) -> None:
         """What was removed in the car is on a new list, with what was shared from it."""
@@ -113,3 +159,42 @@ class Bridge:
         """A session with this vehicle stands: whatever waited for it goes now."""
         self._lanes.contact(vehicle_id)
         self._errands.contact(vehicle_id)
+
+    def _busy(self, vehicle_id: str) -> bool:
+        link = self._local.link(vehicle_id)
+        up = link is not None and link.up
+        return up or self._errands.busy(vehicle_id) or not self._lanes.idle(vehicle_id)
+
+    async def _taken(self, vehicle_id: str) -> None:
+        await self._mirror.heard(vehicle_id)
+        await self.commands.take_on(vehicle_id)
+
+    async def _lost(self, vehicle_id: str) -> None:
+        await self._lanes.abandon(vehicle_id)
+        self._settlement.forget(vehicle_id)
+        await self._local.disconnect(vehicle_id)
+
+    async def _wanted(self, vehicle_id: str) -> None:
+        if self.leases.of(vehicle_id) is not None:
+            await self.commands.take_on(vehicle_id)
+
+    async def _sent_for(self, vehicle_id: str) -> None:
+        if self.leases.of(vehicle_id) is not None:
+            self._errands.request(vehicle_id)
+
+    async def _asked_to_leave(self, vehicle_id: str) -> None:
+        if self.leases.of(vehicle_id) is not None:
+            await self._local.disconnect(vehicle_id)
+
+    async def _freed(self, vehicle_id: str) -> None:
+        """A gateway has ended, and left this vehicle to whoever wants it."""
+        if await self._store.open_commands(vehicle_id) and await self.leases.take(vehicle_id):
+            await self.commands.take_on(vehicle_id)
+
+    async def _look(self) -> None:
+        """Something may have been announced that we have not heard."""
+        for command_id in self._ledger.waited_for():
+            await self._ledger.heard(command_id)
+        for vehicle_id in self.leases.held():
+            await self.commands.take_on(vehicle_id)
+            self._errands.request(vehicle_id)

@@ -22,6 +22,13 @@ from keygw.model.ids import Random, new_id
 
 log = structlog.get_logger(__name__)
 
+Announce = Callable[[str], Awaitable[None]]
+"""Tells the other gateways."""
+WAITING = frozenset({CommandState.ACCEPTED, CommandState.QUEUED})
+"""Nothing has left yet."""
+ELSEWHERE_SECONDS = 2.0
+"""How long another gateway gets to take a command back."""
+
 _UNLOCKS = (Action.UNLOCK, Action.PASSIVE_UNLOCK)
 _DOORS = (Action.LOCK, *_UNLOCKS)
 
@@ -32,6 +39,7 @@ class Commands:
     def __init__(
         self,
         store: CommandStore,
+        announce: Announce,
         ledger: Ledger,
         lanes: Lanes,
         in_doubt: Callable[[CommandRecord], Awaitable[None]],
@@ -43,6 +51,7 @@ class Commands:
         timing: Timing,
     ) -> None:
         self._store = store
+        self._announce = announce
         self._ledger = ledger
         self._lanes = lanes
         self._in_doubt = in_doubt
@@ -52,6 +61,7 @@ class Commands:
         self._clock = clock
         self._random = random
         self._timing = timing
+        self._launching: set[str] = set()
         self._launches: set[asyncio.Task[tuple[CommandRecord, bool]]] = set()
 
     async def create(
@@ -107,21 +117,31 @@ class Commands:
     async def _launch(self, record: CommandRecord, deadline: float) -> tuple[CommandRecord, bool]:
         vehicle_id = record.command.vehicle_id
         self._lanes.reserve(vehicle_id)
+        self._launching.add(record.id)
         try:
-            stored = await self._ledger.add(record)
+            stored, ours = await self._ledger.add(record)
             if stored.id != record.id:  # a twin of this request was quicker
                 self._lanes.release(vehicle_id)
                 return _same(stored, record.fingerprint), False
+            if not ours:  # whoever has the vehicle was told, and carries it
+                self._lanes.release(vehicle_id)
+                return stored, True
+            return await self._enter(stored, deadline), True
         except StoreError:
             self._lanes.release(vehicle_id)
             raise
-        if self._lanes.busy(vehicle_id):
+        finally:
+            self._launching.discard(record.id)
+
+    async def _enter(self, record: CommandRecord, deadline: float) -> CommandRecord:
+        """Into its lane, where it has a place."""
+        if self._lanes.busy(record.command.vehicle_id) and record.state is CommandState.ACCEPTED:
             try:
-                stored = await self._ledger.move(stored, CommandState.QUEUED)
-            except StoreError as error:  # accepted is on disk, and it runs all the same
-                log.warning("queued_not_recorded", command_id=stored.id, code=error.code)
-        self._lanes.put(Job(stored, deadline))
-        return stored, True
+                record = await self._ledger.move(record, CommandState.QUEUED)
+            except (StoreError, Conflict) as error:  # accepted is on disk, and it runs all the same
+                log.warning("queued_not_recorded", command_id=record.id, code=error.code)
+        self._lanes.put(Job(record, deadline))
+        return record
 
     def _expiry(self, action: Action, now: float, asked: float | None) -> tuple[float, bool]:
         """When it ends, and whether it waits for an absent vehicle until then. An unlock never lives long."""
@@ -154,7 +174,7 @@ class Commands:
         await self.get(app, vehicle_id, command_id)
         job = self._lanes.job(command_id)
         if job is None:
-            return _cancelled(await self.get(app, vehicle_id, command_id))
+            return _cancelled(await self._cancelled_elsewhere(await self.get(app, vehicle_id, command_id)))
         if job.sent:
             raise _already_sent()
         if not job.done.is_set():
@@ -164,6 +184,20 @@ class Commands:
                 return dropped
         await self._lanes.write(job)
         return _cancelled(await self.get(app, vehicle_id, command_id))
+
+    async def _cancelled_elsewhere(self, record: CommandRecord) -> CommandRecord:
+        """The record, once the gateway that carries it has had its time to stop it."""
+        if record.state not in WAITING or record.id in self._launching:
+            return record
+        await self._announce(f"cancel {record.id}")
+        return await self._ledger.wait(record, ELSEWHERE_SECONDS)
+
+    async def cancel_here(self, command_id: str) -> None:
+        """Another gateway was asked to take it back; it hears what became of that as of every step."""
+        job = self._lanes.job(command_id)
+        if job is not None and not (job.sent or job.done.is_set()):
+            job.cancelled = True
+            await self._stop(job)
 
     async def _stop(self, job: Job) -> CommandRecord | None:
         """The cancelled record of a job that had not started; of one that had, ``None`` as soon as it has stopped."""
@@ -181,19 +215,44 @@ class Commands:
         await job.done.wait()
         return None
 
-    async def recover(self) -> None:
-        """At start: nothing is acted upon after a restart. What may have left is unknown; the rest has expired."""
+    async def take_on(self, vehicle_id: str) -> None:
+        """The vehicle is ours: so is what it is owed, and what another gateway has left in the middle.
+
+        What may have left is unknown; what has not is carried, if it still lives. Nothing that we have is touched.
+        """
+        for record in await self._store.open_commands(vehicle_id):
+            if record.id in self._launching or self._lanes.job(record.id) is not None:
+                continue
+            if record.state in WAITING:
+                await self._carry(record)
+            else:
+                await self._pursue(record)
+
+    async def recover(self, vehicle_id: str) -> None:
+        """At start nothing is acted upon: as ``take_on``, but what has not left has expired."""
         now = self._clock()
-        for record in await self._store.open_commands():
-            if record.state in (CommandState.ACCEPTED, CommandState.QUEUED):
+        for record in await self._store.open_commands(vehicle_id):
+            if record.state in WAITING:
                 reason = "command_expired" if now >= record.command.expires_at else "gateway_restarted"
                 await self._ledger.move(record, CommandState.EXPIRED, reason=reason)
-                continue
-            doubtful = record
-            if record.state is not CommandState.UNKNOWN:
-                doubtful = await self._ledger.move(record, CommandState.UNKNOWN, reason="gateway_restarted")
-            log.info("command_in_doubt", command_id=record.id)
-            await self._in_doubt(doubtful)
+            else:
+                await self._pursue(record)
+
+    async def _carry(self, record: CommandRecord) -> None:
+        left = record.command.expires_at - self._clock()
+        try:
+            self._lanes.reserve(record.command.vehicle_id)
+        except Conflict as error:
+            await self._ledger.move(record, CommandState.FAILED, reason=error.code)
+            return
+        log.info("command_taken_on", command_id=record.id)
+        await self._enter(record, asyncio.get_running_loop().time() + left)
+
+    async def _pursue(self, record: CommandRecord) -> None:
+        if record.state is not CommandState.UNKNOWN:
+            record = await self._ledger.move(record, CommandState.UNKNOWN, reason="gateway_restarted")
+        log.info("command_in_doubt", command_id=record.id)
+        await self._in_doubt(record)
 
 
 def _action(name: str) -> Action:

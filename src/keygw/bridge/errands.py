@@ -59,6 +59,10 @@ class Errands:
             task = asyncio.get_running_loop().create_task(self._work(vehicle_id), name=f"errand {vehicle_id}")
             self._runs[vehicle_id] = _Run(task)
 
+    def busy(self, vehicle_id: str) -> bool:
+        """Is somebody on the way, or about to be?"""
+        return vehicle_id in self._runs
+
     async def in_doubt(self, record: CommandRecord) -> None:
         """The command may have happened: look for its receipt in the store, and if it is not there send for it."""
         await self._settlement.watch(record)

@@ -22,24 +22,42 @@ class Feed:
     def __init__(self, hub: Hub, signals: SignalCache) -> None:
         self.hub = hub
         self.signals = signals
+        self.on_heard: list[Callable[[str], None]] = []
+        """Told of each vehicle whose link or signals have changed, over a link of this gateway."""
         self.on_contact: list[Callable[[str], None]] = []
         self.receipt_listeners: list[Callable[[str, Receipt], None]] = []
         self._versions: dict[str, int] = {}
 
     def on_signal(self, vehicle_id: str, signals: Sequence[Signal]) -> None:
-        for signal in self.signals.update(vehicle_id, signals):
-            data = {"vehicle_id": vehicle_id, **signal_json(signal, Quality.LIVE, self.signals.max_age)}
-            self.hub.publish("keygw.signal.changed", vehicle_id, data, coalesce=f"{vehicle_id}/{signal.path}")
+        self._publish_signals(vehicle_id, self.signals.update(vehicle_id, signals))
+        for listener in self.on_heard:
+            listener(vehicle_id)
 
     def on_link(self, vehicle_id: str, status: LinkStatus) -> None:
         """A session that stands is a contact: what waits for this vehicle may now be carried to it."""
-        up = status.state != "disconnected"
-        if self.signals.set_link(vehicle_id, up):
-            kind = "keygw.vehicle.reachable" if up else "keygw.vehicle.unreachable"
-            self.hub.publish(kind, vehicle_id, {"vehicle_id": vehicle_id}, coalesce=f"{vehicle_id}/link")
+        if self.signals.set_link(vehicle_id, status.up):
+            self._publish_link(vehicle_id, status.up)
+        for listener in self.on_heard:
+            listener(vehicle_id)
         if status.state == "authenticated":
             for listener in self.on_contact:
                 listener(vehicle_id)
+
+    def on_mirror(self, vehicle_id: str, up: bool, signals: Sequence[Signal]) -> None:
+        """What another gateway, which has the vehicle's link, hears over it: all that is live."""
+        changed, news = self.signals.mirror(vehicle_id, up, signals)
+        if changed:
+            self._publish_link(vehicle_id, up)
+        self._publish_signals(vehicle_id, news)
+
+    def _publish_signals(self, vehicle_id: str, news: Sequence[Signal]) -> None:
+        for signal in news:
+            data = {"vehicle_id": vehicle_id, **signal_json(signal, Quality.LIVE, self.signals.max_age)}
+            self.hub.publish("keygw.signal.changed", vehicle_id, data, coalesce=f"{vehicle_id}/{signal.path}")
+
+    def _publish_link(self, vehicle_id: str, up: bool) -> None:
+        kind = "keygw.vehicle.reachable" if up else "keygw.vehicle.unreachable"
+        self.hub.publish(kind, vehicle_id, {"vehicle_id": vehicle_id}, coalesce=f"{vehicle_id}/link")
 
     def on_receipt(self, vehicle_id: str, receipt: Receipt) -> None:
         """A verified, stored receipt of any key of the vehicle, from whichever road. A key that was removed in the car

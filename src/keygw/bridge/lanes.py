@@ -58,6 +58,10 @@ class Lanes:
         lane = self._lanes.get(vehicle_id)
         return lane is not None and lane.worker is not None
 
+    def idle(self, vehicle_id: str) -> bool:
+        """Is there no job for it, waiting or running?"""
+        return vehicle_id not in self._lanes
+
     def reserve(self, vehicle_id: str) -> None:
         """Take a place, before anything is promised. ``Conflict`` busy if there is none."""
         lane = self._lanes.setdefault(vehicle_id, _Lane())
@@ -105,6 +109,23 @@ class Lanes:
             if timer is not None and job.record.command.vehicle_id == vehicle_id:
                 timer.cancel()
                 self._resume(job)
+
+    async def abandon(self, vehicle_id: str) -> None:
+        """The vehicle is another gateway's now: drop its jobs where they are; that one goes by their durable states."""
+        jobs = [job for job in self._jobs.values() if job.record.command.vehicle_id == vehicle_id]
+        for job in jobs:
+            timer = self._timers.pop(job.record.id, None)
+            if timer is not None:
+                timer.cancel()
+        lane = self._lanes.get(vehicle_id)
+        if lane is not None:
+            lane.waiting.clear()
+            if lane.worker is not None:
+                lane.worker.cancel()
+                await asyncio.gather(lane.worker, return_exceptions=True)
+        for job in jobs:
+            if job.record.id in self._jobs:
+                self.finish(job)
 
     async def stop(self) -> None:
         """Drop everything where it is, as a crash would; the next start tidies up by the durable states."""

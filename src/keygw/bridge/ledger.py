@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from keygw.bridge.leases import Leases, lease_lost
 from keygw.bridge.ports import Clock, CommandStore
 from keygw.bridge.present import command_json
 from keygw.bridge.records import CommandRecord
@@ -34,29 +35,55 @@ OnSettled = Callable[[CommandRecord], None]
 
 class Ledger:
     def __init__(
-        self, store: CommandStore, hub: Hub, clock: Clock, on_settled: OnSettled = lambda record: None
+        self,
+        store: CommandStore,
+        leases: Leases,
+        hub: Hub,
+        clock: Clock,
+        on_settled: OnSettled = lambda record: None,
     ) -> None:
         self._store = store
+        self._leases = leases
         self._hub = hub
         self._clock = clock
         self._on_settled = on_settled
         self._waiting: dict[str, set[asyncio.Future[CommandRecord]]] = {}
 
-    async def add(self, record: CommandRecord) -> CommandRecord:
-        """Durable when it returns. Gives back an earlier record if the idempotency key was used before."""
-        stored = await self._store.add_command(record)
+    async def add(self, record: CommandRecord) -> tuple[CommandRecord, bool]:
+        """Durable when it returns. Gives back an earlier record if the idempotency key was used before.
+
+        And whether it is ours to carry; else the gateway that has the vehicle has been told.
+        """
+        stored, lease = await self._store.add_command(record, self._leases.gateway_id)
+        ours = self._leases.note(lease)
         if stored.id == record.id:
             self._tell(stored)
-        return stored
+        return stored, ours
 
     async def move(self, record: CommandRecord, state: S, **changes: Any) -> CommandRecord:
-        """Write the step, then publish it. ``Conflict`` illegal_step if the table has no such step."""
+        """Write the step, then publish it. ``Conflict`` illegal_step if the table has no such step, lease_lost if
+        another gateway has taken the vehicle over."""
         if state not in TRANSITIONS[record.state]:
             raise Conflict(f"a command cannot go from {record.state} to {state}", code="illegal_step")
         moved = record.moved(state, self._clock(), **changes)
-        await self._store.save_command(moved)
+        lease = self._leases.of(record.command.vehicle_id)
+        if lease is None or not await self._store.save_command(moved, record.state, lease):
+            raise lease_lost()
         self._tell(moved)
         return moved
+
+    async def heard(self, command_id: str) -> CommandRecord | None:
+        """Another gateway has written that command: tell those who wait or listen here. The record as it is."""
+        if not (self._hub.consumers or command_id in self._waiting):
+            return None
+        record = await self._store.command(command_id)
+        if record is not None:
+            self._publish(record)
+        return record
+
+    def waited_for(self) -> list[str]:
+        """The commands for whose end somebody waits here."""
+        return list(self._waiting)
 
     async def get(self, command_id: str) -> CommandRecord | None:
         return await self._store.command(command_id)
@@ -83,9 +110,13 @@ class Ledger:
                 self._waiting.pop(record.id, None)
 
     def _tell(self, record: CommandRecord) -> None:
-        self._hub.publish(UPDATED, record.command.vehicle_id, command_json(record), audience=record.app_id)
+        self._publish(record)
         if record.state.settled:
             self._on_settled(record)
+
+    def _publish(self, record: CommandRecord) -> None:
+        self._hub.publish(UPDATED, record.command.vehicle_id, command_json(record), audience=record.app_id)
+        if record.state.settled:
             for future in self._waiting.get(record.id, ()):
                 if not future.done():
                     future.set_result(record)

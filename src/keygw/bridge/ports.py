@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
+from keygw.bridge.lease_ports import Lease, LeaseStore
 from keygw.bridge.records import App, CommandRecord
 from keygw.credentials.attestation import Evidence
 from keygw.credentials.audit_check import Report
@@ -50,6 +51,9 @@ class AppStore(Protocol):
     async def revoke_app(self, app_id: str) -> None:
         """Set ``revoked``; no error if there is no such app."""
 
+    async def revoked_apps(self) -> Sequence[str]:
+        """The ids of all that are revoked."""
+
     async def claim_vehicle(self, vehicle_id: str, app_id: str) -> str:
         """Note that this app registered the vehicle, unless one did before. Returns the app id that holds it now."""
 
@@ -73,22 +77,27 @@ class CommandStore(Protocol):
     idempotency_key (unique with app_id), state.
     """
 
-    async def add_command(self, record: CommandRecord) -> CommandRecord:
-        """Insert, and return it. If (app_id, idempotency_key) is taken: write nothing, return the earlier record."""
+    async def add_command(self, record: CommandRecord, gateway_id: str) -> tuple[CommandRecord, Lease]:
+        """Insert, and return it, with the lease of its vehicle, which is this gateway's now if nobody had it.
 
-    async def save_command(self, record: CommandRecord) -> None:
-        """Replace the record with this id."""
+        If (app_id, idempotency_key) is taken: no insert, and the earlier record. If another gateway has the vehicle,
+        the command is that one's to carry, and it is told.
+        """
+
+    async def save_command(self, record: CommandRecord, was: CommandState, lease: Lease) -> bool:
+        """Replace the record with this id. False, and nothing is written, unless it is in state ``was`` and the lease
+        still stands."""
 
     async def command(self, command_id: str) -> CommandRecord | None: ...
 
     async def command_by_idempotency_key(self, app_id: str, idempotency_key: str) -> CommandRecord | None: ...
 
-    async def open_commands(self) -> Sequence[CommandRecord]:
-        """All in state accepted, queued, sent, acknowledged or unknown, oldest first."""
+    async def open_commands(self, vehicle_id: str | None = None) -> Sequence[CommandRecord]:
+        """All (of that vehicle) in state accepted, queued, sent, acknowledged or unknown, oldest first."""
 
 
-class BridgeStore(AppStore, CommandStore, Protocol):
-    """Both; one object usually serves."""
+class BridgeStore(AppStore, CommandStore, LeaseStore, Protocol):
+    """All; one object usually serves."""
 
 
 class KeyToken(Protocol):

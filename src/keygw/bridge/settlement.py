@@ -38,6 +38,11 @@ class Settlement:
         """Commands in state unknown, oldest first."""
         return [r for r in self._unknown.values() if vehicle_id in (None, r.command.vehicle_id)]
 
+    def forget(self, vehicle_id: str) -> None:
+        """The vehicle is another gateway's now, and so are its doubts."""
+        for record in self.unsettled(vehicle_id):
+            del self._unknown[record.id]
+
     async def watch(self, record: CommandRecord) -> None:
         """Take on a command that just became unknown; its receipt may already be there.
 

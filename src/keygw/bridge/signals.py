@@ -58,6 +58,20 @@ class SignalCache:
             self._heard.pop(vehicle_id, None)
         return changed
 
+    def mirror(self, vehicle_id: str, up: bool, signals: Sequence[Signal]) -> tuple[bool, list[Signal]]:
+        """The live signals of a vehicle that another gateway hears, and no others; whether the link's state changed,
+        and what is news."""
+        changed = self.set_link(vehicle_id, up)
+        news = self.update(vehicle_id, signals)
+        if up:
+            self._heard[vehicle_id] = {signal.id for signal in signals}
+        return changed, news
+
+    def heard(self, vehicle_id: str) -> list[Signal]:
+        """All that is live."""
+        known = self._latest.get(vehicle_id, {}).values()
+        return [each for each in known if self.quality(vehicle_id, each) is Quality.LIVE]
+
     def quality(self, vehicle_id: str, signal: Signal | None) -> Quality:
         if signal is None:
             return Quality.UNKNOWN

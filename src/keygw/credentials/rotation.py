@@ -209,6 +209,10 @@ class Rotation:
             signer = await self._signers.open(current.signer)
         self.keyring.replace(records, signer)
 
+    async def heard(self, _: str) -> None:
+        """Another gateway has changed the keys."""
+        await self.reload()
+
     # Vehicles (``vehicle.ports.IssuerKeyBooks``)
 
     async def issuer_statements(self, vehicle_id: str) -> Sequence[bytes]:

@@ -1,24 +1,28 @@
-"""The bridge's port in SQL: apps, who registered which vehicle, command resources."""
+"""The bridge's port in SQL: apps, who registered which vehicle, command resources, and whose vehicles they are."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from keygw.bridge.lease_ports import Lease
 from keygw.bridge.records import App, CommandRecord, command_from_text, command_to_text
 from keygw.bridge.scopes import Scope
-from keygw.model.errors import Conflict, NotFound
+from keygw.model.command import CommandState
+from keygw.model.errors import Conflict
 from keygw.store.group import Row, Storage, Transaction
+from keygw.store.lease_store import HELD, SqlLeases, take_lease
 
 _APP = "SELECT id, name, scopes, created_at, token_hash, expires_at, revoked FROM apps"
 # The condition is spelled like that of the partial index commands_open, or SQLite would not use it.
 _OPEN_COMMANDS = """
     SELECT body FROM commands
     WHERE state IN ('accepted', 'queued', 'sent', 'acknowledged', 'unknown')
-    ORDER BY position
+    {only} ORDER BY position
 """
+_SAVE = f"UPDATE commands SET state = ?, body = ? WHERE id = ? AND state = ? AND {HELD} RETURNING id"  # noqa: S608 - our own words
 
 
-class SqlBridge:
+class SqlBridge(SqlLeases):
     """``bridge.ports.BridgeStore``. Each write is a transaction of its own, durable on return."""
 
     def __init__(self, database: Storage) -> None:
@@ -51,7 +55,14 @@ class SqlBridge:
         return _app(rows[0]) if rows else None
 
     async def revoke_app(self, app_id: str) -> None:
-        await self._put("UPDATE apps SET revoked = 1 WHERE id = ?", (app_id,))
+        async def work(tx: Transaction) -> None:
+            await tx.fetch("UPDATE apps SET revoked = 1 WHERE id = ?", (app_id,))
+            tx.announce(lambda: f"app {app_id}")
+
+        await self._database.write(work)
+
+    async def revoked_apps(self) -> list[str]:
+        return [row[0] for row in await self._database.fetch("SELECT id FROM apps WHERE revoked = 1 ORDER BY id")]
 
     async def claim_vehicle(self, vehicle_id: str, app_id: str) -> str:
         return (await self.claim_vehicles([vehicle_id], app_id))[vehicle_id]
@@ -79,10 +90,11 @@ class SqlBridge:
         )
         return [row[0] for row in rows]
 
-    async def add_command(self, record: CommandRecord) -> CommandRecord:
+    async def add_command(self, record: CommandRecord, gateway_id: str) -> tuple[CommandRecord, Lease]:
         body = command_to_text(record)
 
-        async def work(tx: Transaction) -> CommandRecord:
+        async def work(tx: Transaction) -> tuple[CommandRecord, Lease]:
+            lease = await take_lease(tx, record.command.vehicle_id, gateway_id)
             added = await tx.fetch(
                 "INSERT INTO commands (id, vehicle_id, app_id, idempotency_key, state, body) VALUES (?, ?, ?, ?, ?, ?) "
                 "ON CONFLICT (app_id, idempotency_key) DO NOTHING RETURNING id",
@@ -96,22 +108,30 @@ class SqlBridge:
                 ),
             )
             if added:
-                return record
+                tx.announce(lambda: f"command {record.id}")
+                if lease.gateway_id != gateway_id:
+                    tx.announce(lambda: f"carry {record.command.vehicle_id}")
+                return record, lease
             rows = await tx.fetch(
                 "SELECT body FROM commands WHERE app_id = ? AND idempotency_key = ?",
                 (record.app_id, record.idempotency_key),
             )
-            return command_from_text(rows[0][0])
+            return command_from_text(rows[0][0]), lease
 
         return await self._database.write(work)
 
-    async def save_command(self, record: CommandRecord) -> None:
-        rows = await self._put(
-            "UPDATE commands SET state = ?, body = ? WHERE id = ? RETURNING id",
-            (record.state.value, command_to_text(record), record.id),
-        )
-        if not rows:
-            raise NotFound("there is no such command", code="unknown_command")
+    async def save_command(self, record: CommandRecord, was: CommandState, lease: Lease) -> bool:
+        body = command_to_text(record)
+
+        async def work(tx: Transaction) -> bool:
+            saved = await tx.fetch(
+                _SAVE, (record.state.value, body, record.id, was.value, lease.gateway_id, lease.fence)
+            )
+            if saved:
+                tx.announce(lambda: f"command {record.id}")
+            return bool(saved)
+
+        return await self._database.write(work)
 
     async def command(self, command_id: str) -> CommandRecord | None:
         rows = await self._database.fetch("SELECT body FROM commands WHERE id = ?", (command_id,))
@@ -123,8 +143,9 @@ class SqlBridge:
         )
         return command_from_text(rows[0][0]) if rows else None
 
-    async def open_commands(self) -> list[CommandRecord]:
-        rows = await self._database.fetch(_OPEN_COMMANDS)
+    async def open_commands(self, vehicle_id: str | None = None) -> list[CommandRecord]:
+        only, values = ("", ()) if vehicle_id is None else ("AND vehicle_id = ?", (vehicle_id,))
+        rows = await self._database.fetch(_OPEN_COMMANDS.format(only=only), values)
         return [command_from_text(row[0]) for row in rows]
 
     async def _put(self, sql: str, values: Sequence[object]) -> list[Row]:

@@ -104,6 +104,7 @@ class _Transaction(
         known = added.get(device.id)
         if known is not None and (device.app_id is None or known.app_id is not None):
             return known
+        self._transaction.announce(lambda: f"device {device.id}")
         # Mostly the update changes nothing; it is there also because only a written row is answered.
         rows = await self._transaction.fetch(
             "INSERT INTO devices (id, kind, public_key, label, app_id) VALUES (?, ?, ?, ?, ?) "

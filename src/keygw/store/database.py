@@ -18,7 +18,7 @@ import aiosqlite
 
 from keygw.model.errors import StoreError
 from keygw.store.errors import Duplicate, store_error
-from keygw.store.group import Fetch, GroupCommit, Job, Row, Transaction, Work, finish, run_group
+from keygw.store.group import Fetch, GroupCommit, Job, Ledger, Row, Transaction, Work, finish, run_group
 from keygw.store.migrations import VERSION_TABLE
 from keygw.store.schema import APPLICATION_ID, SCHEMA_VERSION
 
@@ -46,6 +46,9 @@ class _Writer(sqlite3.Connection):
 
 class _Door:
     """``store.group.Door``. Its coroutines never wait: they run to their end on the thread that drives them."""
+
+    announcer: Ledger | None = None
+    """A file has one gateway (``store.instance``)."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
@@ -139,6 +142,9 @@ class Database:
     def watch(self, on_group: Callable[[int, float], None]) -> None:
         """Tell it of every group that is committed: works, seconds. Quick, and it must not raise."""
         self._groups.on_group = on_group
+
+    def listen(self, hear: Callable[[str | None], None]) -> None:
+        """There is nobody else."""
 
     async def _run(self, jobs: Sequence[Job[Any]]) -> None:
         self._jobs = jobs

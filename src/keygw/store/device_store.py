@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from keygw.model.device import AttestationLevel, Device, DeviceKind
-from keygw.store.group import Fetch, Row
+from keygw.store.group import Fetch, Row, Transaction
 
 _DEVICE = """
     SELECT id, kind, public_key, label, app_id, attestation, attestation_format, model, attested_at, registered_at
@@ -44,7 +44,10 @@ class SqlDeviceReads:
 class SqlDeviceWrites(SqlDeviceReads):
     """``DeviceWrites`` in an open transaction."""
 
+    _transaction: Transaction
+
     async def save_device(self, device: Device) -> Device:
+        self._transaction.announce(lambda: f"device {device.id}")
         rows = await self._fetch(
             "INSERT INTO devices (id, kind, public_key, label, app_id, attestation, attestation_format, model, "
             "attested_at, registered_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
@@ -69,6 +72,7 @@ class SqlDeviceWrites(SqlDeviceReads):
         return device_of(rows[0])
 
     async def forget_device(self, device_id: str) -> None:
+        self._transaction.announce(lambda: f"device {device_id}")
         await self._fetch(
             "UPDATE devices SET label = '', app_id = NULL, attestation = 'none', attestation_format = '', model = '', "
             "attested_at = NULL, registered_at = NULL WHERE id = ?",

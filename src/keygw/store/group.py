@@ -34,8 +34,9 @@ Ledger = Callable[[Fetch, Sequence[Any]], Awaitable[None]]
 class Transaction:
     """The open transaction. Only of use inside its work."""
 
-    def __init__(self, fetch: Fetch, memo: dict[str, Any] | None = None) -> None:
+    def __init__(self, fetch: Fetch, memo: dict[str, Any] | None = None, announcer: Ledger | None = None) -> None:
         self._fetch = fetch
+        self._announcer = announcer
         self.memo: dict[str, Any] = {} if memo is None else memo
         """What has been read or written in this group, for who keeps it true. Forgotten when a work fails."""
         self._callbacks: list[Callable[[], None]] = []
@@ -66,6 +67,11 @@ class Transaction:
         The work itself does not see the row. If the work fails nothing is written.
         """
         self.appended.append((ledger, item))
+
+    def announce(self, text: Callable[[], str]) -> None:
+        """Tell the other processes on this database, with the commit. ``text`` is asked for when all is written."""
+        if self._announcer is not None:
+            self.append(self._announcer, text)
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Run it on the event loop right after the commit, in order; never if the transaction ends otherwise."""
@@ -124,12 +130,22 @@ class Storage(Protocol):
     def watch(self, on_group: Callable[[int, float], None]) -> None:
         """Tell it of every group that is committed: works, seconds. Quick, and it must not raise."""
 
+    def listen(self, hear: Callable[[str | None], None]) -> None:
+        """Hand on what other processes on this database announce, until it is closed.
+
+        ``None``: something may have been missed, so look at everything. Where no other process can be, nothing comes.
+        """
+
     async def close(self) -> None:
         """Wait for the writes that were begun, refuse those that follow. The second time nothing happens."""
 
 
 class Door(Protocol):
     """One connection's way through a transaction. Every failure of the storage is a ``StoreError``."""
+
+    @property
+    def announcer(self) -> Ledger | None:
+        """Tells the other processes on this database what functions that give texts say; ``None``: there are none."""
 
     async def fetch(self, sql: str, parameters: Iterable[Any] = ()) -> list[Row]: ...
     async def begin(self) -> None:
@@ -182,7 +198,7 @@ async def _attempt(door: Door, jobs: Sequence[Job[Any]], *, careful: bool) -> bo
 
 async def _run(door: Door, job: Job[Any], appended: dict[Ledger, list[Any]], memo: dict[str, Any]) -> bool:
     """False if the work failed and left writes behind; raises what is not the work's own fault."""
-    tx = Transaction(door.fetch, memo)
+    tx = Transaction(door.fetch, memo, door.announcer)
     job.result = job.error = None
     try:
         job.result = await job.work(tx)

@@ -6,7 +6,7 @@ from keygw.credentials.issuer_keys import IssuerKeyRecord, IssuerKeyState
 from keygw.credentials.issuer_ports import StatementRecord
 from keygw.model.errors import Conflict
 from keygw.store.errors import Duplicate
-from keygw.store.group import Fetch, Row
+from keygw.store.group import Fetch, Row, Transaction
 
 # In a signed object of the issuer the kid stands at the same place: bytes 8 to 15 (token.envelope), counted from 1.
 _SIGNED_BY = """
@@ -58,10 +58,17 @@ class SqlIssuerKeyReads:
         return bytes(rows[0][0]) if rows else None
 
 
+def _keys_changed() -> str:
+    return "issuer keys"
+
+
 class SqlIssuerKeyWrites(SqlIssuerKeyReads):
     """``IssuerKeyWrites`` in an open transaction."""
 
+    _transaction: Transaction
+
     async def add_issuer_key(self, record: IssuerKeyRecord) -> None:
+        self._transaction.announce(_keys_changed)
         try:
             await self._fetch(
                 "INSERT INTO issuer_keys (ordinal, issuer, kid, public_key, signer, state, made_at, activated_at, "
@@ -83,6 +90,7 @@ class SqlIssuerKeyWrites(SqlIssuerKeyReads):
             raise _taken() from error
 
     async def save_issuer_key(self, record: IssuerKeyRecord) -> None:
+        self._transaction.announce(_keys_changed)
         try:
             await self._fetch(
                 "UPDATE issuer_keys SET state = ?, activated_at = ?, retire_at = ?, retired_at = ? WHERE kid = ?",

@@ -69,6 +69,7 @@ class SqlOutboxWrites:
     def tell(self, event: OutboxEvent, told: Callable[[Told], None]) -> None:
         pending = _Pending(event, told)
         self._transaction.append(_write, pending)
+        self._transaction.announce(lambda: f"outbox {pending.id}")
         self._transaction.after_commit(pending.tell)
 
     async def move_outbox_cursor(self, consumer: str, position: int) -> None:

@@ -18,6 +18,7 @@ from keygw.model.errors import StoreError
 from keygw.store.group import Fetch, GroupCommit, Job, Row, Transaction, Work, finish, run_group
 from keygw.store.migrations import REVISIONS, VERSION_TABLE
 from keygw.store.postgres_door import CONNECT_SECONDS, PAUSE_SECONDS, RETRY_SECONDS, Link, PostgresDoor
+from keygw.store.postgres_ears import PostgresEars
 from keygw.store.postgres_errors import ConnectionLost
 from keygw.store.schema import SCHEMA_VERSION
 
@@ -36,6 +37,7 @@ class PostgresDatabase:
         self._door = PostgresDoor(self._link)
         self._groups = GroupCommit(self._run)
         self._readers: Any = None  # asyncpg's pool, once it is open
+        self._ears: PostgresEars | None = None
         self._closed = False
 
     @classmethod
@@ -99,6 +101,10 @@ class PostgresDatabase:
         if self._closed:
             raise StoreError(f"{self.name} has been closed")
 
+    def listen(self, hear: Callable[[str | None], None]) -> None:
+        """Hand on what other gateways announce, until it is closed; ``None``: something may have been missed."""
+        self._ears = PostgresEars(self._link, lambda: self._door.pid, hear)
+
     async def _run(self, jobs: Sequence[Job[Any]]) -> None:
         await finish(self._commit(jobs))
 
@@ -125,6 +131,8 @@ class PostgresDatabase:
         return work
 
     async def _shut(self) -> None:
+        if self._ears is not None:
+            await self._ears.close()
         await self._groups.idle()
         await self._door.leave()
         readers, self._readers = self._readers, None

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
 
 from keygw.model.errors import StoreError
-from keygw.store.group import Row
+from keygw.store.group import Fetch, Ledger, Row
 from keygw.store.marks import WRITER
 from keygw.store.placeholders import numbered
 from keygw.store.postgres_errors import ConnectionLost, store_error
@@ -33,6 +33,7 @@ IDLE_SECONDS = 10.0
 RETRY_SECONDS = 20.0
 """How long a lost connection is tried again before the caller hears of it; longer than ``IDLE_SECONDS``."""
 PAUSE_SECONDS = 0.05
+CHANNEL = "keygw"
 _MARK = (
     "INSERT INTO facts (name, value) VALUES ('{writer}', {number}) ON CONFLICT (name) DO UPDATE SET value = {number}"
 )
@@ -82,6 +83,16 @@ class Link:
             self._check_url(error)
             raise store_error(error, self.name) or error from error
 
+    async def listener(self, hear: Callable[..., None]) -> Connection:
+        """One that hears what is announced: ``hear(connection, pid, channel, text)``. Errors as ``connect``."""
+        connection = await self.connect()
+        try:
+            await connection.add_listener(CHANNEL, hear)
+        except Exception as error:
+            connection.terminate()
+            raise store_error(error, self.name) or error from error
+        return connection
+
     async def pool(self) -> Any:
         """Connections that only read. Errors as ``connect``."""
         settings = {**self._settings, "default_transaction_read_only": "on"}
@@ -123,6 +134,7 @@ class PostgresDoor:
         self._connection: Connection | None = None
         self._writer = f"{WRITER}{secrets.token_hex(8)}"
         self._number = 0
+        self.announcer: Ledger | None = announce
         self.marks = False
         """Whether there is a table for the number yet. Without it a lost commit is run again, so it must bear that."""
 
@@ -189,6 +201,11 @@ class PostgresDoor:
             # A connection that cannot even do this is given up, and the server rolls back.
             self._drop()
 
+    @property
+    def pid(self) -> int | None:
+        """The server's process that serves this connection, by which it names who announces."""
+        return None if self._connection is None else int(self._connection.get_server_pid())
+
     async def leave(self) -> None:
         """Take the row of this process away, and go. Raises nothing."""
         connection, self._connection = self._connection, None
@@ -236,6 +253,12 @@ class PostgresDoor:
             "out: look before you repeat what you asked for",
             may_have_happened=True,
         )
+
+
+async def announce(fetch: Fetch, items: Sequence[Callable[[], str]]) -> None:
+    """``store.group.Ledger``: PostgreSQL tells those who listen when the transaction is committed."""
+    texts = list(dict.fromkeys(item() for item in items))
+    await fetch("SELECT pg_notify(?, text) FROM unnest(?::text[]) AS text", (CHANNEL, texts))
 
 
 async def _nothing(connection: Connection) -> None:

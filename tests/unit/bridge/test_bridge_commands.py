@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -382,11 +382,11 @@ async def test_a_caller_that_hangs_up_does_not_stop_the_command(world: World, mo
     app, _, _ = await world.owner()
     add, writing = world.store.bridge.add_command, asyncio.Event()
 
-    async def told(record: CommandRecord) -> CommandRecord:
+    async def told(record: CommandRecord, *where: Any) -> object:
         writing.set()
-        return await add(record)
+        return await add(record, *where)
 
-    monkeypatch.setattr(type(world.store.bridge), "add_command", lambda _, record: told(record))
+    monkeypatch.setattr(type(world.store.bridge), "add_command", lambda _, *given: told(*given))
     call = asyncio.create_task(ask(world, app, key="gone"))
     await writing.wait()
     call.cancel()
@@ -418,12 +418,12 @@ async def test_what_is_not_on_disk_does_not_go_on_the_air(world: World, monkeypa
     app, _, _ = await world.owner()
     save = world.store.bridge.save_command
 
-    async def full(record: CommandRecord) -> None:
+    async def full(record: CommandRecord, *where: Any) -> bool:
         if record.state is S.SENT:
             raise StoreError("the disk is full")
-        await save(record)
+        return await save(record, *where)
 
-    monkeypatch.setattr(type(world.store.bridge), "save_command", lambda _, record: full(record))
+    monkeypatch.setattr(type(world.store.bridge), "save_command", lambda _, *given: full(*given))
     done = await world.settled(await ask(world, app))
     assert (done.state, done.reason, world.car.acted) == (S.FAILED, "store_unavailable", [])
 
@@ -434,13 +434,13 @@ async def test_an_outcome_is_written_when_the_store_is_free_again(
     app, _, _ = await world.owner()
     save, refusals = world.store.bridge.save_command, [1, 2]
 
-    async def busy(record: CommandRecord) -> None:
+    async def busy(record: CommandRecord, *where: Any) -> bool:
         if record.state is S.CONFIRMED and refusals:
             refusals.pop()
             raise StoreError("locked", code="store_busy", retryable=True)
-        await save(record)
+        return await save(record, *where)
 
-    monkeypatch.setattr(type(world.store.bridge), "save_command", lambda _, record: busy(record))
+    monkeypatch.setattr(type(world.store.bridge), "save_command", lambda _, *given: busy(*given))
     assert (await world.settled(await ask(world, app))).state is S.CONFIRMED
 
 
@@ -451,16 +451,16 @@ async def test_an_outcome_is_offered_until_the_store_takes_it(world: World, monk
     store = world.store.bridge
     save, busy, refusals, many = store.save_command, True, 0, asyncio.Event()
 
-    async def locked(record: CommandRecord) -> None:
+    async def locked(record: CommandRecord, *where: Any) -> bool:
         nonlocal refusals
         if busy and record.id == first.id:
             refusals += 1
             if refusals > len(world.timing.rewrite) + 2:
                 many.set()
             raise StoreError("locked", code="store_busy", retryable=True)
-        await save(record)
+        return await save(record, *where)
 
-    monkeypatch.setattr(type(store), "save_command", lambda _, record: locked(record))
+    monkeypatch.setattr(type(store), "save_command", lambda _, *given: locked(*given))
     first = await ask(world, app, key="1")
     await asyncio.wait_for(many.wait(), 5)
     with pytest.raises(StoreError) as refused:
@@ -482,16 +482,16 @@ async def test_a_cancel_writes_an_outcome_that_is_owed(world: World, monkeypatch
     store = world.store.bridge
     save, left, last = store.save_command, len(world.timing.rewrite) + 1, asyncio.Event()
 
-    async def locked(record: CommandRecord) -> None:
+    async def locked(record: CommandRecord, *where: Any) -> bool:
         nonlocal left
         if left:
             left -= 1
             if not left:
                 last.set()
             raise StoreError("locked", code="store_busy", retryable=True)
-        await save(record)
+        return await save(record, *where)
 
-    monkeypatch.setattr(type(store), "save_command", lambda _, record: locked(record))
+    monkeypatch.setattr(type(store), "save_command", lambda _, *given: locked(*given))
     monkeypatch.setattr(world.bridge._lanes, "_again", 3600.0)  # no further attempt of its own
     record = await ask(world, app)
     await asyncio.wait_for(last.wait(), 5)
@@ -523,10 +523,10 @@ async def test_an_outcome_that_can_never_be_written_frees_its_place(
 ) -> None:
     app, _, _ = await world.owner()
 
-    async def gone(record: CommandRecord) -> None:
-        raise NotFound("there is no such command", code="unknown_command")
+    async def taken_over(*_: object) -> bool:
+        return False
 
-    monkeypatch.setattr(type(world.store.bridge), "save_command", lambda _, record: gone(record))
+    monkeypatch.setattr(type(world.store.bridge), "save_command", taken_over)
     record = await ask(world, app)
     job = world.bridge._lanes.job(record.id)
     assert job is not None
