@@ -9,7 +9,6 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import structlog
@@ -111,7 +110,6 @@ async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
                 on_signal=feed.on_signal,
                 on_link=watch.links(feed.on_link),
                 on_receipt=feed.on_receipt,
-                on_alert=partial(_alert, feed),
                 issuer_keys=rotation,
             )
         )
@@ -146,12 +144,6 @@ async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
         http = watch.requests(create_api(services))
         await stack.enter_async_context(watch.counting(store.database.fetch, lambda: hub.consumers))
         yield Gateway(http, hub, options.data / OPERATOR_TOKEN, watch.metrics)
-
-
-def _alert(feed: Feed, vehicle_id: str, reason: str) -> None:
-    """For the operator, who reads the log, and for the owners' apps."""
-    log.warning("security_alert", vehicle_id=vehicle_id, reason=reason)
-    feed.on_key_event("security.alert", {"vehicle_id": vehicle_id, "reason": reason})
 
 
 async def _nothing(_: Transaction) -> None:

@@ -84,7 +84,7 @@ class Bridge:
         self.status_lists = credentials.status_lists
         self.invitations = Invitations(credentials, self.access, self._errands)
         self.vehicles = Vehicles(credentials, store, self.access, fleet, clock)
-        self.pairings = Pairings(credentials, fleet, feed, clock, random)
+        self.pairings = Pairings(credentials, fleet, clock, random)
         self._credentials = credentials
         feed.on_contact.append(self.contact)
         feed.receipt_listeners += [self._settlement.on_receipt, self._on_receipt]

@@ -341,6 +341,7 @@ class Credentials(Protocol):
     async def pair_owner(
         self, vehicle: Vehicle, device: Device, ticket: bytes, transcript: bytes, label: str = "", *, actor: str
     ) -> DigitalKey: ...
+    async def tell_pairing(self, key_id: str, vehicle_id: str, state: str, reason: str | None) -> None: ...
     async def share(
         self,
         parent_id: str,

@@ -165,7 +165,9 @@ class CredentialService(VehicleService, ListService, FormerTokens, OwnershipServ
             now = await self._now(tx)
             record = await accept_ticket(tx, vehicle, device, ticket, transcript)
             await use_reservation(tx, vehicle.id, device)
-            return await self._make(tx, record, plan_owner(device, label, None, now, self._limits), now, actor)
+            key = await self._make(tx, record, plan_owner(device, label, None, now, self._limits), now, actor)
+            self._journal.pairing(tx, key.id, key.vehicle_id, "enrolled")
+            return key
 
         return await self._store.write(work)
 
