@@ -22,7 +22,7 @@ from keygw.app.issuer import signer_places
 from keygw.app.noting import noting_seen
 from keygw.app.policy_file import load_policy
 from keygw.app.radio import open_air
-from keygw.app.readiness import Check, Readiness, disk_space, signing
+from keygw.app.readiness import Check, Readiness, confirmed, disk_space, signing
 from keygw.app.settings import Settings
 from keygw.app.watch import Watch
 from keygw.bridge.apps import new_token, token_hash
@@ -167,6 +167,7 @@ def _checks(store: Store, keyring: IssuerKeyring) -> dict[str, Check]:
         "writer": writer,
         "issuer_key": signing(sign),
         "disk": disk_space(store.directory),
+        "restored": confirmed(store.credentials.restored_unconfirmed),
     }
 
 
