@@ -52,6 +52,7 @@ class Ledger:
         self.acknowledged_sequence = 0
         self.signed = office.sign_list(vehicle, 1)
         self.known_lists = {self.signed}
+        self.alerts: list[str] = []
         self.full = False
         self.statements: list[bytes] = []
         """Of each issuer key after the first."""
@@ -124,6 +125,11 @@ class Ledger:
         self.sequence = max(self.sequence, found.sequence)
         self.publish(revoked=found.revoked, suspended=found.suspended)
 
+        self.alerts.append("list_forgotten")
+
+    async def alert(self, vehicle_id: str, reason: str) -> None:
+        self.alerts.append(reason)
+
     async def time_proof(self, vehicle_id: str, nonce: bytes) -> bytes:
         self.proofs += 1
         return self.office.prove_time(self.known, nonce, self.clock(), self.sequence)
@@ -162,7 +168,6 @@ class World:
         self.signals: list[Signal] = []
         self.links: list[LinkStatus] = []
         self.settled: list[Receipt] = []
-        self.alerts: list[str] = []
         self.states: list[CommandState] = []
         self._number = 0
         self.fleet = Fleet(
@@ -173,9 +178,13 @@ class World:
             on_signal=lambda vehicle_id, signals: self.signals.extend(signals),
             on_link=lambda vehicle_id, status: self.links.append(status),
             on_receipt=lambda vehicle_id, receipt: self.settled.append(receipt),
-            on_alert=lambda vehicle_id, reason: self.alerts.append(reason),
             issuer_keys=self.books,
         )
+
+    @property
+    def alerts(self) -> list[str]:
+        """What the books were told of, or have told, by reason."""
+        return self.books.alerts
 
     def reboot(self) -> None:
         """The car loses its power, and what it had in RAM."""

@@ -69,7 +69,6 @@ async def story(tmp_path: Path) -> AsyncIterator[Story]:
             on_signal=lambda vehicle_id, signals: None,
             on_link=lambda vehicle_id, status: None,
             on_receipt=lambda vehicle_id, receipt: None,
-            on_alert=lambda vehicle_id, reason: world.alerts.append(reason),
             issuer_keys=world.books,
         )
         async with fleet:

@@ -127,9 +127,6 @@ class Town:
                 on_signal=feed.on_signal,
                 on_link=feed.on_link,
                 on_receipt=feed.on_receipt,
-                on_alert=lambda vehicle_id, reason: feed.on_key_event(
-                    "security.alert", {"vehicle_id": vehicle_id, "reason": reason}
-                ),
                 issuer_keys=self.rotation,
             )
         )

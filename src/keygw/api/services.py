@@ -14,7 +14,7 @@ from keygw.credentials.values import Limits
 from keygw.events.hub import Hub
 
 
-async def _nothing() -> Mapping[str, bool]:
+async def _nothing() -> Mapping[str, str]:
     """A gateway that stands on nothing is ready."""
     return {}
 
@@ -39,7 +39,7 @@ class Services:
     proxies: tuple[Network, ...] = ()
     host_from_proxy: bool = False
     watcher: Watcher = field(default_factory=Unwatched)
-    ready: Callable[[], Awaitable[Mapping[str, bool]]] = field(default=_nothing)
+    ready: Callable[[], Awaitable[Mapping[str, str]]] = field(default=_nothing)
     heartbeat: float = 15.0
     max_body: int = 64 * 1024
     trace_id: Callable[[], str] = field(default=lambda: secrets.token_hex(8))

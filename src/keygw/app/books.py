@@ -59,6 +59,9 @@ class ServiceBooks:
     async def recover_list(self, vehicle_id: str, signed: bytes) -> None:
         await self._service.recover_list(vehicle_id, signed)
 
+    async def alert(self, vehicle_id: str, reason: str) -> None:
+        await self._service.alert(vehicle_id, reason)
+
     async def acknowledge_list(self, vehicle_id: str, ack: bytes) -> object:
         return await self._service.acknowledge_list(vehicle_id, ack)
 

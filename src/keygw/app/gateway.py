@@ -9,7 +9,6 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import structlog
@@ -23,7 +22,7 @@ from keygw.app.issuer import signer_places
 from keygw.app.noting import noting_seen
 from keygw.app.policy_file import load_policy
 from keygw.app.radio import open_air
-from keygw.app.readiness import Check, Readiness, disk_space, signing
+from keygw.app.readiness import Check, Readiness, confirmed, disk_space, signing
 from keygw.app.settings import Settings
 from keygw.app.watch import Watch
 from keygw.bridge.apps import new_token, token_hash
@@ -112,7 +111,6 @@ async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
                 on_signal=feed.on_signal,
                 on_link=watch.links(feed.on_link),
                 on_receipt=feed.on_receipt,
-                on_alert=partial(_alert, feed),
                 issuer_keys=rotation,
             )
         )
@@ -154,12 +152,6 @@ async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
         yield Gateway(http, hub, options.data / OPERATOR_TOKEN, watch.metrics)
 
 
-def _alert(feed: Feed, vehicle_id: str, reason: str) -> None:
-    """For the operator, who reads the log, and for the owners' apps."""
-    log.warning("security_alert", vehicle_id=vehicle_id, reason=reason)
-    feed.on_key_event("security.alert", {"vehicle_id": vehicle_id, "reason": reason})
-
-
 async def _nothing(_: Transaction) -> None:
     """A work that waits its turn and writes nothing, so that nothing is flushed for it."""
 
@@ -181,6 +173,7 @@ def _checks(store: Store, keyring: IssuerKeyring) -> dict[str, Check]:
         "writer": writer,
         "issuer_key": signing(sign),
         "disk": disk_space(store.directory),
+        "restored": confirmed(store.credentials.restored_unconfirmed),
     }
 
 

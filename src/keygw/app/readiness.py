@@ -12,8 +12,11 @@ import structlog
 
 from keygw.bridge.fault import describe
 
-Check = Callable[[], Awaitable[None]]
-"""Raises where something is wrong."""
+Check = Callable[[], Awaitable[str | None]]
+"""Raises where something is wrong. What keeps the gateway from a part of its work alone is told in a few words: it is
+ready then, or nobody could reach it to do the rest."""
+
+OK, FAILED = "ok", "failed"
 
 TIMEOUT_SECONDS = 2.0
 KEPT_SECONDS = 1.0
@@ -29,7 +32,8 @@ class NotReady(Exception):
 
 
 class Readiness:
-    """``await readiness()``: each check's name -> is it good. All run at once, each for ``timeout`` seconds at most."""
+    """``await readiness()``: each check's name -> ``OK``, ``FAILED``, or what it says. All run at once, each for
+    ``timeout`` seconds at most."""
 
     def __init__(
         self,
@@ -43,11 +47,11 @@ class Readiness:
         self._clock = clock
         self._timeout = timeout
         self._kept = kept
-        self._known: tuple[float, dict[str, bool]] | None = None
-        self._asking: asyncio.Task[dict[str, bool]] | None = None
+        self._known: tuple[float, dict[str, str]] | None = None
+        self._asking: asyncio.Task[dict[str, str]] | None = None
         self._failed: set[str] = set()
 
-    async def __call__(self) -> Mapping[str, bool]:
+    async def __call__(self) -> Mapping[str, str]:
         if self._known is not None and self._clock() - self._known[0] < self._kept:
             return self._known[1]
         if self._asking is None:
@@ -55,30 +59,30 @@ class Readiness:
             self._asking = asyncio.get_running_loop().create_task(self._ask(), name="readiness")
         return await asyncio.shield(self._asking)
 
-    async def _ask(self) -> dict[str, bool]:
+    async def _ask(self) -> dict[str, str]:
         try:
             names = list(self._checks)
-            good = await asyncio.gather(*(self._try(name) for name in names))
-            found = dict(zip(names, good, strict=True))
+            said = await asyncio.gather(*(self._try(name) for name in names))
+            found = dict(zip(names, said, strict=True))
             self._known = (self._clock(), found)
             return found
         finally:
             self._asking = None
 
-    async def _try(self, name: str) -> bool:
+    async def _try(self, name: str) -> str:
         """The log tells of a failure once, and once more when it is over."""
         try:
             async with asyncio.timeout(self._timeout):
-                await self._checks[name]()
+                said = await self._checks[name]()
         except Exception as error:
             if name not in self._failed:
                 log.error("not_ready", check=name, code=getattr(error, "code", None), **describe(error))
             self._failed.add(name)
-            return False
+            return FAILED
         if name in self._failed:
             log.warning("ready_again", check=name)
         self._failed.discard(name)
-        return True
+        return said or OK
 
 
 def disk_space(directory: Path, least: int = LEAST_FREE_BYTES) -> Check:
@@ -93,9 +97,20 @@ def disk_space(directory: Path, least: int = LEAST_FREE_BYTES) -> Check:
 
 
 def signing(sign: Callable[[bytes], bytes]) -> Check:
-    """Does the issuer's key sign? On the loop, as everywhere: a signer need not bear two threads."""
+    """Does the issuer's key sign? Beside the loop, which must not wait for a slow HSM: any thread may sign."""
 
     async def check() -> None:
-        sign(b"keygw: is this key usable?")
+        await asyncio.to_thread(sign, b"keygw: is this key usable?")
+
+    return check
+
+
+def confirmed(restored_unconfirmed: Callable[[], Awaitable[bool]]) -> Check:
+    """Were the data put back from a backup? Until an operator confirms them nothing is issued; all else goes on."""
+
+    async def check() -> str | None:
+        if await restored_unconfirmed():
+            return "issues nothing until the data are confirmed: keygw verify, then keygw restore --confirm"
+        return None
 
     return check

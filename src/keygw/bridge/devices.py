@@ -8,6 +8,7 @@ from keygw.bridge.records import App
 from keygw.bridge.scopes import Scope
 from keygw.credentials.attestation import Evidence
 from keygw.credentials.devices import Challenge
+from keygw.credentials.once import Once, Replayed
 from keygw.model.device import Device
 from keygw.model.errors import BadInput, NotFound
 from keygw.model.ids import id_bytes
@@ -26,11 +27,24 @@ class Devices:
         return await self._credentials.devices.challenge(app.id)
 
     async def register(
-        self, app: App, public_key: bytes, challenge: bytes, proof: bytes, label: str, evidence: Evidence | None
+        self,
+        app: App,
+        public_key: bytes,
+        challenge: bytes,
+        proof: bytes,
+        label: str,
+        evidence: Evidence | None,
+        once: Once | None = None,
     ) -> Device:
-        """``credentials.devices.Devices.register`` has the codes."""
+        """``credentials.devices.Devices.register`` has the codes. A repeated request needs no other challenge."""
         require(app, *_SCOPES)
-        made = await self._credentials.devices.register(app.id, public_key, challenge, proof, label, evidence)
+        credentials = self._credentials if once is None else self._credentials.under(once)
+        try:
+            made = await credentials.devices.register(
+                app.id, public_key, challenge, proof, label, evidence, actor=app.actor
+            )
+        except Replayed as again:
+            return await self.get(app, again.resource)
         self._access.forget_device(made.id)
         return made
 
@@ -53,7 +67,7 @@ class Devices:
     async def remove(self, app: App, device_id: str) -> None:
         """``Conflict`` device_in_use, hosted_device."""
         found = await self.get(app, device_id)
-        await self._credentials.devices.remove(found.id)
+        await self._credentials.devices.remove(found.id, actor=app.actor)
         self._access.forget_device(found.id)
 
 

@@ -8,12 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import structlog
+
 from keygw.bridge.present import receipt_json, signal_json
 from keygw.bridge.signals import SignalCache
 from keygw.events.hub import Hub
 from keygw.model.receipt import Receipt
 from keygw.model.signal import Quality, Signal
 from keygw.vehicle.values import LinkStatus
+
+log = structlog.get_logger(__name__)
 
 
 class Feed:
@@ -71,7 +75,10 @@ class Feed:
     def on_key_event(self, kind: str, data: Mapping[str, Any], event_id: str | None = None, /) -> None:
         """``kind``: ``key.issued`` and so on, told by the credential service after its commit.
 
-        ``event_id``: of the outbox; an event that is told twice has the same one."""
+        ``event_id``: of the outbox; an event that is told twice has the same one. An alert is for the operator, who
+        reads the log, and for the owners' apps."""
+        if kind == "security.alert":
+            log.warning("security_alert", **data)
         vehicle_id = data.get("vehicle_id")
         if isinstance(vehicle_id, str):
             self._versions[vehicle_id] = self.version(vehicle_id) + 1

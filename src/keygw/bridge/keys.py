@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -139,11 +140,14 @@ class Keys:
         await self._credentials.refresh_list(child.vehicle_id)
         return await self._changed(child)
 
-    async def renew(self, app: App, key_id: str) -> tuple[KeyToken, Sequence[ChainLink], Vehicle, SignedList]:
+    async def renew(
+        self, app: App, key_id: str, once: Once | None = None
+    ) -> tuple[KeyToken, Sequence[ChainLink], Vehicle, SignedList]:
         """``token``, with one that is signed now."""
         require(app, Scope.KEY_READ, Scope.KEY_SHARE)
         key, _ = await self._access.key(app, key_id)
-        await self._credentials.renew(key.id, actor=app.actor)
+        with contextlib.suppress(Replayed):
+            await self._once(once).renew(key.id, actor=app.actor)
         return await self.token(app, key_id)
 
     async def suspend(self, app: App, key_id: str, once: Once | None = None) -> KeyView:

@@ -15,7 +15,6 @@ import structlog
 
 from keygw.bridge.access import require
 from keygw.bridge.fault import describe
-from keygw.bridge.feed import Feed
 from keygw.bridge.ports import Clock, Credentials, Fleet
 from keygw.bridge.records import App
 from keygw.bridge.scopes import Scope
@@ -70,10 +69,9 @@ class Pairing:
 
 
 class Pairings:
-    def __init__(self, credentials: Credentials, fleet: Fleet, feed: Feed, clock: Clock, random: Random) -> None:
+    def __init__(self, credentials: Credentials, fleet: Fleet, clock: Clock, random: Random) -> None:
         self._credentials = credentials
         self._fleet = fleet
-        self._feed = feed
         self._clock = clock
         self._random = random
         self._known: dict[str, Pairing] = {}
@@ -155,8 +153,10 @@ class Pairings:
             state = PairingState.DONE if done else PairingState.FAILED
             self._now_is(pairing_id, state=state, reason=None if done else outcome.label)
         finally:
-            self._tasks.pop(pairing_id, None)
-            self._tell(self._known.get(pairing_id))
+            try:
+                await self._tell(self._known.get(pairing_id))
+            finally:
+                self._tasks.pop(pairing_id, None)
 
     async def _issue(self, app: App, pairing_id: str, device: Device, ticketed: Ticketed) -> bytes:
         """The ticket for an owner key, and the key's token for the car."""
@@ -168,7 +168,6 @@ class Pairings:
         )
         self._devices.pop(app.id, None)
         self._now_is(pairing_id, key_id=key.id)
-        self._tell(self._known[pairing_id])
         return (await self._credentials.key_token(key.id)).cwt
 
     async def _device(self, app: App, name: str) -> Device:
@@ -185,8 +184,13 @@ class Pairings:
         for old in [each.id for each in self._known.values() if each.state.settled][: max(0, len(self._known) - KEPT)]:
             del self._known[old]
 
-    def _tell(self, pairing: Pairing | None) -> None:
-        """Every owner of the vehicle hears of it, once there is a key."""
-        if pairing is not None and pairing.key_id is not None:
-            data = {"key_id": pairing.key_id, "vehicle_id": pairing.vehicle_id, "state": pairing.state.value}
-            self._feed.on_key_event("key.pairing", {**data, "reason": pairing.reason})
+    async def _tell(self, pairing: Pairing | None) -> None:
+        """Every owner of the vehicle hears how it ended, once there is a key; that there is one was told with it."""
+        if pairing is None or pairing.key_id is None or pairing.vehicle_id is None or not pairing.state.settled:
+            return
+        try:
+            await self._credentials.tell_pairing(
+                pairing.key_id, pairing.vehicle_id, pairing.state.value, pairing.reason
+            )
+        except KeygwError as error:
+            log.warning("pairing_not_told", pairing_id=pairing.id, code=error.code)

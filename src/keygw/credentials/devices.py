@@ -5,15 +5,19 @@ A phone may have keys without any of this: it is then a device of level none, kn
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 from keygw.credentials.attestation import Attestations, Attested, Evidence
 from keygw.credentials.issuing import checked_label, checked_public_key
+from keygw.credentials.journal import Journal
 from keygw.credentials.ports import CredentialReads, CredentialStore, CredentialTransaction
 from keygw.credentials.values import Limits
 from keygw.crypto.kdf import sha256
 from keygw.crypto.signer import device_id
+from keygw.model.audit import SYSTEM
 from keygw.model.device import Device, DeviceKind
 from keygw.model.errors import BadInput, Conflict, NotFound, TokenError
 from keygw.model.ids import Random
@@ -43,12 +47,20 @@ class Devices:
         random: Random,
         limits: Limits,
         attestations: Attestations,
+        journal: Journal,
     ) -> None:
         self._store = store
         self._clock = clock
         self._random = random
         self._limits = limits
         self._attestations = attestations
+        self._journal = journal
+
+    def on(self, store: CredentialStore) -> Self:
+        """The same, with another store behind it."""
+        other = copy.copy(self)
+        other._store = store
+        return other
 
     async def challenge(self, app_id: str) -> Challenge:
         """A fresh one for that app, good for ``CHALLENGE_SECONDS``."""
@@ -70,6 +82,8 @@ class Devices:
         proof: bytes,
         label: str = "",
         evidence: Evidence | None = None,
+        *,
+        actor: str = SYSTEM,
     ) -> Device:
         """Make the device that app's. Again: the new label, and the better of both attestations.
 
@@ -98,7 +112,10 @@ class Devices:
             device = await tx.device(device.id) or device
             await self._check_free(tx, device, app_id)
             device = replace(device, app_id=app_id, label=label, registered_at=device.registered_at or now)
-            return await tx.save_device(with_attestation(device, attested, now))
+            saved = await tx.save_device(with_attestation(device, attested, now))
+            said = {"kind": saved.kind.value, "attestation": saved.level.value}
+            self._journal.record(tx, actor, "device.registered", device_id=saved.id, data=said)
+            return saved
 
         return await self._store.write(work)
 
@@ -109,7 +126,7 @@ class Devices:
         """Those of that app, hosted ones too; of every app with ``None``."""
         return list(await self._store.devices(app_id))
 
-    async def remove(self, device_id: str) -> None:
+    async def remove(self, device_id: str, *, actor: str = SYSTEM) -> None:
         """Forget what was registered. ``Conflict`` device_in_use while a key of it lives, hosted_device."""
 
         async def work(tx: CredentialTransaction) -> None:
@@ -118,6 +135,7 @@ class Devices:
             if await tx.unexpired_of_device(device.id, int(await self._now(tx)), most=1):
                 raise Conflict("the device holds a key that lives: revoke it first", code="device_in_use")
             await tx.forget_device(device.id)
+            self._journal.record(tx, actor, "device.removed", device_id=device.id)
 
         await self._store.write(work)
 

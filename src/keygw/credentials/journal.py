@@ -82,6 +82,15 @@ class Journal:
         self.record(tx, actor, "security.alert", vehicle_id=vehicle_id, outcome=reason, data=more)
         self.tell(tx, "security.alert", vehicle_id, {"vehicle_id": vehicle_id, "reason": reason, **more})
 
+    def pairing(self, tx: OutboxWrites, key_id: str, vehicle_id: str, state: str, reason: str | None = None) -> None:
+        """Event: how far a pairing is that has made this key. The key's issue is in the trail already."""
+        self.tell(
+            tx,
+            "key.pairing",
+            vehicle_id,
+            {"key_id": key_id, "vehicle_id": vehicle_id, "state": state, "reason": reason},
+        )
+
     def _told(self, told: Told) -> None:
         self._notify(told.event.type, dict(told.event.data), told.event_id)
 

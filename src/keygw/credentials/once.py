@@ -14,6 +14,7 @@ from keygw.credentials.invitation import Invitation
 from keygw.credentials.once_ports import Answered
 from keygw.credentials.ports import CredentialStore, CredentialTransaction, T, Work
 from keygw.credentials.values import DAY
+from keygw.model.device import Device
 from keygw.model.digital_key import DigitalKey
 from keygw.model.errors import Conflict
 from keygw.model.vehicle import Vehicle
@@ -102,4 +103,4 @@ def _name_of(result: object) -> str | None:
         result = result[0] if result[1] is None else None
     if isinstance(result, list):
         return " ".join(each.id for each in result)
-    return result.id if isinstance(result, DigitalKey | Invitation | Vehicle) else None
+    return result.id if isinstance(result, DigitalKey | Invitation | Vehicle | Device) else None

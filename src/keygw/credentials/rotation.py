@@ -21,12 +21,13 @@ from keygw.credentials.issuer_keys import (
     next_issuer_key_state,
 )
 from keygw.credentials.issuer_ports import Signers
-from keygw.credentials.journal import Journal
+from keygw.credentials.journal import Journal, vehicle_actor
 from keygw.credentials.ports import CredentialReads, CredentialStore, CredentialTransaction
 from keygw.credentials.resigning import resign_vehicle
 from keygw.credentials.values import Limits
 from keygw.crypto.signer import Signer
 from keygw.model.audit import SYSTEM
+from keygw.model.base64url import encode_base64url
 from keygw.model.errors import BadInput, Conflict, NotFound
 from keygw.token.issuer_key import verify_issuer_key_ack
 from keygw.token.trust import kid_of
@@ -229,7 +230,19 @@ class Rotation:
         if vehicle is None:
             raise NotFound("there is no such vehicle", code="unknown_vehicle")
         said = verify_issuer_key_ack(ack, vehicle.vehicle.public_key)
-        if not await self._store.write(lambda tx: accept(tx, vehicle_id, said, ack)):
+
+        async def work(tx: CredentialTransaction) -> bool:
+            before = await tx.issuer_key_ack(vehicle_id)
+            newest = await accept(tx, vehicle_id, said, ack)
+            if await tx.issuer_key_ack(vehicle_id) != before:
+                kid = encode_base64url(said.kid)
+                self._journal.record(
+                    tx, vehicle_actor(vehicle_id), "issuer_key.acknowledged", vehicle_id=vehicle_id,
+                    data={"kid": kid, "sequence": said.sequence},
+                )  # fmt: skip
+            return newest
+
+        if not await self._store.write(work):
             return
         for record in self.keyring.records:
             if record.state is IssuerKeyState.RETIRING and said.kid == self.keyring.kid:

@@ -79,7 +79,7 @@ class CredentialService(VehicleService, ListService, FormerTokens, OwnershipServ
         self.status_lists = StatusLists(store, issuer, clock)
         self.trail = Trail(store, issuer, clock, marker)
         self.invitations = Invitations(store, vault, issuer, clock, random, self._journal, self._limits, judged)
-        self.devices = Devices(store, clock, random, self._limits, judged)
+        self.devices = Devices(store, clock, random, self._limits, judged, self._journal)
 
     def under(self, once: Once) -> Self:
         """This service for one operation that is carried out once. Beside its errors: ``Replayed``, and ``Conflict``
@@ -87,6 +87,7 @@ class CredentialService(VehicleService, ListService, FormerTokens, OwnershipServ
         narrowed = copy.copy(self)
         narrowed._store = cast("CredentialStore", OnceStore(self._store, once, self._clock))
         narrowed.invitations = self.invitations.on(narrowed._store)
+        narrowed.devices = self.devices.on(narrowed._store)
         return narrowed
 
     async def look(self, once: Once | None) -> None:
@@ -165,7 +166,9 @@ class CredentialService(VehicleService, ListService, FormerTokens, OwnershipServ
             now = await self._now(tx)
             record = await accept_ticket(tx, vehicle, device, ticket, transcript)
             await use_reservation(tx, vehicle.id, device)
-            return await self._make(tx, record, plan_owner(device, label, None, now, self._limits), now, actor)
+            key = await self._make(tx, record, plan_owner(device, label, None, now, self._limits), now, actor)
+            self._journal.pairing(tx, key.id, key.vehicle_id, "enrolled")
+            return key
 
         return await self._store.write(work)
 
@@ -256,17 +259,18 @@ class CredentialService(VehicleService, ListService, FormerTokens, OwnershipServ
 
         return await self._store.write(work)
 
-    async def renew(self, key_id: str, *, actor: str = SYSTEM) -> KeyToken:
-        """A token that lasts as long as one can now. ``Conflict``: key_suspended, key_revoked, key_expired."""
+    async def renew(self, key_id: str, *, actor: str = SYSTEM) -> DigitalKey:
+        """Sign a token that lasts as long as one can now. ``Conflict``: key_suspended, key_revoked, key_expired."""
 
-        async def work(tx: CredentialTransaction) -> KeyToken:
+        async def work(tx: CredentialTransaction) -> DigitalKey:
             now = await self._now(tx)
             record = await self._record(tx, key_id)
             ended = refusal(view(record, now).state)
             if ended is not None:
                 code, sentence = ended
                 raise Conflict(sentence, code=code)
-            return await self._renew(tx, record, now, actor, asked=True)
+            await self._renew(tx, record, now, actor, asked=True)
+            return (await self._record(tx, key_id)).key
 
         return await self._store.write(work)
 

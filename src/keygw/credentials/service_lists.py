@@ -76,10 +76,19 @@ class ListService(ChangeService):
             taken = await take_in(tx, vehicle, signed, now, ours.current, ours.trusted, self._limits)
             if taken is not None:
                 sequence = taken.published.sequence
+                self._journal.alert(tx, vehicle_actor(vehicle_id), vehicle_id, "list_forgotten")
                 self._journal.record(tx, SYSTEM, "list.recovered", vehicle_id=vehicle_id, data={"sequence": sequence})
                 self._tell(tx, SYSTEM, "key.revoking", taken.revoked, list_sequence=sequence)
                 self._tell(tx, SYSTEM, "key.suspended", taken.suspended, list_sequence=sequence)
                 self._tell(tx, SYSTEM, "key.renewed", taken.published.renewed, list_sequence=sequence)
+
+        await self._store.write(work)
+
+    async def alert(self, vehicle_id: str, reason: str) -> None:
+        """What a contact with the vehicle has shown, and nothing stored here: recorded and told."""
+
+        async def work(tx: CredentialTransaction) -> None:
+            self._journal.alert(tx, vehicle_actor(vehicle_id), vehicle_id, reason)
 
         await self._store.write(work)
 

@@ -57,6 +57,14 @@ class OwnershipService(ServiceBase):
 
         return await self._store.write(work)
 
+    async def tell_pairing(self, key_id: str, vehicle_id: str, state: str, reason: str | None) -> None:
+        """What became of a pairing whose key was issued: its owners hear."""
+
+        async def work(tx: CredentialTransaction) -> None:
+            self._journal.pairing(tx, key_id, vehicle_id, state, reason)
+
+        await self._store.write(work)
+
     async def offer_transfer(self, vehicle_id: str, lifetime: int | None = None, *, actor: str = SYSTEM) -> Offered:
         """The first of two steps; nothing happens to the vehicle yet. ``lifetime``: seconds, a week unless told
         otherwise, 30 days at most. ``Conflict`` transfer_offered; ``BadInput`` bad_lifetime."""

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable
 
 from keygw.model.command import Outcome
-from keygw.model.errors import Conflict, KeygwError, LinkError, ProtocolError, TokenError
+from keygw.model.errors import Conflict, KeygwError, LinkError, ProtocolError, StoreError, TokenError
 from keygw.model.receipt import Receipt
 from keygw.vehicle.car import Car
 from keygw.vehicle.conversation import Conversation
@@ -32,14 +32,12 @@ class Courier:
         self,
         books: Books,
         on_receipt: Callable[[str, Receipt], None],
-        on_alert: Callable[[str, str], None],
         clock: Callable[[], float],
         issuer_keys: IssuerKeyBooks | None = None,
     ) -> None:
         self._books = books
         self._issuer_keys = issuer_keys
         self._clock = clock
-        self._on_alert = on_alert
         self._on_receipt = on_receipt
 
     async def collect(self, car: Car, conversation: Conversation, newest: int) -> list[Receipt]:
@@ -80,11 +78,8 @@ class Courier:
         if _ahead(car, current.acknowledged_sequence):
             # A list that it never signed for here. After a restored backup it may be another one than ours of that
             # number, and a newer one of ours would bring back to life what that one bars.
-            before = current.sequence
             await self._books.recover_list(car.vehicle_id, await conversation.fetch_list())
             current = await self._books.current_list(car.vehicle_id)
-            if current.sequence != before:
-                self._on_alert(car.vehicle_id, "list_forgotten")
         ack = await conversation.push_list(current.signed)
         await self._books.acknowledge_list(car.vehicle_id, ack)
         if (await self._books.current_list(car.vehicle_id)).acknowledged_sequence < current.sequence:
@@ -118,37 +113,47 @@ class Courier:
                 ack = await conversation.bring_issuer_keys(pending[:MAX_STATEMENTS])
             except LinkError:
                 if conversation.ended_by is ErrorCode.REFUSED:
-                    self._not_learnt(car, "issuer_key_refused")
+                    await self._not_learnt(car, "issuer_key_refused")
                 raise
             carried = True
             try:
                 await self._issuer_keys.acknowledge_issuer_key(car.vehicle_id, ack)
             except Conflict:
-                self._not_learnt(car, "issuer_key_foreign")  # somebody has told it of a key that is none of ours
+                await self._not_learnt(car, "issuer_key_foreign")  # somebody has told it of a key that is none of ours
                 raise
-        self._not_learnt(car, "issuer_key_refused")
+        await self._not_learnt(car, "issuer_key_refused")
         return carried
 
-    def _not_learnt(self, car: Car, reason: str) -> None:
+    async def _not_learnt(self, car: Car, reason: str) -> None:
         car.issuer_keys_refused_at = self._clock()
-        self._on_alert(car.vehicle_id, reason)
+        await self._alert(car, reason)
+
+    async def _alert(self, car: Car, reason: str) -> None:
+        """Books that cannot write now must not keep the vehicle from what it is to be brought."""
+        with contextlib.suppress(StoreError):
+            await self._books.alert(car.vehicle_id, reason)
 
     async def reconcile(self, car: Car, conversation: Conversation) -> None:
         """A vehicle that has an older list than it once signed for has lost its memory: tell, and bring it anew.
 
-        One that has a newer list than we ever signed shows that we have lost ours (a restored backup): take its list,
-        and bring the next. ``LinkError`` and the rest leave it to the next contact, which will find the same.
+        One that has a newer list than we ever signed shows that we have lost ours (a restored backup): take its list
+        (the books tell), and bring the next; or somebody has signed one in our place. ``LinkError`` and the rest leave
+        it to the next contact, which will find the same.
         """
         current = await self._books.current_list(car.vehicle_id)
         if _ahead(car, current.sequence):
-            self._on_alert(car.vehicle_id, "list_forgotten")
             with contextlib.suppress(KeygwError):
-                await self._books.recover_list(car.vehicle_id, await conversation.fetch_list())
+                listed = await conversation.fetch_list()
+                try:
+                    await self._books.recover_list(car.vehicle_id, listed)
+                except TokenError:
+                    await self._alert(car, "list_forgotten")
+                    raise
                 await self.deliver(car, conversation)
             return
         if not _behind(car, current.acknowledged_sequence):
             return
-        self._on_alert(car.vehicle_id, "list_rolled_back")
+        await self._alert(car, "list_rolled_back")
         with contextlib.suppress(KeygwError):
             await self.deliver(car, conversation)
 

@@ -44,7 +44,6 @@ class Fleet:
         on_signal: Callable[[str, list[Signal]], None],
         on_link: Callable[[str, LinkStatus], None],
         on_receipt: Callable[[str, Receipt], None],
-        on_alert: Callable[[str, str], None] = lambda vehicle_id, reason: None,
         issuer_keys: IssuerKeyBooks | None = None,
     ) -> None:
         self._air = air
@@ -53,7 +52,7 @@ class Fleet:
         self._clock = clock
         self._on_signal = on_signal
         self._on_link = on_link
-        self._courier = Courier(books, on_receipt, on_alert, clock, issuer_keys)
+        self._courier = Courier(books, on_receipt, clock, issuer_keys)
         self._issuer_keys = issuer_keys
         self._dispatcher = Dispatcher(self._courier, clock)
         self._cars: dict[str, Car] = {}

@@ -123,7 +123,10 @@ class Books(Protocol):
 
     async def recover_list(self, vehicle_id: str, signed: bytes) -> None:
         """Take in a list of ours that the vehicle has and we have forgotten, and sign the next; durable when it
-        returns. ``TokenError`` if we never signed that."""
+        returns, and told as the alert list_forgotten. ``TokenError`` if we never signed that."""
+
+    async def alert(self, vehicle_id: str, reason: str) -> None:
+        """Something is not as it should be between the vehicle and us; recorded and told. ``StoreError``."""
 
     async def acknowledge_list(self, vehicle_id: str, ack: bytes) -> object:
         """Verify and record RL_ACK; durable when it returns. ``TokenError`` for a forged one."""

@@ -57,6 +57,29 @@ async def test_a_phone_is_registered_seen_and_removed(client: httpx.AsyncClient,
     assert code(await client.get(f"/v1/devices/{said['id']}", headers=auth(token))) == (404, "unknown_device")
 
 
+async def test_a_registration_whose_answer_was_lost_is_answered_again(
+    client: httpx.AsyncClient, world: World, auth: Auth, operator: dict[str, str]
+) -> None:
+    """Its challenge is used up, so without the key the app would have to ask for another."""
+    app, token = await world.app("key.read")
+    wish, headers = await body(client, auth(token), LocalSigner.generate()), {**auth(token), "Idempotency-Key": "k"}
+    first = await client.post("/v1/devices", json=wish, headers=headers)
+    again = await client.post("/v1/devices", json=wish, headers=headers)
+    assert (again.status_code, again.json()) == (201, first.json())
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert code(await client.post("/v1/devices", json=wish, headers=auth(token))) == (409, "challenge_unknown")
+    other = await body(client, auth(token), LocalSigner.generate())
+    assert code(await client.post("/v1/devices", json=other, headers=headers)) == (422, "idempotency_mismatch")
+    name = first.json()["id"]
+    assert (await client.delete(f"/v1/devices/{name}", headers=auth(token))).status_code == 204
+    found = (await client.get(f"/v1/audit?device_id={name}", headers=operator)).json()["entries"]
+    told = [(each["actor"], each["action"], each["data"]) for each in found]
+    assert told == [
+        (f"app:{app.id}", "device.removed", {}),
+        (f"app:{app.id}", "device.registered", {"kind": "phone", "attestation": "none"}),
+    ]
+
+
 async def test_what_another_app_has_is_not_there(
     client: httpx.AsyncClient, world: World, auth: Auth, operator: dict[str, str]
 ) -> None:

@@ -104,6 +104,23 @@ async def test_an_owner_key_is_issued_once_with_the_same_provisioning(
     assert len(await world.store.credentials.keys(vehicle_id=str(vehicle["id"]))) == 1
 
 
+async def test_a_token_is_renewed_once(client: httpx.AsyncClient, world: World, auth: Auth) -> None:
+    _, token, owner = await world.owner(*SCOPES)
+    path, headers = f"/v1/keys/{owner.id}:renew", once(auth(token), "fresh")
+    world.clock.now += 3600
+    first = await client.post(path, headers=headers)
+    world.clock.now += 3600
+    again = await client.post(path, headers=headers)
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert again.json()["jwt"] == first.json()["jwt"], "an hour later a new one could be signed"
+    other = await client.post(path, headers=once(auth(token), "another"))
+    assert other.json()["jwt"] != first.json()["jwt"]
+    twice = [("Idempotency-Key", "a"), ("Idempotency-Key", "b"), *auth(token).items()]
+    refused = await client.post(path, headers=twice)
+    assert (refused.status_code, refused.json()["code"]) == (400, "idempotency_key_required")
+
+
 async def test_a_refusal_leaves_no_mark(client: httpx.AsyncClient, world: World, auth: Auth) -> None:
     _, token, owner = await world.owner(*SCOPES)
     headers, beyond = once(auth(token), "k"), {**share(), "lifetime_seconds": 366 * 86_400}

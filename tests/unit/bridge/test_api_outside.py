@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from structlog.testing import capture_logs
 
 from keygw.api.factory import create_api
 from keygw.api.outer import outer_base
-from keygw.app.readiness import NotReady, Readiness, disk_space, signing
+from keygw.app.readiness import NotReady, Readiness, confirmed, disk_space, signing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -174,20 +175,20 @@ async def test_the_id_is_bound_while_the_request_runs_and_not_after(world: World
 
 
 async def test_alive_and_ready(world: World) -> None:
-    state = {"database": True, "disk": True}
+    state = {"database": "ok", "disk": "ok", "restored": "confirm them"}
 
-    async def ready() -> dict[str, bool]:
+    async def ready() -> dict[str, str]:
         return state
 
     async with through(replace(world.services, ready=ready)) as http:
         alive, good = await http.get("/healthz"), await http.get("/readyz")
-        state["disk"] = False
+        state["disk"] = "failed"
         bad = await http.get("/readyz")
     assert (alive.status_code, alive.json()) == (200, {"status": "ok"})
-    assert (good.status_code, good.json()) == (200, {"ready": True, "checks": {"database": "ok", "disk": "ok"}})
+    assert (good.status_code, good.json()) == (200, {"ready": True, "checks": {**state, "disk": "ok"}})
     problem = bad.json()
     assert (bad.status_code, problem["code"], bad.headers["retry-after"]) == (503, "not_ready", "1")
-    assert problem["checks"] == {"database": "ok", "disk": "failed"}
+    assert problem["checks"] == state
 
 
 async def test_a_check_that_fails_or_hangs_is_seen_and_logged_once(lines: Any) -> None:
@@ -207,7 +208,7 @@ async def test_a_check_that_fails_or_hangs_is_seen_and_logged_once(lines: Any) -
 
     checks = {"fails": fails, "hangs": hangs, "good": good}
     readiness = Readiness(checks, lambda: now[0], timeout=0.01, kept=1.0)
-    wrong = {"fails": False, "hangs": False, "good": True}
+    wrong = {"fails": "failed", "hangs": "failed", "good": "ok"}
     assert await asyncio.gather(*(readiness() for _ in range(5))) == [wrong] * 5
     assert await readiness() == wrong
     assert calls[0] == 1, "strangers who ask often cost nothing"
@@ -217,18 +218,22 @@ async def test_a_check_that_fails_or_hangs_is_seen_and_logged_once(lines: Any) -
     assert "secret" not in str(lines)
     broken[0] = False
     now[0] += 2
-    assert await readiness() == dict.fromkeys(checks, True)
+    assert await readiness() == dict.fromkeys(checks, "ok")
     assert sorted(line["check"] for line in lines if line["event"] == "ready_again") == ["fails", "hangs"]
 
 
 async def test_a_caller_that_leaves_takes_the_answer_from_nobody() -> None:
     go = asyncio.Event()
-    readiness = Readiness({"slow": go.wait})  # type: ignore[dict-item]
+
+    async def slow() -> None:
+        await go.wait()
+
+    readiness = Readiness({"slow": slow})
     first, second = asyncio.create_task(readiness()), asyncio.create_task(readiness())
     await asyncio.sleep(0)
     first.cancel()
     go.set()
-    assert await second == {"slow": True}
+    assert await second == {"slow": "ok"}
 
 
 async def test_a_full_disk_and_a_dead_key_are_not_ready(tmp_path: Path) -> None:
@@ -239,4 +244,31 @@ async def test_a_full_disk_and_a_dead_key_are_not_ready(tmp_path: Path) -> None:
         "room": disk_space(tmp_path, 1), "full": disk_space(tmp_path, 2**70), "dead": signing(dead),
         "key": signing(bytes),
     })()  # fmt: skip
-    assert found == {"room": True, "full": False, "dead": False, "key": True}
+    assert found == {"room": "ok", "full": "failed", "dead": "failed", "key": "ok"}
+
+
+async def test_a_slow_key_holds_nobody_up() -> None:
+    """An HSM on a bad day: the check waits for it, and the loop does not."""
+    released = threading.Event()
+
+    def slow(_: bytes) -> bytes:
+        assert released.wait(5)
+        return bytes(64)
+
+    asking = asyncio.create_task(Readiness({"key": signing(slow)})())
+    for _ in range(3):
+        await asyncio.sleep(0)
+    released.set()
+    assert await asking == {"key": "ok"}
+
+
+async def test_a_restored_copy_is_ready_and_says_what_it_does_not_do() -> None:
+    waits = [True]
+
+    async def unconfirmed() -> bool:
+        return waits[0]
+
+    readiness = Readiness({"restored": confirmed(unconfirmed)}, kept=0)
+    assert "keygw restore --confirm" in (await readiness())["restored"]
+    waits[0] = False
+    assert await readiness() == {"restored": "ok"}

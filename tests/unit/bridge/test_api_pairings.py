@@ -73,6 +73,8 @@ async def test_a_code_makes_the_app_an_owner(client: httpx.AsyncClient, world: A
     assert recognises(known.advertising_key, car.brain.rotating_id)
     event = await world.heard("keygw.key.pairing", state="done", key_id=paired["key_id"])
     assert event.subject == paired["vehicle_id"]
+    kept = [told.event for told in await world.store.credentials.outbox(0, 100) if told.event.type == "key.pairing"]
+    assert [told.data["state"] for told in kept] == ["enrolled", "done"], "so that no crash keeps it from being told"
 
 
 async def test_a_paired_car_gets_no_owner_key_without_pairing(

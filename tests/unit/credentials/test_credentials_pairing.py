@@ -48,7 +48,7 @@ async def test_a_ticket_makes_vehicle_and_owner_known(exchange: Exchange) -> Non
     assert claims.device_key == device.public_key
     assert claims.vehicle_thumbprint == thumbprint(exchange.vehicle.public_key)[:16]
     assert await world.service.vehicle(exchange.vehicle.id) == exchange.vehicle
-    assert world.told() == ["key.issued"]
+    assert world.told() == ["key.issued", "key.pairing"]
 
 
 async def test_a_used_ticket_is_refused_after_a_restart_as_well(exchange: Exchange) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from keygw.credentials.audit_ports import AuditFilter
 from keygw.crypto.kdf import sha256
 from keygw.model.command import Action, Outcome
 from keygw.model.digital_key import DigitalKey
@@ -81,6 +82,17 @@ async def test_two_stories_raise_an_alert(world: World, key: DigitalKey, last: b
         {"vehicle_id": key.vehicle_id, "reason": "receipt_conflict", "sequence": sequence},
     )
     assert (await world.service.receipts(key.vehicle_id))[sequence - 1].signed == receipts[sequence - 1]
+
+
+async def test_an_alert_without_a_cause_in_the_database_is_recorded_and_told(world: World, key: DigitalKey) -> None:
+    await world.service.alert(key.vehicle_id, "list_rolled_back")
+    told = {"vehicle_id": key.vehicle_id, "reason": "list_rolled_back"}
+    assert world.events[-1] == ("security.alert", told)
+    assert [(each.event.type, each.event.data) for each in await world.store.credentials.outbox(0, 100)][-1] == (
+        "security.alert", told,
+    )  # fmt: skip
+    [entry] = await world.service.trail.entries(AuditFilter(action="security.alert"))
+    assert (entry.entry.actor, entry.entry.outcome) == (f"vehicle:{key.vehicle_id}", "list_rolled_back")
 
 
 async def test_a_receipt_must_fit_both_neighbours(world: World, key: DigitalKey) -> None:

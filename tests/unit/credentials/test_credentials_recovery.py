@@ -57,7 +57,8 @@ async def test_what_the_vehicle_bars_stays_barred(world: World) -> None:
     # Everything issued before is barred by the watermark; the good ones have new tokens.
     assert (found.revoked, found.suspended) == ((), ())
     assert await world.service.key_token(good.id) != before
-    assert [(name, data["key_id"]) for name, data in world.events] == [
+    assert [(name, data.get("key_id", data.get("reason"))) for name, data in world.events] == [
+        ("security.alert", "list_forgotten"),
         ("key.revoking", ended.id),
         ("key.suspended", paused.id),
         ("key.renewed", owner.id),

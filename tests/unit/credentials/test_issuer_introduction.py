@@ -9,7 +9,9 @@ import pytest
 from tests.unit.credentials.conftest import START
 from tests.unit.credentials.test_issuer_rotation import DAY, OPERATOR, Office
 
+from keygw.credentials.audit_ports import AuditFilter
 from keygw.credentials.issuer_keys import IssuerKeyState
+from keygw.model.base64url import encode_base64url
 from keygw.model.errors import KeygwError
 from keygw.store.store import open_store
 from keygw.token.issuer_key import (
@@ -107,6 +109,20 @@ async def test_what_a_vehicle_acknowledges_is_signed_anew_and_told_no_more(offic
     assert "key.renewed" in office.told()
     await office.rotation.acknowledge_issuer_key(car.id, said(office, car.id, old, 0, NO_STATEMENT))
     assert await office.rotation.issuer_statements(car.id) == [statement], "it has forgotten"
+
+
+async def test_each_change_of_what_a_vehicle_holds_is_in_the_trail(office: Office) -> None:
+    car = await office.car()
+    first = office.keyring.current.kid
+    await office.rotate(overlap=DAY)
+    digest = open_statement((await office.rotation.issuer_statements(car.id))[0]).digest
+    for kid, sequence, statement in ((first, 0, NO_STATEMENT), (office.keyring.kid, 1, digest)) * 2:
+        for _ in range(2):
+            await office.rotation.acknowledge_issuer_key(car.id, said(office, car.id, kid, sequence, statement))
+    found = await office.service.trail.entries(AuditFilter(action="issuer_key.acknowledged"))
+    told = [(each.entry.actor, each.entry.vehicle_id, each.entry.data["sequence"]) for each in found]
+    assert told == [(f"vehicle:{car.id}", car.id, sequence) for sequence in (1, 0, 1)], "each once, back and forth"
+    assert found[0].entry.data["kid"] == encode_base64url(office.keyring.kid)
 
 
 async def test_a_friends_former_token_stands_on_the_former_one_of_its_parent(office: Office) -> None:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from keygw.api.auth import Caller, Wired
 from keygw.api.document import problems
 from keygw.api.fields import Body, Evidence, Label, PublicKey, Secret, Signed
+from keygw.api.idempotency import Repeatable
 from keygw.api.models import TimeText
 from keygw.api.strict import StrictRoute
 from keygw.credentials import attestation
@@ -99,12 +100,12 @@ async def challenge(caller: Caller, wired: Wired) -> dict[str, Any]:
 @router.post(
     "", status_code=201, response_model=DeviceOut, responses=problems(409, body=True), summary="Register a device"
 )
-async def register(body: NewDevice, caller: Caller, wired: Wired) -> dict[str, Any]:
+async def register(body: NewDevice, caller: Caller, wired: Wired, once: Repeatable) -> dict[str, Any]:
     """A phone that holds its own device key. It is this app's from now on, and its keys are visible to it. The same
     device again gets the new label, and the better of both attestations."""
     evidence = None if body.attestation is None else body.attestation.value()
     made = await wired.bridge.devices.register(
-        caller, body.public_key, body.challenge, body.proof, body.label, evidence
+        caller, body.public_key, body.challenge, body.proof, body.label, evidence, once
     )
     return device_json(made)
 

@@ -19,10 +19,11 @@ class Alive(BaseModel):
 
 
 class Ready(BaseModel):
-    """``checks``: each thing that the gateway stands on, as one word."""
+    """``checks``: each thing that the gateway stands on: ``ok``, or what keeps it from a part of its work, and what to
+    do about that."""
 
     ready: Literal[True]
-    checks: dict[str, Literal["ok"]]
+    checks: dict[str, str]
 
 
 @router.get("/healthz", response_model=Alive, summary="Does the process answer?")
@@ -39,7 +40,7 @@ async def healthz() -> dict[str, str]:
 )
 async def readyz(wired: Wired, request: Request) -> Any:
     """Where this fails, send it no requests, and look into its log. The problem has the same ``checks``."""
-    checks = {name: "ok" if good else "failed" for name, good in (await wired.ready()).items()}
+    checks = dict(await wired.ready())
     if "failed" not in checks.values():
         return {"ready": True, "checks": checks}
     state = request.scope["state"]

@@ -185,10 +185,10 @@ async def token(key_id: str, caller: Caller, wired: Wired) -> dict[str, Any]:
 
 
 @router.post("/{key_id}:renew", response_model=TokenOut, responses=_CHANGE, summary="A key token signed now")
-async def renew(key_id: str, caller: Caller, wired: Wired) -> dict[str, Any]:
+async def renew(key_id: str, caller: Caller, wired: Wired, once: Repeatable) -> dict[str, Any]:
     """As long as grant and parent allow, 72 hours at most for a shared key. One that would last no longer than the
     present one is not signed; the present one is answered."""
-    return token_json(*await wired.bridge.keys.renew(caller, key_id))
+    return token_json(*await wired.bridge.keys.renew(caller, key_id, once))
 
 
 @router.get("/{key_id}/receipts", response_model=Receipts, responses=problems(404), summary="What the key has done")
