@@ -96,6 +96,8 @@ async def test_adding_one_that_is_there_takes_nothing_from_it(store: CredentialS
 
 
 async def test_devices_are_listed_by_app_and_by_id(store: CredentialStore) -> None:
+    assert await store.devices() == [HOSTED]
+    await add(store, key("key_1", 1, PHONE))
     assert await store.devices() == [HOSTED, PHONE]
     assert await store.devices("app_a") == [HOSTED]
     await save(store, FULL)

@@ -81,9 +81,9 @@ def test_empty_lines_count_and_are_passed_over() -> None:
     [
         ({"id": "veh_short"}, "line 3, id: not a vehicle id (veh_ and 16 letters or digits)"),
         ({"id": "key_aaaaaaaaaaaaaaaa"}, "line 3, id: not a vehicle id (veh_ and 16 letters or digits)"),
-        ({"name": ""}, "line 3, name: a name has 1 to 80 printable characters"),
-        ({"name": "a\x1bb"}, "line 3, name: a name has 1 to 80 printable characters"),
-        ({"name": "n" * 81}, "line 3, name: a name has 1 to 80 printable characters"),
+        ({"name": ""}, "line 3, name: a name is one line of 1 to 80 characters"),
+        ({"name": "a\x1bb"}, "line 3, name: a name is one line of 1 to 80 characters"),
+        ({"name": "n" * 81}, "line 3, name: a name is one line of 1 to 80 characters"),
         ({"public_key": "A" * 44}, "line 3, public_key: not a point of P-256, compressed, 33 bytes in base64url"),
         ({"public_key": "é"}, "line 3, public_key: not a point of P-256, compressed, 33 bytes in base64url"),
         ({"advertising_key": "AAAA"}, "line 3, advertising_key: not 16 bytes in base64url"),
@@ -109,7 +109,7 @@ def test_a_fault_has_its_line_and_column(changes: dict[str, str], told: str | No
 def test_all_faults_of_a_file_and_twenty_at_most() -> None:
     assert faults(HEADER, line(1, id="x", name=""), "a,b", line(1)) == [
         "line 2, id: not a vehicle id (veh_ and 16 letters or digits)",
-        "line 2, name: a name has 1 to 80 printable characters",
+        "line 2, name: a name is one line of 1 to 80 characters",
         "line 3: 2 columns, and the header has 4",
         "line 4, public_key: the same as in line 2",
     ]

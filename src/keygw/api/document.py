@@ -7,42 +7,63 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from keygw.api import links
 from keygw.api.problems import MEDIA_TYPE, Problem
 
 MEANINGS: dict[int, str] = {
-    400: "The request cannot be read (malformed_json, idempotency_key_required)",
+    400: "The request cannot be read (bad_request, malformed_json, idempotency_key_required)",
     401: "No valid bearer token (token_missing, token_malformed, token_unknown, token_expired, token_revoked)",
     403: "The caller may not (insufficient_scope, key_suspended, not_entitled, ...)",
     404: "No such thing for this caller (unknown_vehicle, unknown_key, unknown_command, unknown_invitation, ...)",
     409: "Not in a state that allows this (key_revoked, already_sent, invitation_taken, ...)",
+    408: "The request took too long to arrive (request_timeout)",
     413: "The body is larger than 64 KiB (body_too_large)",
     415: "The body is not application/json (unsupported_media_type)",
     422: "The request is readable and wrong (validation, unknown_action, idempotency_mismatch, ...)",
     429: "Too many commands wait for this vehicle (busy), too many wrong codes or links (pairing_locked, "
     "too_many_guesses)",
+    431: "Request line and headers are larger than 32 KiB (header_too_large)",
     500: "A bug here; name the trace id to the operator (internal)",
     501: "This is not offered here (status_history)",
     502: "The vehicle broke off (link_lost, protocol_violation)",
-    503: "The database or the radio cannot be used now (store_busy, radio_unavailable, not_ready)",
+    503: "The database, the radio or the gateway cannot be used now (store_busy, radio_unavailable, not_ready, "
+    "overloaded)",
     504: "The vehicle is not in reach (out_of_range, link_timeout)",
     507: "No space left for the database; nothing was changed (store_full)",
 }
 
 _REF = {"schema": {"$ref": "#/components/schemas/Problem"}}
 
+EVERYWHERE = (400, 408, 413, 431, 500, 503)
+"""What any request may be answered, by the doorway before a route is looked for, or because of a bug."""
+
 Responses = dict[int | str, dict[str, Any]]
 
 
 def problems(*statuses: int, body: bool = False, public: bool = False) -> Responses:
-    """The ``responses`` of a route: the given ones and those that every such route has."""
-    wanted = {422, 500, *statuses}
+    """The ``responses`` of a route: the given ones and those that every such route has. ``EVERYWHERE`` comes later."""
+    wanted = {422, *statuses}
     if body:
-        wanted |= {400, 413, 415}
+        wanted |= {415}
     if not public:
         wanted |= {401, 403}
     if body or not public:
-        wanted |= {503, 507}
+        wanted |= {507}
     return {status: {"description": MEANINGS[status], "content": {MEDIA_TYPE: _REF}} for status in sorted(wanted)}
+
+
+def _say_once(document: dict[str, Any]) -> None:
+    """Give every operation what any may be answered. A problem looks the same wherever it arises, so it is described
+    once and referred to."""
+    shared = document["components"].setdefault("responses", {})
+    for operation in (each for item in document["paths"].values() for each in item.values()):
+        said = operation["responses"]
+        problems = {int(status) for status, response in said.items() if MEDIA_TYPE in response.get("content", {})}
+        for status in sorted(problems | set(EVERYWHERE)):
+            name = f"Problem{status}"
+            shared[name] = {"description": MEANINGS[status], "content": {MEDIA_TYPE: _REF}}
+            said[str(status)] = {"$ref": f"#/components/responses/{name}"}
+        operation["responses"] = dict(sorted(said.items()))
 
 
 def install(app: FastAPI) -> None:
@@ -58,8 +79,12 @@ def install(app: FastAPI) -> None:
                 routes=app.routes,
                 tags=app.openapi_tags,
             )
-            schemas = document.setdefault("components", {}).setdefault("schemas", {})
-            schemas["Problem"] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+            components = document.setdefault("components", {})
+            components.setdefault("schemas", {})["Problem"] = Problem.model_json_schema(
+                ref_template="#/components/schemas/{model}"
+            )
+            _say_once(document)
+            links.link(document)
             app.openapi_schema = document
         return app.openapi_schema
 

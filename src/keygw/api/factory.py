@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
 from keygw.api import document, problems
 from keygw.api.guard import Guard
@@ -37,6 +38,11 @@ vehicle's own signed receipt. Times are RFC 3339 in UTC; binary values are base6
 """
 
 
+def _operation_id(route: APIRoute) -> str:
+    """Such as ``issuer_keys_retire``: what generators of clients make function names of."""
+    return f"{route.tags[0] if route.tags else 'api'}_{route.name}".replace(" ", "_")
+
+
 def create_api(services: Services) -> FastAPI:
     """The ASGI application. It starts and stops nothing: the composition root runs the services around it."""
     app = FastAPI(
@@ -49,7 +55,7 @@ def create_api(services: Services) -> FastAPI:
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
         redirect_slashes=False,
-        generate_unique_id_function=lambda route: f"{route.tags[0] if route.tags else 'api'}_{route.name}",
+        generate_unique_id_function=_operation_id,
     )
     app.state.services = services
     first = (meta, health, apps, audit, pairings, vehicles, commands, keys, ownership, invitations, devices, policy)

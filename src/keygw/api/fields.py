@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
-from keygw.model.base64url import encode_base64url
+from keygw.model.base64url import decode_base64url
+from keygw.model.label import SIGN
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
@@ -21,7 +20,8 @@ class Body(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
 
-def _binary(least: int, most: int | None = None) -> Any:
+def _binary(least: int, most: int | None = None, pattern: str | None = None) -> Any:
+    """``pattern``: what the document says of its letters, where it is more than the length."""
     most = most or least
     size = f"{least}" if most == least else f"{least} to {most}"
 
@@ -29,17 +29,33 @@ def _binary(least: int, most: int | None = None) -> Any:
         if not isinstance(text, str):
             raise ValueError("must be a string of base64url")
         try:
-            data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        except (ValueError, binascii.Error):
-            raise ValueError("is not base64url") from None
-        if not least <= len(data) <= most or encode_base64url(data) != text.rstrip("="):
-            raise ValueError(f"must be {size} bytes in canonical base64url")
+            data = decode_base64url(text)
+        except ValueError:
+            raise ValueError("is not base64url without padding") from None
+        if not least <= len(data) <= most:
+            raise ValueError(f"must be {size} bytes in base64url")
         return data
 
-    letters = [str(-(-bound * 4 // 3)) for bound in dict.fromkeys((least, most))]
-    pattern = f"^[A-Za-z0-9_-]{{{','.join(letters)}}}={'?' if most == least else '{0,2}'}$"
-    schema = {"type": "string", "pattern": pattern, "description": f"base64url, {size} bytes"}
+    schema: dict[str, Any] = {
+        "type": "string",
+        "pattern": pattern or _canonical(least, most),
+        "minLength": _letters(least),
+        "maxLength": _letters(most),
+        "description": f"base64url, {size} bytes",
+    }
     return Annotated[bytes, BeforeValidator(decode), WithJsonSchema(schema)]
+
+
+def _letters(size: int) -> int:
+    return -(-size * 4 // 3)
+
+
+def _canonical(least: int, most: int) -> str:
+    """The pattern of what the encoder writes: the bits that the last letter has too many are zero."""
+    ends = ("", "[A-Za-z0-9_-][AQgw]", "[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048]")
+    if least == most:
+        return f"^[A-Za-z0-9_-]{{{least // 3 * 4}}}{ends[least % 3]}$"
+    return f"^(?:[A-Za-z0-9_-]{{4}})*(?:{ends[1]}|{ends[2]})?$"
 
 
 def parse_time(text: object) -> float:
@@ -52,8 +68,8 @@ def parse_time(text: object) -> float:
         raise ValueError("is not a time that exists") from None
 
 
-PublicKey = _binary(33)
-"""P-256, SEC1 compressed."""
+PublicKey = _binary(33, pattern="^A[g-z0-9_-][A-Za-z0-9_-]{42}$")
+"""P-256, SEC1 compressed: the first byte is 2 or 3. Whether it is a point is for the service to say."""
 AdvertisingKey = _binary(16)
 SignedObject = _binary(64, 4095)
 """A COSE_Sign1."""
@@ -65,7 +81,13 @@ Evidence = _binary(1, 3072)
 Secret = _binary(32)
 """What stands behind the ``#`` of an invitation's link."""
 Time = Annotated[float, BeforeValidator(parse_time), WithJsonSchema({"type": "string", "format": "date-time"})]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
-Label = Annotated[str, StringConstraints(max_length=80, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=f"^{SIGN}+$")]
+Label = Annotated[str, StringConstraints(max_length=80, pattern=f"^{SIGN}*$")]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=40)]
+VehicleId = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=40),
+    Field(examples=["veh_mfrggzdfmztwq2lk"], json_schema_extra={"pattern": "^veh_[a-z2-7]{16}$"}),
+]
+"""Of a vehicle that is to be made known; what it is otherwise is for the service to say."""
 Id = Annotated[str, StringConstraints(min_length=1, max_length=40), Field(examples=["key_mfrggzdfmztwq2lk"])]

@@ -221,10 +221,15 @@ async def _http(request: Request, error: StarletteHTTPException) -> JSONResponse
 
 
 def _methods_at(app: FastAPI, path: str) -> list[str]:
-    """The methods that the document has for this path: what a 405 must name (RFC 9110, section 15.5.6)."""
-    found: set[str] = set()
-    for template, operations in app.openapi()["paths"].items():
-        pattern = "[^/]+".join(re.escape(part) for part in re.split(r"\{\w+\}", template))
-        if re.fullmatch(pattern, path):
-            found.update(operations)
-    return sorted(method.upper() for method in found)
+    """The methods that the document has for this path: what a 405 must name (RFC 9110, section 15.5.6).
+
+    ``/v1/keys/{key_id}`` fits ``/v1/keys/x:share`` as well, and ``/v1/apps/{app_id}`` fits ``/v1/apps/self``: of all
+    templates that fit, the one that says most of the path itself is meant.
+    """
+    fitting: list[tuple[int, str]] = []
+    templates = app.openapi()["paths"]
+    for template in templates:
+        literal = re.split(r"\{\w+\}", template)
+        if re.fullmatch("[^/]+".join(re.escape(part) for part in literal), path):
+            fitting.append((len("".join(literal)), template))
+    return sorted(method.upper() for method in templates[max(fitting)[1]]) if fitting else []

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
 from keygw.api.fields import Body, Time, Word
+from keygw.api.words import EntitlementName
 from keygw.credentials.profiles import Profiles
 from keygw.model.entitlement import Entitlement
 
 YEAR = 366 * 86400
 
 
+def _one(*names: str) -> Any:
+    """JSON Schema: exactly one of these is there and not null."""
+    return {"oneOf": [{"required": [name], "properties": {name: {"not": {"type": "null"}}}} for name in names]}
+
+
+SAYS_ONCE = [_one("profile", "entitlements"), _one("expires_at", "lifetime_seconds")]
+"""What ``Rights.check`` checks, for the document."""
+
+
 class Rights(Body):
     """Exactly one of ``profile`` and ``entitlements``, exactly one of ``expires_at`` and ``lifetime_seconds``."""
 
     profile: Word | None = None
-    entitlements: Annotated[list[Word], Field(min_length=1, max_length=32)] | None = None
+    entitlements: Annotated[list[EntitlementName], Field(min_length=1, max_length=32)] | None = None
     expires_at: Time | None = None
     lifetime_seconds: Annotated[int, Field(ge=1, le=YEAR)] | None = None
 

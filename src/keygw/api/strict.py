@@ -37,7 +37,9 @@ class StrictRoute(APIRoute):
 def parse(body: bytes) -> Any:
     """RFC 8259 in UTF-8, and no name twice in one object (I-JSON, RFC 7493), no NaN, no lone surrogates."""
     try:
-        value = json.loads(body.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
+        value = json.loads(
+            body.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_number
+        )
         # An escaped lone surrogate parses, and would break whatever writes the text out later.
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError) as error:
@@ -68,6 +70,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise ValueError("a name appears twice in one object")
     return found
+
+
+def _number(text: str) -> float:
+    """JSON has one kind of number: ``60.0`` is the whole number 60 (JSON Schema 2020-12 core, section 4.2.2)."""
+    value = float(text)
+    return int(value) if value.is_integer() and abs(value) < 2**53 else value
 
 
 def _no_constant(name: str) -> Any:

@@ -109,7 +109,7 @@ class Ownership:
     async def _own_device(self, app: App, device_id: str) -> str:
         try:
             id_bytes(device_id, "dev")
-            device = await self._credentials.device(device_id)
+            device = await self._credentials.devices.get(device_id)
         except (BadInput, NotFound):
             raise _no_device() from None
         if not app.operator and device.app_id != app.id:

@@ -16,6 +16,7 @@ from keygw.crypto.signer import check_public_key
 from keygw.model.base64url import decode_base64url
 from keygw.model.errors import BadInput
 from keygw.model.ids import id_bytes
+from keygw.model.label import one_line
 
 COLUMNS = ("id", "name", "public_key", "advertising_key")
 FILE_LIMIT = 64 * 1024 * 1024
@@ -154,8 +155,8 @@ def _bad_id(text: str) -> str:
 
 
 def _bad_name(text: str) -> str:
-    sound = 1 <= len(text) <= NAME_LIMIT and text.isprintable()
-    return "" if sound else f"a name has 1 to {NAME_LIMIT} printable characters"
+    sound = 1 <= len(text) <= NAME_LIMIT and one_line(text)
+    return "" if sound else f"a name is one line of 1 to {NAME_LIMIT} characters"
 
 
 def _bad_public_key(text: str) -> str:

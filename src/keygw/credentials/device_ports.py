@@ -16,7 +16,7 @@ class DeviceReads(Protocol):
     seconds)."""
 
     async def devices(self, app_id: str | None = None) -> Sequence[Device]:
-        """Those of that app, or all, by id."""
+        """Those of that app, or all that are an app's or have had a key, by id."""
 
     async def registered_count(self, app_id: str) -> int:
         """How many devices that app has registered."""

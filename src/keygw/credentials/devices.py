@@ -120,10 +120,14 @@ class Devices:
         return await self._store.write(work)
 
     async def get(self, device_id: str) -> Device:
-        return await _known(self._store, device_id)
+        """``NotFound`` unknown_device, also for one that was removed: no app has it, and it never had a key."""
+        device = await _known(self._store, device_id)
+        if device.app_id is None and not await self._store.keys(device_id=device_id):
+            raise _unknown()
+        return device
 
     async def of_app(self, app_id: str | None = None) -> list[Device]:
-        """Those of that app, hosted ones too; of every app with ``None``."""
+        """Those of that app, hosted ones too; with ``None`` of every app, and those of none that have had a key."""
         return list(await self._store.devices(app_id))
 
     async def remove(self, device_id: str, *, actor: str = SYSTEM) -> None:
@@ -172,5 +176,9 @@ def _check_phone(device: Device) -> None:
 async def _known(reads: CredentialReads, device_id: str) -> Device:
     device = await reads.device(device_id)
     if device is None:
-        raise NotFound("there is no such device", code="unknown_device")
+        raise _unknown()
     return device
+
+
+def _unknown() -> NotFound:
+    return NotFound("there is no such device", code="unknown_device")

@@ -20,6 +20,7 @@ from keygw.model.digital_key import DigitalKey, KeyState, Role
 from keygw.model.entitlement import Entitlement
 from keygw.model.errors import BadInput, Conflict, Forbidden
 from keygw.model.ids import Random, new_id
+from keygw.model.label import one_line
 from keygw.token.claims import KeyClaims
 from keygw.token.grant import Grant, check_grant, sign_grant, verify_grant
 
@@ -257,9 +258,9 @@ def hosted_grant(plan: KeyPlan, now: float, signer: Signer | None) -> bytes:
 
 
 def checked_label(label: str, limits: Limits) -> str:
-    """``BadInput`` bad_label if it is too long or holds control characters."""
-    if len(label) > limits.label_length or not label.isprintable():
-        raise BadInput(f"a label has at most {limits.label_length} printable characters", code="bad_label")
+    """``BadInput`` bad_label if it is too long, or not one line of text."""
+    if len(label) > limits.label_length or not one_line(label):
+        raise BadInput(f"a label is one line of at most {limits.label_length} characters", code="bad_label")
     return label
 
 

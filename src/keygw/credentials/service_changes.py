@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from keygw.credentials.issuing import checked_public_key
 from keygw.credentials.journal import device_actor
 from keygw.credentials.lifecycle import CAUSES, KeyEvent, check_actor
 from keygw.credentials.ports import CredentialTransaction
@@ -53,17 +54,18 @@ class ChangeService(ServiceBase):
     async def give_back_proven(self, key_id: str, device_key: bytes, proof: bytes) -> DigitalKey:
         """The same by a phone that has no token here: its device key says so (``token.statement``).
 
-        ``NotFound`` unknown_key also where the key is another device's; ``BadInput`` bad_proof. Such a proof is good
-        for ever, and does no more a second time.
+        ``NotFound`` unknown_key also where the key is another device's; ``BadInput`` bad_public_key, bad_proof. Such a
+        proof is good for ever, and does no more a second time.
         """
+        device = device_id(checked_public_key(device_key))
         record = await self._store.key(key_id)
-        if record is None or record.key.device_id != device_id(device_key):
+        if record is None or record.key.device_id != device:
             raise NotFound("there is no such key of this device", code="unknown_key")
         try:
             verify_statement(proof, StatementAct.GIVE_BACK, key_id, 0, device_key)
         except TokenError as error:
             raise BadInput(f"the device's statement is refused: {error}", code="bad_proof") from error
-        return await self.give_back(key_id, actor=device_actor(record.key.device_id))
+        return await self.give_back(key_id, actor=device_actor(device))
 
     async def overdue(self, seconds: float = OVERDUE) -> list[Overdue]:
         """Changes that their vehicles have not acknowledged for that long, longest first."""

@@ -12,6 +12,9 @@ _DEVICE = """
 _LIVE_KEY = """
     SELECT 1 FROM digital_keys WHERE expires_at > ? AND state NOT IN ('revoking', 'revoked')
 """
+_KNOWN = """
+    WHERE app_id IS NOT NULL OR EXISTS (SELECT 1 FROM digital_keys WHERE digital_keys.device_id = devices.id)
+"""
 
 
 class SqlDeviceReads:
@@ -24,7 +27,7 @@ class SqlDeviceReads:
         return device_of(rows[0]) if rows else None
 
     async def devices(self, app_id: str | None = None) -> list[Device]:
-        where, values = ("", ()) if app_id is None else ("WHERE app_id = ?", (app_id,))
+        where, values = (_KNOWN, ()) if app_id is None else ("WHERE app_id = ?", (app_id,))
         return [device_of(row) for row in await self._fetch(f"{_DEVICE} {where} ORDER BY id", values)]
 
     async def registered_count(self, app_id: str) -> int:

@@ -91,7 +91,8 @@ async def test_every_operation_is_described(client: httpx.AsyncClient) -> None:
             assert path in PUBLIC or operation["security"] == [{"app": []}]
             for status, response in operation["responses"].items():
                 if int(status) >= 400:
-                    content = response["content"]
+                    assert response == {"$ref": f"#/components/responses/Problem{status}"}
+                    content = document["components"]["responses"][f"Problem{status}"]["content"]
                     assert content == {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     assert len(names) == sum(len(operations) for operations in document["paths"].values())
 

@@ -9,10 +9,11 @@ from pydantic import ConfigDict, Field
 
 from keygw.api.auth import Caller, Wired
 from keygw.api.document import problems
-from keygw.api.fields import Body, Name, Word
+from keygw.api.fields import Body, Name
 from keygw.api.models import AppCreated, AppOut
 from keygw.api.present import app_json
 from keygw.api.strict import StrictRoute
+from keygw.api.words import ScopeName
 from keygw.bridge.access import require
 from keygw.bridge.apps import MAX_LIFETIME
 from keygw.bridge.scopes import Scope
@@ -25,7 +26,7 @@ class NewApp(Body):
         json_schema_extra={"examples": [{"name": "My car app", "scopes": ["vehicle.read", "command.unlock"]}]}
     )
     name: Name
-    scopes: Annotated[list[Word], Field(min_length=1, max_length=32)]
+    scopes: Annotated[list[ScopeName], Field(min_length=1, max_length=32)]
     lifetime_seconds: Annotated[int, Field(ge=1, le=MAX_LIFETIME, description="Of the token; 90 days by default")] | (
         None
     ) = None

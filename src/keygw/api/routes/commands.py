@@ -10,9 +10,10 @@ from pydantic import ConfigDict
 
 from keygw.api.auth import Caller, Wired
 from keygw.api.document import problems
-from keygw.api.fields import Body, Id, Time, Word
+from keygw.api.fields import Body, Id, Time
 from keygw.api.models import CommandOut
 from keygw.api.strict import StrictRoute
+from keygw.api.words import ActionName
 from keygw.bridge.present import command_json
 
 router = APIRouter(prefix="/v1/vehicles/{vehicle_id}/commands", tags=["commands"], route_class=StrictRoute)
@@ -25,7 +26,7 @@ class NewCommand(Body):
     """``expires_at``: an unlock never lives longer than 4 s; any other waits that long for an absent vehicle."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"action": "unlock"}]})
-    action: Word
+    action: ActionName
     key_id: Id | None = None
     expires_at: Time | None = None
 

@@ -14,7 +14,7 @@ from keygw.api.idempotency import Repeatable
 from keygw.api.models import KeyOut, TimeText, TokenOut
 from keygw.api.outer import outer_base
 from keygw.api.present import key_json, token_json
-from keygw.api.rights import Rights
+from keygw.api.rights import SAYS_ONCE, Rights
 from keygw.api.routes.devices import AttestationIn
 from keygw.api.strict import StrictRoute
 from keygw.bridge.invitations import Offer
@@ -33,7 +33,10 @@ class NewInvitation(Rights):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"profile": "access", "lifetime_seconds": 2592000, "label": "Friend", "activation_code": True}]
+            "examples": [
+                {"profile": "access", "lifetime_seconds": 2592000, "label": "Friend", "activation_code": True}
+            ],
+            "allOf": SAYS_ONCE,
         }
     )
     label: Label = ""

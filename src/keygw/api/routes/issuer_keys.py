@@ -7,6 +7,7 @@ import json
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Response
+from fastapi.responses import JSONResponse
 from pydantic import ConfigDict, Field
 
 from keygw.api.auth import Caller, Wired
@@ -22,6 +23,12 @@ JWKS_SECONDS = 300
 
 public = APIRouter(tags=["gateway"], responses=problems(public=True))
 router = APIRouter(prefix="/v1/admin/issuer-keys", tags=["issuer keys"], route_class=StrictRoute)
+
+
+class JwkSetResponse(JSONResponse):
+    """RFC 7517 section 8.5.2."""
+
+    media_type = "application/jwk-set+json"
 
 
 class NewIssuerKey(Body):
@@ -57,7 +64,8 @@ class Activation(Body):
 @public.get(
     "/.well-known/jwks.json",
     response_model=JwkSet,
-    responses={304: {"description": "The set has not changed"}},
+    response_class=JwkSetResponse,
+    responses={304: {"description": "It is the one that If-None-Match names"}},
     summary="The public keys that key tokens are signed with (RFC 7517)",
 )
 async def jwks(wired: Wired, if_none_match: Annotated[str | None, Header(max_length=400)] = None) -> Response:
@@ -69,7 +77,7 @@ async def jwks(wired: Wired, if_none_match: Annotated[str | None, Header(max_len
     known = [each.strip().removeprefix("W/") for each in (if_none_match or "").split(",")]
     if tag in known or known == ["*"]:
         return Response(status_code=304, headers=headers)
-    return Response(text, headers=headers, media_type="application/jwk-set+json")
+    return Response(text, headers=headers, media_type=JwkSetResponse.media_type)
 
 
 @router.get("", response_model=IssuerKeysOut, responses=problems(), summary="Every key there ever was (operator)")

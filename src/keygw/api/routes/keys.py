@@ -13,7 +13,7 @@ from keygw.api.fields import Body, Id, Label, PublicKey, Signed
 from keygw.api.idempotency import Repeatable
 from keygw.api.models import KeyOut, Keys, OverdueKeys, OwnerKeyOut, Receipts, TokenOut
 from keygw.api.present import issuer_json, key_json, overdue_json, token_json
-from keygw.api.rights import Rights
+from keygw.api.rights import SAYS_ONCE, Rights
 from keygw.api.strict import StrictRoute
 from keygw.bridge.apps import Unauthenticated
 from keygw.bridge.present import receipt_json
@@ -54,7 +54,17 @@ class Share(Rights):
                     "lifetime_seconds": 86400,
                     "label": "Friend",
                 }
-            ]
+            ],
+            "oneOf": [
+                {"allOf": SAYS_ONCE, "properties": {"grant": {"type": "null"}}},
+                {
+                    "required": ["grant"],
+                    "properties": {
+                        "grant": {"type": "string"},
+                        **{name: {"type": "null"} for name in Rights.model_fields},
+                    },
+                },
+            ],
         }
     )
     public_key: PublicKey

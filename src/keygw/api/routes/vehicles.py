@@ -9,7 +9,18 @@ from pydantic import ConfigDict, Field
 
 from keygw.api.auth import Caller, Wired
 from keygw.api.document import problems
-from keygw.api.fields import AdvertisingKey, Body, Id, Label, Name, PublicKey, Signed, SignedObject, TimeNonce
+from keygw.api.fields import (
+    AdvertisingKey,
+    Body,
+    Id,
+    Label,
+    Name,
+    PublicKey,
+    Signed,
+    SignedObject,
+    TimeNonce,
+    VehicleId,
+)
 from keygw.api.idempotency import Repeatable
 from keygw.api.models import (
     DiscoveredList,
@@ -45,7 +56,7 @@ class NewVehicle(Body):
             ]
         }
     )
-    id: Id
+    id: VehicleId
     name: Name
     public_key: PublicKey
     advertising_key: AdvertisingKey
