@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from keygw.bridge.access import Access, View, require
 from keygw.bridge.errands import Errands
-from keygw.bridge.ports import AppStore, Credentials, EpochEnd, LossReport, OfferedTransfer
+from keygw.bridge.ports import AppStore, Credentials, EpochEnd, Loss, LossReport, OfferedTransfer
 from keygw.bridge.records import App
 from keygw.bridge.scopes import Scope
+from keygw.credentials.service_ownership import unknown_transfer
 from keygw.credentials.transfer import Transfer, TransferState
-from keygw.model.digital_key import Role
+from keygw.model.digital_key import DigitalKey, Role
 from keygw.model.entitlement import Entitlement
 from keygw.model.errors import BadInput, Forbidden, NotFound
 from keygw.model.ids import id_bytes
@@ -23,6 +25,15 @@ class TransferView:
 
     transfer: Transfer
     vehicle: Vehicle
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """``LossReport``, as far as its reader may know of the keys."""
+
+    device_id: str
+    loss: Loss
+    keys: Sequence[DigitalKey]
 
 
 class Ownership:
@@ -54,6 +65,9 @@ class Ownership:
         """The second step: every key of the vehicle ends, and this app may pair with it, or issue its first key."""
         require(app, Scope.KEY_MANAGE)
         _check_id(transfer_id)
+        offered = await self._credentials.transfer(transfer_id)
+        if not app.reaches((await self._credentials.vehicle(offered.vehicle_id)).tenant_id):
+            raise unknown_transfer()
         accepted = await self._credentials.accept_transfer(transfer_id, secret, app.id)
         # After a crash in between, the same request comes again and passes the claim on then.
         await self._store.pass_claim(accepted.vehicle_id, app.id)
@@ -61,8 +75,8 @@ class Ownership:
         return await self._with_vehicle(accepted)
 
     async def transfer(self, app: App, transfer_id: str) -> TransferView:
-        """For who offered it, who accepted it, and the operator; ``NotFound`` unknown_transfer for others."""
-        require(app, Scope.KEY_MANAGE)
+        """For who offered it, who accepted it, and operators; ``NotFound`` unknown_transfer for others."""
+        require(app, Scope.KEY_MANAGE, operator=(Scope.KEY_READ,))
         return await self._with_vehicle(await self._visible(app, transfer_id))
 
     async def cancel(self, app: App, transfer_id: str) -> TransferView:
@@ -82,20 +96,26 @@ class Ownership:
 
     async def lose(self, app: App, device_id: str) -> LossReport:
         """Suspend everything that the device holds, on every vehicle."""
-        require(app, Scope.KEY_MANAGE)
-        return self._told(await self._credentials.lose(await self._own_device(app, device_id), actor=app.actor))
+        require(app, Scope.KEY_MANAGE, operator=(Scope.KEY_HOLD,))
+        name = await self._own_device(app, device_id)
+        return await self._told(app, await self._credentials.lose(name, actor=app.actor))
 
     async def find(self, app: App, device_id: str, proof: bytes | None) -> LossReport:
         """Lift that again: by the device's own word and this app's, or an operator's."""
-        require(app, Scope.KEY_MANAGE)
-        return self._told(await self._credentials.find(await self._own_device(app, device_id), proof, actor=app.actor))
+        require(app, Scope.KEY_MANAGE, operator=(Scope.KEY_HOLD,))
+        name = await self._own_device(app, device_id)
+        return await self._told(app, await self._credentials.find(name, proof, actor=app.actor))
 
     # Inside
 
-    def _told(self, report: LossReport) -> LossReport:
+    async def _told(self, app: App, report: LossReport) -> Report:
+        """A phone is lost to everybody whose keys it holds; of other tenants' keys nothing is said here."""
+        mine: set[str] = set()
         for vehicle_id in dict.fromkeys(key.vehicle_id for key in report.keys):
             self._errands.request(vehicle_id)
-        return report
+            if app.reaches((await self._credentials.vehicle(vehicle_id)).tenant_id):
+                mine.add(vehicle_id)
+        return Report(report.device_id, report.loss, [key for key in report.keys if key.vehicle_id in mine])
 
     async def _owned(self, app: App, vehicle_id: str) -> View:
         require(app, Scope.KEY_MANAGE)
@@ -112,13 +132,18 @@ class Ownership:
             device = await self._credentials.devices.get(device_id)
         except (BadInput, NotFound):
             raise _no_device() from None
-        if not app.operator and device.app_id != app.id:
+        if not await self._access.reaches_device(app, device):
             raise _no_device()
         return device.id
 
     async def _visible(self, app: App, transfer_id: str) -> Transfer:
         _check_id(transfer_id)
-        found = await self._credentials.transfer(transfer_id)
+        try:
+            found = await self._credentials.transfer(transfer_id)
+        except NotFound:
+            raise _no_transfer() from None
+        if not app.reaches((await self._credentials.vehicle(found.vehicle_id)).tenant_id):
+            raise _no_transfer()
         if not (app.operator or found.offered_by == app.actor or found.app_id == app.id):
             raise _no_transfer()
         return found

@@ -106,7 +106,7 @@ class OwnershipService(ServiceBase):
         """
         found = await self._known(self._store, transfer_id)
         if not constant_time_equal(sha256(secret), found.secret_hash):
-            raise _unknown()
+            raise unknown_transfer()
         await self.transfer(transfer_id)  # one whose time is over is stored so, and the refusal below leaves it
         actor = app_actor(app_id)
 
@@ -148,7 +148,7 @@ class OwnershipService(ServiceBase):
     async def _known(self, reads: CredentialReads, transfer_id: str) -> Transfer:
         found = await reads.transfer(transfer_id)
         if found is None:
-            raise _unknown()
+            raise unknown_transfer()
         return found
 
     async def _seen_transfer(self, tx: CredentialTransaction, found: Transfer, now: float) -> Transfer:
@@ -185,6 +185,6 @@ async def use_reservation(tx: CredentialTransaction, vehicle_id: str, device: De
     await tx.reserve(vehicle_id, None)
 
 
-def _unknown() -> NotFound:
+def unknown_transfer() -> NotFound:
     """Also for a wrong secret, so that ids cannot be probed."""
     return NotFound("there is no such offer, or the secret is not complete", code="unknown_transfer")
