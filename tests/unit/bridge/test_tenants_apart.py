@@ -192,5 +192,5 @@ async def test_a_car_of_another_tenant_is_registered_already_whoever_asks(
     assert (await world.credentials.vehicle(world.vehicle.id)) == world.vehicle
 
 
-def _filled(text: str, ids: dict[str, str]) -> Any:
+def _filled(text: Any, ids: dict[str, str]) -> Any:
     return re.sub(r"\{([a-z_]+)\}", lambda found: ids[found[1]], text) if isinstance(text, str) else text
