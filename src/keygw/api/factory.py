@@ -23,6 +23,7 @@ from keygw.api.routes import (
     operators,
     ownership,
     pairings,
+    people,
     policy,
     status,
     status_lists,
@@ -61,7 +62,7 @@ def create_api(services: Services) -> FastAPI:
     )
     app.state.services = services
     first = (meta, health, apps, audit, pairings, vehicles, commands, keys, ownership, invitations, devices, policy)
-    rest = (status, status_lists, operators, tenants, events, docs, link, issuer_keys)
+    rest = (status, status_lists, operators, tenants, people, events, docs, link, issuer_keys)
     routers = [*(each.router for each in (*first, *rest)), issuer_keys.public]
     permissions.state(routers)
     for router in routers:

@@ -83,7 +83,8 @@ class StatusListIndex(BaseModel):
 
 
 class AppOut(BaseModel):
-    """``tenant_id``: null for an operator of the whole gateway. ``role``: null for an app."""
+    """``tenant_id``: null for an operator of the whole gateway. ``person_id``: for whom an app acts. ``role``: null for
+    an app."""
 
     id: str
     name: str
@@ -92,6 +93,7 @@ class AppOut(BaseModel):
     expires_at: TimeText | None
     revoked: bool
     tenant_id: str | None
+    person_id: str | None
     role: OperatorRole | None
 
 

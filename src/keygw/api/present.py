@@ -74,6 +74,7 @@ def app_json(app: App) -> dict[str, Any]:
         "expires_at": None if app.expires_at is None else rfc3339(app.expires_at),
         "revoked": app.revoked,
         "tenant_id": app.tenant_id,
+        "person_id": app.person_id,
         "role": app.role,
     }
 

@@ -28,6 +28,7 @@ from keygw.bridge.notes import Notes
 from keygw.bridge.operators import Operators
 from keygw.bridge.ownership import Ownership
 from keygw.bridge.pairings import Pairings
+from keygw.bridge.people import People
 from keygw.bridge.ports import Authorize, BridgeStore, Clock, Credentials, Fleet, IssuerBook
 from keygw.bridge.settlement import Settlement
 from keygw.bridge.tenants import Tenants
@@ -107,9 +108,10 @@ class Bridge:
             random,
             timing,
         )
+        self.people = People(store, store, credentials, self.tenants, notes, clock, random)
         self.audit = Audit(credentials.trail)
         self.keys = Keys(credentials, self.access, self._errands)
-        self.ownership = Ownership(credentials, store, self.access, self._errands)
+        self.ownership = Ownership(credentials, store, self.access, self._errands, self.people)
         self.devices = Devices(credentials, self.access)
         self.lists = Lists(credentials, self.access)
         self.status_lists = credentials.status_lists

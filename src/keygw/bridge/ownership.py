@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from keygw.bridge.access import Access, View, require
 from keygw.bridge.errands import Errands
+from keygw.bridge.people import People
 from keygw.bridge.ports import AppStore, Credentials, EpochEnd, Loss, LossReport, OfferedTransfer
 from keygw.bridge.records import App
 from keygw.bridge.scopes import Scope
@@ -37,21 +38,27 @@ class Report:
 
 
 class Ownership:
-    def __init__(self, credentials: Credentials, store: AppStore, access: Access, errands: Errands) -> None:
+    def __init__(
+        self, credentials: Credentials, store: AppStore, access: Access, errands: Errands, people: People
+    ) -> None:
         self._credentials = credentials
         self._store = store
         self._access = access
         self._errands = errands
+        self._people = people
 
     # The vehicle
 
-    async def end_epoch(self, app: App, vehicle_id: str) -> EpochEnd:
-        """End every key of the vehicle at once. The next owner key is for this app: nobody else can pair.
+    async def end_epoch(self, app: App, vehicle_id: str, person_id: str | None = None) -> EpochEnd:
+        """End every key of the vehicle at once. The next owner key is for this app, or for that person: nobody else can
+        pair.
 
-        ``Forbidden`` not_vehicle_owner without a usable owner key that holds key.manage.
+        ``Forbidden`` not_vehicle_owner without a usable owner key that holds key.manage; ``NotFound`` unknown_person,
+        ``Conflict`` person_closed.
         """
         view = await self._owned(app, vehicle_id)
-        done = await self._credentials.end_epoch(view.vehicle.id, app.id, actor=app.actor)
+        heir = app.id if person_id is None else await self._people.heir(app, person_id, view.vehicle.tenant_id)
+        done = await self._credentials.end_epoch(view.vehicle.id, heir, actor=app.actor)
         self._errands.request(view.vehicle.id)
         return done
 

@@ -1,4 +1,4 @@
-"""What the bridge keeps of tenants and operators: a part of ``BridgeStore``.
+"""What the bridge keeps of tenants, operators and people's accounts: a part of ``BridgeStore``.
 
 Every write is durable when it returns, and its note with it. The contract suite is
 ``tests/contracts/test_people_store_contract.py``.
@@ -12,6 +12,7 @@ from typing import Protocol
 
 from keygw.bridge.records import Operator
 from keygw.model.audit import AuditEntry
+from keygw.model.person import Person
 from keygw.model.tenant import Tenant
 
 
@@ -63,3 +64,36 @@ class OperatorStore(Protocol):
         """
 
     async def bootstrap_ended(self, token_hash: bytes) -> bool: ...
+
+
+class PersonStore(Protocol):
+    async def add_person(self, person: Person, note: Note, app_id: str | None = None) -> None:
+        """``app_id``: an app that acts for it from the beginning (``bind_app``)."""
+
+    async def person(self, person_id: str) -> Person | None: ...
+
+    async def people(self, tenant_id: str | None = None) -> Sequence[Person]:
+        """Oldest first, closed ones too; of one tenant, or all."""
+
+    async def bind_app(self, app_id: str, person_id: str, note: Note) -> bool:
+        """Let the app act for the person. Owner keys of its devices that are bound to nobody are the person's now.
+
+        ``False``: it was so before, and nothing was written. ``Conflict`` app_bound if the app acts for another person
+        or has been removed; person_closed."""
+
+    async def unbind_app(self, app_id: str, person_id: str, note: Note) -> bool:
+        """Keys stay whose they are. ``False``: the app did not act for that person, and nothing was written."""
+
+    async def close_person(self, person_id: str, now: int, note: Note) -> bool:
+        """No app acts for it any more. ``False``: it was closed before, and nothing was written.
+
+        ``Conflict`` person_has_keys while an owner key that is bound to it could still open a car at ``now``."""
+
+    async def apps_of_person(self, person_id: str) -> Sequence[str]:
+        """Ids, oldest first."""
+
+    async def keys_of_person(self, person_id: str) -> Sequence[str]:
+        """Ids of the owner keys that are bound to it, ended ones too, in the order in which they were issued."""
+
+    async def reserved_for_person(self, person_id: str) -> Sequence[str]:
+        """Ids of the vehicles whose next owner key is for it, or for an app that acts for it."""

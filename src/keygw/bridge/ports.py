@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from typing import Protocol
 
 from keygw.bridge.lease_ports import Lease, LeaseStore
-from keygw.bridge.people_ports import Note, OperatorStore, TenantStore
+from keygw.bridge.people_ports import Note, OperatorStore, PersonStore, TenantStore
 from keygw.bridge.records import App, CommandRecord
 from keygw.credentials.attestation import Evidence
 from keygw.credentials.audit_check import Report
@@ -97,7 +97,7 @@ class CommandStore(Protocol):
         """All (of that vehicle) in state accepted, queued, sent, acknowledged or unknown, oldest first."""
 
 
-class BridgeStore(AppStore, CommandStore, LeaseStore, TenantStore, OperatorStore, Protocol):
+class BridgeStore(AppStore, CommandStore, LeaseStore, TenantStore, OperatorStore, PersonStore, Protocol):
     """All; one object usually serves."""
 
 

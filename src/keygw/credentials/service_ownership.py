@@ -40,7 +40,8 @@ class OwnershipService(ServiceBase):
         return (await self._vehicle(self._store, vehicle_id)).epoch
 
     async def end_epoch(self, vehicle_id: str, reserved_for: str | None, *, actor: str = SYSTEM) -> EpochEnd:
-        """End every digital key of the vehicle. ``reserved_for``: the app that gets its next owner key; ``None``: any.
+        """End every digital key of the vehicle. ``reserved_for``: the app or person that gets its next owner key;
+        ``None``: any.
 
         An offer to hand the vehicle over ends with it: whoever made it owns no key any more.
         """
@@ -181,7 +182,10 @@ async def use_reservation(tx: CredentialTransaction, vehicle_id: str, device: De
     if reserved is None:
         return
     if device.app_id != reserved:
-        raise Forbidden("the vehicle's next owner key is for another app", code="vehicle_reserved")
+        # An account outlives the phone: any app that acts for the person will do.
+        person = None if device.app_id is None else await tx.person_of(device.app_id)
+        if person is None or person not in (reserved, await tx.person_of(reserved)):
+            raise Forbidden("the vehicle's next owner key is for another app", code="vehicle_reserved")
     await tx.reserve(vehicle_id, None)
 
 

@@ -13,7 +13,8 @@ from keygw.model.command import CommandState
 from keygw.model.errors import Conflict
 from keygw.store.group import Row, Storage, Transaction
 from keygw.store.lease_store import HELD, SqlLeases, take_lease
-from keygw.store.people_store import SqlPeople, write_note
+from keygw.store.notes import write_note
+from keygw.store.people_store import SqlPeople
 
 _APP = "SELECT id, name, scopes, created_at, token_hash, revoked, expires_at, tenant_id, person_id FROM apps"
 # The condition is spelled like that of the partial index commands_open, or SQLite would not use it.

@@ -1,4 +1,4 @@
-"""Tenants and operators in SQL: that part of the bridge's port."""
+"""Tenants and operators in SQL, and accounts with them: that part of the bridge's port."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from keygw.bridge.records import Operator
 from keygw.bridge.roles import OperatorRole
 from keygw.model.errors import Conflict
 from keygw.model.tenant import Tenant
-from keygw.store.audit_store import record
 from keygw.store.group import Row, Storage, Transaction
+from keygw.store.notes import write_note
+from keygw.store.person_store import SqlPersons
 
 _TENANT = "SELECT id, name, created_at FROM tenants"
 _OPERATOR = "SELECT id, tenant_id, name, role, created_at, expires_at, token_hash, revoked FROM operators"
 _ENDED = "SELECT 1 FROM ended_bootstraps WHERE token_hash = ?"
 
 
-class SqlPeople:
+class SqlPeople(SqlPersons):
     """``bridge.people_ports``. Each write is a transaction of its own, durable on return."""
 
     _database: Storage
@@ -117,13 +118,6 @@ class SqlPeople:
 
     async def bootstrap_ended(self, token_hash: bytes) -> bool:
         return bool(await self._database.fetch(_ENDED, (token_hash,)))
-
-
-def write_note(tx: Transaction, note: Note) -> None:
-    record(tx, note.entry)
-    text = note.announce
-    if text is not None:
-        tx.announce(lambda: text)
 
 
 async def _check_admin(tx: Transaction, now: int) -> None:

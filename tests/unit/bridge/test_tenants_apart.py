@@ -51,6 +51,7 @@ async def two(world: World, client: httpx.AsyncClient, operator: dict[str, str],
                              headers=owner)  # fmt: skip
     offered = await client.post(f"/v1/vehicles/{world.vehicle.id}:transfer", json={}, headers=owner)
     pairing = await client.post("/v1/pairings", json={"code": "00000000", "name": "x"}, headers=owner)
+    person = await client.post("/v1/people", json={"name": "A"}, headers=owner)
     someone = await client.post(
         "/v1/operators", json={"name": "A", "role": "admin", "tenant_id": "default"}, headers=operator
     )
@@ -71,6 +72,7 @@ async def two(world: World, client: httpx.AsyncClient, operator: dict[str, str],
         "invitation_id": made.json()["id"],
         "transfer_id": offered.json()["id"],
         "pairing_id": pairing.json()["id"],
+        "person_id": person.json()["id"],
     }
     callers = {"app": auth(app_b["token"]), "admin": auth(admin.json()["token"])}
     return Two(there, callers, offered.json()["secret"], app_b["app"])
@@ -91,6 +93,7 @@ def bodies(ids: dict[str, str], two: Two) -> dict[str, Any]:
         "/v1/vehicles/{vehicle_id}/link:connect": {"key_id": ids["key_id"]},
         "/v1/vehicles/{vehicle_id}/revocation-acks": {"ack": SIGNED},
         "/v1/vehicles/{vehicle_id}/time-proofs": {"nonce": "AAECAwQFBgc"},
+        "/v1/vehicles/{vehicle_id}:end-epoch": {"person_id": ids["person_id"]},
         "/v1/vehicles/{vehicle_id}:transfer": {},
     }
 
@@ -138,6 +141,7 @@ async def test_filters_and_lists_hold_nothing_of_another_tenant(client: httpx.As
             answer = await client.get(path, headers=headers)
             assert answer.json().get(name, []) == [], (who, path)
     admin = two.callers["admin"]
+    assert (await client.get("/v1/people", headers=admin)).json() == {"people": []}
     assert [each["id"] for each in (await client.get("/v1/apps", headers=admin)).json()["apps"]] == [two.app_b["id"]]
     assert len((await client.get("/v1/operators", headers=admin)).json()["operators"]) == 1
     assert len((await client.get("/v1/tenants", headers=admin)).json()["tenants"]) == 1
@@ -163,6 +167,7 @@ async def test_ids_of_another_tenant_in_bodies_and_queries(
         ("GET", "/v1/events?vehicle={vehicle_id}", None),
         ("POST", "/v1/apps", {"name": "x", "scopes": ["key.read"], "tenant_id": "{tenant_id}"}),
         ("POST", "/v1/operators", {"name": "x", "role": "admin", "tenant_id": "{tenant_id}"}),
+        ("POST", "/v1/people", {"name": "x", "tenant_id": "{tenant_id}"}),
         ("POST", "/v1/vehicles", {"id": new_id("veh", world.random), **car, "tenant_id": "{tenant_id}"}),
         ("POST", "/v1/keys/{key_id}:give-back", None),
         ("POST", "/v1/keys/{key_id}:share", {"public_key": KEY, "grant": SIGNED}),
