@@ -195,7 +195,7 @@ def test_every_event_is_listed() -> None:
             text = node.value
             if re.fullmatch(r"keygw\.[a-z]+(\.[a-z]+)?", text) and text not in FILES:
                 there.add(text)
-            if KEY_EVENTS.fullmatch(text) and not text.endswith((".read", ".manage", ".share")):
+            if KEY_EVENTS.fullmatch(text) and text not in set(Scope):
                 there.add(f"keygw.{text}")
     assert set(rows("http-api.md", "Events")) == there
 
@@ -219,6 +219,12 @@ def test_the_settings_are_those_of_the_program() -> None:
     told = rows("configuration.md", "Settings")
     assert ticked(told["trusted_proxies"][2]) == ["--trusted-proxy"]
     assert "KEYGW_ISSUER_PASSPHRASE_FILE" in ticked(told["issuer_passphrase_file"][1])
+
+
+def test_the_roles_are_those_of_the_program() -> None:
+    line = [sys.executable, str(ROOT / "tools" / "make_roles.py"), "--check"]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_every_step_of_the_demo_is_listed_in_order() -> None:

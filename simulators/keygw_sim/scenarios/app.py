@@ -39,6 +39,9 @@ class App:
     async def post(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         return await self._ask("POST", path, json=body) if body is not None else await self._ask("POST", path)
 
+    async def put(self, path: str) -> None:
+        await self._ask("PUT", path)
+
     async def delete(self, path: str) -> None:
         await self._ask("DELETE", path)
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
 
+from keygw.api.permissions import permission_of
 from keygw.api.services import Services
 from keygw.bridge.apps import Unauthenticated
 from keygw.bridge.records import App
@@ -14,7 +15,7 @@ from keygw.bridge.records import App
 _scheme = HTTPBearer(
     auto_error=False,
     scheme_name="app",
-    description="The token that POST /v1/apps answered (`kgw_...`). Never in a URL.",
+    description="The token that POST /v1/apps or POST /v1/operators answered (`kgw_...`). Never in a URL.",
 )
 
 
@@ -29,7 +30,14 @@ Wired = Annotated[Services, Depends(services)]
 
 
 async def current_app(request: Request, wired: Wired, _: Annotated[object, Security(_scheme)] = None) -> App:
-    """The calling app; ``Unauthenticated`` (401) otherwise."""
+    """The calling app or operator, with the permission that the route states; ``Unauthenticated`` (401) or
+    ``ScopeRequired`` (403) otherwise."""
+    app = await _caller(request, wired)
+    permission_of(request.scope["route"]).check(app)
+    return app
+
+
+async def _caller(request: Request, wired: Services) -> App:
     headers = request.headers.getlist("authorization")
     if not headers:
         raise Unauthenticated("send the app's token as Authorization: Bearer kgw_...")
@@ -41,7 +49,7 @@ async def current_app(request: Request, wired: Wired, _: Annotated[object, Secur
 
 async def maybe_app(request: Request, wired: Wired) -> App | None:
     """The calling app where a token is welcome but not needed; one that is sent must be good."""
-    return await current_app(request, wired) if "authorization" in request.headers else None
+    return await _caller(request, wired) if "authorization" in request.headers else None
 
 
 Caller = Annotated[App, Depends(current_app)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from keygw.api import document, problems
+from keygw.api import document, permissions, problems
 from keygw.api.guard import Guard
 from keygw.api.routes import (
     apps,
@@ -20,11 +20,14 @@ from keygw.api.routes import (
     keys,
     link,
     meta,
+    operators,
     ownership,
     pairings,
+    people,
     policy,
     status,
     status_lists,
+    tenants,
     vehicles,
 )
 from keygw.api.services import Services
@@ -59,9 +62,10 @@ def create_api(services: Services) -> FastAPI:
     )
     app.state.services = services
     first = (meta, health, apps, audit, pairings, vehicles, commands, keys, ownership, invitations, devices, policy)
-    for each in (*first, status, status_lists, events, docs, link):
-        app.include_router(each.router)
-    for router in (issuer_keys.public, issuer_keys.router):
+    rest = (status, status_lists, operators, tenants, people, events, docs, link, issuer_keys)
+    routers = [*(each.router for each in (*first, *rest)), issuer_keys.public]
+    permissions.state(routers)
+    for router in routers:
         app.include_router(router)
     problems.install(app)
     document.install(app)

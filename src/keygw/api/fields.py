@@ -90,4 +90,12 @@ VehicleId = Annotated[
     Field(examples=["veh_mfrggzdfmztwq2lk"], json_schema_extra={"pattern": "^veh_[a-z2-7]{16}$"}),
 ]
 """Of a vehicle that is to be made known; what it is otherwise is for the service to say."""
+TenantId = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=40),
+    Field(
+        examples=["ten_mfrggzdfmztwq2lk"],
+        description="Whose it is to be. The caller's own tenant unless an operator of the whole gateway says otherwise",
+    ),
+]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=40), Field(examples=["key_mfrggzdfmztwq2lk"])]

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from keygw.bridge.roles import OperatorRole
 from keygw.credentials.issuer_keys import IssuerKeyState
 from keygw.model.command import CommandState
 from keygw.model.digital_key import KeyState
@@ -82,11 +83,18 @@ class StatusListIndex(BaseModel):
 
 
 class AppOut(BaseModel):
+    """``tenant_id``: null for an operator of the whole gateway. ``person_id``: for whom an app acts. ``role``: null for
+    an app."""
+
     id: str
     name: str
     scopes: list[str]
     created_at: TimeText
     expires_at: TimeText | None
+    revoked: bool
+    tenant_id: str | None
+    person_id: str | None
+    role: OperatorRole | None
 
 
 class AppCreated(BaseModel):
@@ -96,10 +104,17 @@ class AppCreated(BaseModel):
     token: str
 
 
+class Apps(BaseModel):
+    """Oldest first, removed ones too."""
+
+    apps: list[AppOut]
+
+
 class VehicleOut(BaseModel):
     id: str
     name: str
     public_key: str
+    tenant_id: str
 
 
 class IssuerRootOut(IssuerOut):

@@ -72,11 +72,20 @@ def app_json(app: App) -> dict[str, Any]:
         "scopes": sorted(app.scopes),
         "created_at": rfc3339(app.created_at),
         "expires_at": None if app.expires_at is None else rfc3339(app.expires_at),
+        "revoked": app.revoked,
+        "tenant_id": app.tenant_id,
+        "person_id": app.person_id,
+        "role": app.role,
     }
 
 
 def vehicle_json(vehicle: Vehicle) -> dict[str, Any]:
-    return {"id": vehicle.id, "name": vehicle.name, "public_key": encode_base64url(vehicle.public_key)}
+    return {
+        "id": vehicle.id,
+        "name": vehicle.name,
+        "public_key": encode_base64url(vehicle.public_key),
+        "tenant_id": vehicle.tenant_id,
+    }
 
 
 def link_json(status: LinkStatus) -> dict[str, Any]:

@@ -2,15 +2,15 @@
 
 Its own are the devices that the gateway hosts for it, and the phones with which it has claimed an invitation.
 
-Whoever holds a live owner key also sees every key of that vehicle. The operator sees everything. Anything else is, to
-the app, not there: ``NotFound``, never ``Forbidden``, so that ids cannot be probed.
+Whoever holds a live owner key also sees every key of that vehicle. An operator sees all of its tenant. Anything else,
+and all of another tenant, is not there: ``NotFound``, never ``Forbidden``, so that ids cannot be probed.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from keygw.bridge.ports import AppStore, Clock, Credentials
+from keygw.bridge.ports import BridgeStore, Clock, Credentials
 from keygw.bridge.records import App
 from keygw.bridge.scopes import SIGNAL_SCOPES, Scope
 from keygw.model.device import Device, DeviceKind
@@ -28,14 +28,17 @@ class ScopeRequired(Forbidden):
     code = "insufficient_scope"
 
     def __init__(self, scope: Scope) -> None:
-        super().__init__(f"this needs the scope {scope}; register the app with it")
+        super().__init__(f"this needs the scope {scope}: an app is registered with it, an operator has it by its role")
         self.scope = scope
 
 
-def require(app: App, *scopes: Scope) -> None:
-    """Any one of the scopes will do; ``ScopeRequired`` names the first."""
-    if app.scopes.isdisjoint(scopes):
-        raise ScopeRequired(scopes[0])
+def require(app: App, *scopes: Scope, operator: tuple[Scope, ...] = ()) -> None:
+    """Any one of the scopes will do; ``ScopeRequired`` names the first.
+
+    ``operator``: which an operator needs instead, where an app is kept to what is its own and an operator is not."""
+    wanted = operator if operator and app.operator else scopes
+    if app.scopes.isdisjoint(wanted):
+        raise ScopeRequired(wanted[0])
 
 
 def begun(key: DigitalKey, now: float) -> float:
@@ -63,7 +66,7 @@ class View:
     keys: tuple[DigitalKey, ...]
     first: bool
     owner: bool
-    """Holds a live owner key (or is the operator)."""
+    """Holds a live owner key (or is an operator)."""
     hosted: frozenset[str] = frozenset()
 
     def usable_keys(self, now: float) -> list[DigitalKey]:
@@ -77,7 +80,7 @@ class View:
 
 
 class Access:
-    def __init__(self, credentials: Credentials, store: AppStore, clock: Clock) -> None:
+    def __init__(self, credentials: Credentials, store: BridgeStore, clock: Clock) -> None:
         self._credentials = credentials
         self._store = store
         self._clock = clock
@@ -90,6 +93,12 @@ class Access:
             vehicle = await self._credentials.vehicle(vehicle_id)
         except (BadInput, NotFound):
             raise _no_vehicle() from None
+        return await self._view(app, vehicle)
+
+    async def _view(self, app: App, vehicle: Vehicle) -> View:
+        if not app.reaches(vehicle.tenant_id):
+            raise _no_vehicle()
+        vehicle_id = vehicle.id
         keys = tuple(await self._credentials.keys(vehicle_id=vehicle_id))
         own = tuple([key for key in keys if (await self.device(key.device_id)).app_id == app.id])
         claimed = await self._store.claimant(vehicle_id) == app.id
@@ -107,7 +116,7 @@ class Access:
         found: list[View] = []
         for vehicle in await self._credentials.vehicles():
             try:
-                found.append(await self.view(app, vehicle.id))
+                found.append(await self._view(app, vehicle))
             except NotFound:
                 continue
         return found
@@ -124,15 +133,26 @@ class Access:
             raise _no_key()
         return key, view
 
-    def check_manage(self, view: View, key: DigitalKey, *, resuming: bool = False) -> None:
-        """May the app suspend, resume or revoke this key? ``ScopeRequired``, or ``Forbidden`` not_key_manager.
+    async def check_tenant(self, app: App, key_id: str) -> None:
+        """``NotFound`` unknown_key for one of another tenant's vehicles, and if there is none."""
+        try:
+            id_bytes(key_id, "key")
+            vehicle = await self._credentials.vehicle((await self._credentials.key(key_id)).vehicle_id)
+        except (BadInput, NotFound):
+            raise _no_key() from None
+        if not app.reaches(vehicle.tenant_id):
+            raise _no_key()
+
+    def check_manage(self, view: View, key: DigitalKey, *, hold: bool = False, resuming: bool = False) -> None:
+        """May the app revoke, or with ``hold`` suspend or resume this key? ``ScopeRequired``, or ``Forbidden``
+        not_key_manager.
 
         Holders of a live ancestor may, with ``key.share`` or ``key.manage``. With ``key.manage`` a live owner key that
         entitles to it reaches every key of the vehicle, and anybody may give up a key of its own. A holder never lifts
         a suspension of its own key, not even with another key of its own: whoever suspended it had a reason.
         """
         if view.app.operator:
-            return None
+            return require(view.app, *((Scope.KEY_HOLD,) if hold or resuming else (Scope.KEY_MANAGE,)))
         own = any(mine.id == key.id for mine in view.own)
         if resuming and own:
             require(view.app, Scope.KEY_SHARE, Scope.KEY_MANAGE)
@@ -183,6 +203,21 @@ class Access:
         if device_id not in self._devices:
             self._devices[device_id] = await self._credentials.device(device_id)
         return self._devices[device_id]
+
+    async def reaches_device(self, app: App, device: Device) -> bool:
+        """Whether the device is the app's own; of an operator's tenant, by the app that has it, or by a key of it."""
+        if not app.operator:
+            return device.app_id == app.id
+        if app.platform or device.app_id == app.id:
+            return True
+        if device.app_id is not None:
+            holder = await self._store.app(device.app_id)
+            if holder is not None:
+                return app.reaches(holder.tenant_id)
+            operator = await self._store.operator(device.app_id)
+            return operator is not None and app.reaches(operator.tenant_id)
+        vehicles = {key.vehicle_id for key in await self._credentials.keys(device_id=device.id)}
+        return any([app.reaches((await self._credentials.vehicle(each)).tenant_id) for each in vehicles])
 
     def forget_device(self, device_id: str) -> None:
         """It may belong to another app from now on."""

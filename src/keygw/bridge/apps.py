@@ -1,4 +1,4 @@
-"""The registry of apps: who may call the bridge, and with which scopes.
+"""The registry of apps: who may call the bridge, and with which scopes. Operators call with such tokens too.
 
 A bearer token is ``kgw_`` and 32 random bytes in base64url. It is shown once; only its SHA-256 is stored, and an app is
 looked up by that hash, so neither a stolen database nor the time of a look-up gives a token away.
@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
-from keygw.bridge.ports import AppStore, Clock
+from keygw.bridge.access import require
+from keygw.bridge.notes import Notes
+from keygw.bridge.ports import BridgeStore, Clock
 from keygw.bridge.records import App
+from keygw.bridge.roles import OperatorRole
 from keygw.bridge.scopes import Scope, parse_scopes
 from keygw.credentials.actors import OPERATOR_APP
 from keygw.model.base64url import encode_base64url
 from keygw.model.errors import BadInput, KeygwError, NotFound
 from keygw.model.ids import Random, new_id
+from keygw.model.tenant import DEFAULT_TENANT
 
 TOKEN_PREFIX = "kgw_"  # noqa: S105 - what every token starts with, so that secret scanners find leaked ones
 DEFAULT_LIFETIME = 90 * 86400
@@ -42,52 +47,136 @@ def token_hash(token: str) -> bytes:
 class Apps:
     """``operator_hash``: ``token_hash`` of the operator's token, whose secret lives in a 0600 file, not here."""
 
-    def __init__(self, store: AppStore, clock: Clock, random: Random, operator_hash: bytes) -> None:
+    def __init__(self, store: BridgeStore, notes: Notes, clock: Clock, random: Random, operator_hash: bytes) -> None:
         self._store = store
+        self._notes = notes
         self._clock = clock
         self._random = random
-        self._operator = App(OPERATOR_APP, "operator", frozenset(Scope), 0.0, operator_hash)
-        self._ended: set[str] = set()
+        self._bootstrap = App(
+            OPERATOR_APP,
+            "operator",
+            frozenset(Scope),
+            0.0,
+            operator_hash,
+            tenant_id=None,
+            role=OperatorRole.ADMIN,
+        )
+        self._ended: set[bytes] = set()
+        self._streams: dict[bytes, set[Callable[[], None]]] = {}
 
-    async def register(self, name: str, scopes: Iterable[str], lifetime: float | None = None) -> tuple[App, str]:
-        """A new app and its token, which nobody can read again. ``BadInput`` for an unknown scope or bad lifetime."""
+    async def register(
+        self,
+        name: str,
+        scopes: Iterable[str],
+        lifetime: float | None = None,
+        *,
+        tenant_id: str = DEFAULT_TENANT,
+        by: App | None = None,
+    ) -> tuple[App, str]:
+        """A new app and its token, which nobody can read again. ``BadInput`` for an unknown scope or bad lifetime.
+
+        ``by``: the operator who registers it; the gateway's own, unless it is said."""
         seconds = DEFAULT_LIFETIME if lifetime is None else lifetime
         if not 0 < seconds <= MAX_LIFETIME:
             raise BadInput(f"a token lives between 1 second and {MAX_LIFETIME} seconds")
         token, now = new_token(self._random), self._clock()
         app = App(
-            new_id("app", self._random), name, parse_scopes(scopes), now, token_hash(token), expires_at=now + seconds
+            new_id("app", self._random),
+            name,
+            parse_scopes(scopes),
+            now,
+            token_hash(token),
+            expires_at=now + seconds,
+            tenant_id=tenant_id,
         )
-        await self._store.add_app(app)
+        note = self._notes.note(by or self._bootstrap, "app.registered", tenant_id, app_id=app.id)
+        await self._store.add_app(app, note)
         return app, token
 
+    async def list(self, by: App) -> Sequence[App]:
+        """Those of the operator's tenant, oldest first, removed ones too."""
+        require(by, Scope.APP_READ)
+        return await self._store.apps(by.tenant_id)
+
+    async def get(self, by: App, app_id: str) -> App:
+        """``NotFound`` unknown_app, also for another tenant's."""
+        require(by, Scope.APP_READ)
+        return await self._known(by, app_id)
+
     async def authenticate(self, token: str) -> App:
-        """The app that this token belongs to; ``Unauthenticated`` otherwise."""
+        """The app or operator that this token belongs to; ``Unauthenticated`` otherwise."""
         if not token.startswith(TOKEN_PREFIX) or len(token) > 128 or not token.isascii():
             raise Unauthenticated("this is not a keygw bearer token", code="token_malformed")
         digest = token_hash(token)
-        if hmac.compare_digest(digest, self._operator.token_hash):
-            return self._operator
-        app = await self._store.app_by_token(digest)
+        if hmac.compare_digest(digest, self._bootstrap.token_hash):
+            if await self._store.bootstrap_ended(digest):
+                raise _ended(self._bootstrap)
+            return self._bootstrap
+        app = await self._by_token(digest)
         if app is None or not hmac.compare_digest(digest, app.token_hash):
             raise Unauthenticated("this bearer token is unknown here; register the app again", code="token_unknown")
         self.check(app)
         return app
 
     def check(self, app: App) -> None:
-        """Raise ``Unauthenticated`` if the app has ended meanwhile: for streams that outlive their request."""
-        if app.revoked or app.id in self._ended:
-            raise Unauthenticated("this app was removed by the operator", code="token_revoked")
+        """Raise ``Unauthenticated`` if its token has ended meanwhile: for streams that outlive their request."""
+        if app.revoked or app.token_hash in self._ended:
+            raise _ended(app)
         if app.expires_at is not None and self._clock() >= app.expires_at:
             raise Unauthenticated("this bearer token has expired; register the app again", code="token_expired")
 
-    async def revoke(self, app_id: str) -> None:
+    @contextmanager
+    def holding(self, app: App, end: Callable[[], None]) -> Iterator[None]:
+        """``end`` is called as soon as the caller's token ends early, by whichever gateway on the database."""
+        mine = self._streams.setdefault(app.token_hash, set())
+        mine.add(end)
+        try:
+            yield
+        finally:
+            mine.discard(end)
+            if not mine:
+                self._streams.pop(app.token_hash, None)
+
+    async def revoke(self, app_id: str, by: App | None = None) -> None:
         """End an app for good; ``NotFound`` if there is none. Its digital keys stay: those are the owner's affair."""
-        if await self._store.app(app_id) is None:
-            raise NotFound("there is no such app", code="unknown_app")
-        await self._store.revoke_app(app_id)
-        self._ended.add(app_id)
+        by = by or self._bootstrap
+        app = await self._known(by, app_id)
+        note = self._notes.ending(by, "app.removed", app.tenant_id, app.id, app_id=app.id)
+        await self._store.revoke_app(app.id, note)
+        self.ended(app.token_hash)
+
+    def ended(self, token_hash: bytes) -> None:
+        """That token is good for nothing from now on, and what streams to it ends."""
+        self._ended.add(token_hash)
+        for end in tuple(self._streams.get(token_hash, ())):
+            end()
 
     async def look(self, _: str = "") -> None:
-        """Another gateway has ended an app, or may have: its streams here end with it."""
-        self._ended.update(await self._store.revoked_apps())
+        """Another gateway has ended a token, or may have: its streams here end with it."""
+        for digest in tuple(self._streams):
+            if digest == self._bootstrap.token_hash:
+                ended = await self._store.bootstrap_ended(digest)
+            else:
+                app = await self._by_token(digest)
+                ended = app is None or app.revoked
+            if ended:
+                self.ended(digest)
+
+    async def _by_token(self, digest: bytes) -> App | None:
+        app = await self._store.app_by_token(digest)
+        if app is None:
+            operator = await self._store.operator_by_token(digest)
+            app = None if operator is None else operator.caller
+        return app
+
+    async def _known(self, by: App, app_id: str) -> App:
+        found = await self._store.app(app_id)
+        if found is None or not by.reaches(found.tenant_id):
+            raise NotFound("there is no such app", code="unknown_app")
+        return found
+
+
+def _ended(app: App) -> Unauthenticated:
+    if app.operator:
+        return Unauthenticated("this operator's token was ended by another operator", code="token_revoked")
+    return Unauthenticated("this app was removed by the operator", code="token_revoked")

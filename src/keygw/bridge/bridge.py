@@ -24,10 +24,14 @@ from keygw.bridge.ledger import Ledger, OnSettled
 from keygw.bridge.lists import Lists
 from keygw.bridge.mirror import Mirror
 from keygw.bridge.neighbours import Answer, Look, Neighbours
+from keygw.bridge.notes import Notes
+from keygw.bridge.operators import Operators
 from keygw.bridge.ownership import Ownership
 from keygw.bridge.pairings import Pairings
+from keygw.bridge.people import People
 from keygw.bridge.ports import Authorize, BridgeStore, Clock, Credentials, Fleet, IssuerBook
 from keygw.bridge.settlement import Settlement
+from keygw.bridge.tenants import Tenants
 from keygw.bridge.upkeep import ROUND_SECONDS, Upkeep
 from keygw.bridge.vehicles import Vehicles
 from keygw.model.ids import Random
@@ -79,7 +83,10 @@ class Bridge:
         self.feed = feed
         self.signals = feed.signals
         self.clock = clock
-        self.apps = Apps(store, clock, random, operator_hash)
+        notes = Notes(clock)
+        self.apps = Apps(store, notes, clock, random, operator_hash)
+        self.tenants = Tenants(store, notes, clock, random)
+        self.operators = Operators(store, self.apps, self.tenants, notes, clock, random, operator_hash)
         self.access = Access(credentials, store, clock)
         self._ledger = ledger = Ledger(store, self.leases, feed.hub, clock, on_settled)
         self._settlement = Settlement(ledger, credentials, feed.signals.live)
@@ -101,9 +108,10 @@ class Bridge:
             random,
             timing,
         )
+        self.people = People(store, store, credentials, self.tenants, notes, clock, random)
         self.audit = Audit(credentials.trail)
         self.keys = Keys(credentials, self.access, self._errands)
-        self.ownership = Ownership(credentials, store, self.access, self._errands)
+        self.ownership = Ownership(credentials, store, self.access, self._errands, self.people)
         self.devices = Devices(credentials, self.access)
         self.lists = Lists(credentials, self.access)
         self.status_lists = credentials.status_lists

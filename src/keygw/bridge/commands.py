@@ -15,7 +15,7 @@ from keygw.bridge.lanes import Lanes
 from keygw.bridge.ledger import Ledger
 from keygw.bridge.ports import Authorize, Clock, CommandStore, Credentials
 from keygw.bridge.records import App, CommandRecord
-from keygw.bridge.scopes import COMMAND_SCOPES
+from keygw.bridge.scopes import COMMAND_SCOPES, Scope
 from keygw.model.command import Action, Command, CommandState
 from keygw.model.errors import BadInput, Conflict, NotFound, StoreError
 from keygw.model.ids import Random, new_id
@@ -156,10 +156,19 @@ class Commands:
         return asked, True
 
     async def get(self, app: App, vehicle_id: str, command_id: str) -> CommandRecord:
-        """``NotFound`` unknown_command unless it is this app's own (the operator reads all)."""
+        """``NotFound`` unknown_command unless it is this app's own (an operator reads those of its tenant)."""
+        return await self._known(app, vehicle_id, command_id, Scope.COMMAND_READ)
+
+    async def _known(self, app: App, vehicle_id: str, command_id: str, of_others: Scope) -> CommandRecord:
         record = await self._ledger.get(command_id)
         if record is None or record.command.vehicle_id != vehicle_id or not (app.operator or record.app_id == app.id):
-            raise NotFound("there is no such command for this app", code="unknown_command")
+            raise _unknown()
+        if record.app_id != app.id:
+            require(app, of_others)
+            try:
+                await self._access.view(app, vehicle_id)
+            except NotFound:
+                raise _unknown() from None
         return record
 
     async def wait(self, record: CommandRecord, seconds: float) -> CommandRecord:
@@ -171,10 +180,12 @@ class Commands:
 
         ``StoreError`` if it has ended, unsent, and the store does not take that: try again.
         """
-        await self.get(app, vehicle_id, command_id)
+        await self._known(app, vehicle_id, command_id, Scope.VEHICLE_MANAGE)
         job = self._lanes.job(command_id)
         if job is None:
-            return _cancelled(await self._cancelled_elsewhere(await self.get(app, vehicle_id, command_id)))
+            return _cancelled(
+                await self._cancelled_elsewhere(await self._known(app, vehicle_id, command_id, Scope.VEHICLE_MANAGE))
+            )
         if job.sent:
             raise _already_sent()
         if not job.done.is_set():
@@ -183,7 +194,7 @@ class Commands:
             if dropped is not None:
                 return dropped
         await self._lanes.write(job)
-        return _cancelled(await self.get(app, vehicle_id, command_id))
+        return _cancelled(await self._known(app, vehicle_id, command_id, Scope.VEHICLE_MANAGE))
 
     async def _cancelled_elsewhere(self, record: CommandRecord) -> CommandRecord:
         """The record, once the gateway that carries it has had its time to stop it."""
@@ -285,6 +296,10 @@ def _cancelled(record: CommandRecord) -> CommandRecord:
     if not record.may_have_happened:  # between being stored and being queued
         raise Conflict("the command is about to start; ask again", retryable=True)
     raise _already_sent()
+
+
+def _unknown() -> NotFound:
+    return NotFound("there is no such command for this app", code="unknown_command")
 
 
 def _already_sent() -> Conflict:

@@ -1,4 +1,5 @@
-"""Devices as an app handles them: it registers the phones whose keys it may see, and sees no other app's."""
+"""Devices as an app handles them: it registers the phones whose keys it may see, and sees no other app's. An operator
+sees those of its tenant."""
 
 from __future__ import annotations
 
@@ -17,13 +18,17 @@ _SCOPES = (Scope.KEY_READ, Scope.KEY_SHARE, Scope.KEY_MANAGE)
 """Any of them: whoever may have keys shown may say which phone is to hold them."""
 
 
+_CHANGES = (Scope.DEVICE_MANAGE,)
+"""What an operator needs, who reaches other people's devices."""
+
+
 class Devices:
     def __init__(self, credentials: Credentials, access: Access) -> None:
         self._credentials = credentials
         self._access = access
 
     async def challenge(self, app: App) -> Challenge:
-        require(app, *_SCOPES)
+        require(app, *_SCOPES, operator=_CHANGES)
         return await self._credentials.devices.challenge(app.id)
 
     async def register(
@@ -37,7 +42,7 @@ class Devices:
         once: Once | None = None,
     ) -> Device:
         """``credentials.devices.Devices.register`` has the codes. A repeated request needs no other challenge."""
-        require(app, *_SCOPES)
+        require(app, *_SCOPES, operator=_CHANGES)
         credentials = self._credentials if once is None else self._credentials.under(once)
         try:
             made = await credentials.devices.register(
@@ -50,7 +55,8 @@ class Devices:
 
     async def list(self, app: App) -> list[Device]:
         require(app, *_SCOPES)
-        return list(await self._credentials.devices.of_app(None if app.operator else app.id))
+        found = await self._credentials.devices.of_app(None if app.operator else app.id)
+        return [each for each in found if await self._access.reaches_device(app, each)]
 
     async def get(self, app: App, device_id: str) -> Device:
         """``NotFound`` unknown_device, also for another app's."""
@@ -60,12 +66,13 @@ class Devices:
             found = await self._credentials.devices.get(device_id)
         except (BadInput, NotFound):
             raise _unknown() from None
-        if not app.operator and found.app_id != app.id:
+        if not await self._access.reaches_device(app, found):
             raise _unknown()
         return found
 
     async def remove(self, app: App, device_id: str) -> None:
         """``Conflict`` device_in_use, hosted_device."""
+        require(app, *_SCOPES, operator=_CHANGES)
         found = await self.get(app, device_id)
         await self._credentials.devices.remove(found.id, actor=app.actor)
         self._access.forget_device(found.id)

@@ -36,14 +36,16 @@ class EventGate:
         return event.audience in (None, self._app.id) or self._app.operator
 
     async def allows(self, event: Event) -> bool:
-        """Nothing gets through that is not named here; the operator sees everything."""
-        if event.type == GAP or self._app.operator:
+        """Nothing gets through that is not named here."""
+        if event.type == GAP:
             return True
-        if event.type == UPDATED:
+        if event.type == UPDATED and not self._app.operator:
             return event.audience == self._app.id
         view = None if event.subject is None else await self._view(event.subject)
         if view is None:
             return False
+        if event.type == UPDATED:
+            return event.audience == self._app.id or Scope.COMMAND_READ in self._app.scopes
         if event.type == "keygw.signal.changed":
             signal = SIGNAL_IDS.get(event.data["path"])
             return signal is not None and view.may_read(signal, self._clock())
@@ -57,7 +59,7 @@ class EventGate:
         if event.type == "keygw.vehicle.epoch_ended":
             return Scope.VEHICLE_READ in self._app.scopes
         if event.type.startswith("keygw.transfer."):  # for who owns it, and who has owned it until now
-            owns = view.first or any(key.role is Role.OWNER for key in view.own)
+            owns = self._app.operator or view.first or any(key.role is Role.OWNER for key in view.own)
             return owns and Scope.KEY_READ in self._app.scopes
         if event.type.startswith("keygw.device."):
             visible = any(key.device_id == event.data["device_id"] for key in view.keys)

@@ -17,6 +17,7 @@ from keygw.bridge.records import App
 from keygw.bridge.scopes import Scope
 from keygw.credentials.attestation import Evidence
 from keygw.credentials.invitation import Invitation, InvitationState
+from keygw.credentials.invitation_steps import unknown_invitation
 from keygw.credentials.once import Once, Replayed
 from keygw.crypto.signer import device_id
 from keygw.model.entitlement import Entitlement
@@ -143,6 +144,8 @@ class Invitations:
         evidence: Evidence | None = None,
     ) -> Offer:
         """``app``: the friend's own, if it has one here: the phone's keys become visible to it."""
+        if app is not None:
+            await self._check_tenant(app, invitation_id, secret)
         claimed = await self._credentials.invitations.claim(
             invitation_id, secret, device_key, proof, code, None if app is None or app.operator else app.id, evidence
         )
@@ -164,6 +167,12 @@ class Invitations:
         return await self._offer(await self._credentials.invitations.decline(invitation_id, secret, device_key, proof))
 
     # Inside
+
+    async def _check_tenant(self, app: App, invitation_id: str, secret: bytes) -> None:
+        """An app that shows its token is told of no other tenant's invitation, whatever it knows of the link."""
+        found = await self._credentials.invitations.look(invitation_id, secret)
+        if not app.reaches((await self._credentials.vehicle(found.vehicle_id)).tenant_id):
+            raise unknown_invitation()
 
     async def _prepare(self, vehicle_id: str) -> None:
         """As for any key that is shared: a list that the phone finds beside its token, and a visit to the vehicle."""

@@ -32,12 +32,12 @@ class IssuerKeys:
 
     async def list(self, app: App) -> Sequence[IssuerKeyRecord]:
         """All there ever were, oldest first."""
-        require(app, Scope.ISSUER_MANAGE)
+        require(app, Scope.ISSUER_READ)
         return await self._book.keys()
 
     async def get(self, app: App, name: str) -> IssuerKeyRecord:
         """``name``: the kid, base64url. ``NotFound`` unknown_issuer_key."""
-        require(app, Scope.ISSUER_MANAGE)
+        require(app, Scope.ISSUER_READ)
         return await self._book.key(_kid(name))
 
     async def prepare(self, app: App, place: str | None) -> IssuerKeyRecord:

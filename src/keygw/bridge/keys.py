@@ -47,11 +47,11 @@ class Keys:
     ) -> tuple[KeyView, bytes]:
         """An owner key for a new hosted device of the app, and that device's public key (33 bytes).
 
-        For an app that holds a usable owner key of the vehicle, or the operator. Whoever registered it issues the very
+        For an app that holds a usable owner key of the vehicle, or an operator. Whoever registered it issues the very
         first one; after that the claim counts no more, or nobody could take the vehicle away from that app. Any other
         that can see the vehicle gets ``Forbidden`` not_vehicle_owner.
         """
-        require(app, Scope.KEY_MANAGE)
+        require(app, Scope.KEY_MANAGE, operator=(Scope.KEY_ISSUE,))
         view = await self._access.view(app, vehicle_id)
         owner = any(key.role is Role.OWNER for key in self._access.usable_keys(view))
         if not (view.first or owner or app.operator):
@@ -71,8 +71,9 @@ class Keys:
     async def issue_batch(
         self, app: App, vehicle_id: str, wishes: Sequence[KeyWish], once: Once | None = None
     ) -> Sequence[DigitalKey]:
-        """For the operator: keys of phones, all or none. The vehicle's new list, if friends need one, is on its way."""
-        require(app, Scope.APP_MANAGE)
+        """For operators: keys of phones, all or none. The vehicle's new list, if friends need one, is on its way."""
+        require(app, Scope.KEY_ISSUE)
+        vehicle_id = (await self._access.view(app, vehicle_id)).vehicle.id
         try:
             made = await self._once(once).issue_batch(vehicle_id, wishes, actor=app.actor)
         except Replayed as again:
@@ -128,6 +129,7 @@ class Keys:
         To an app that does not know the parent, a grant that fails says no more than that: ``NotFound`` unknown_key.
         """
         require(app, Scope.KEY_SHARE)
+        await self._access.check_tenant(app, parent_id)
         try:
             child = await self._once(once).share_granted(
                 parent_id, device_public_key=device_public_key, grant=grant, label=label, actor=app.actor
@@ -144,7 +146,7 @@ class Keys:
         self, app: App, key_id: str, once: Once | None = None
     ) -> tuple[KeyToken, Sequence[ChainLink], Vehicle, SignedList]:
         """``token``, with one that is signed now."""
-        require(app, Scope.KEY_READ, Scope.KEY_SHARE)
+        require(app, Scope.KEY_READ, Scope.KEY_SHARE, operator=(Scope.KEY_MANAGE,))
         key, _ = await self._access.key(app, key_id)
         with contextlib.suppress(Replayed):
             await self._once(once).renew(key.id, actor=app.actor)
@@ -152,7 +154,7 @@ class Keys:
 
     async def suspend(self, app: App, key_id: str, once: Once | None = None) -> KeyView:
         key, view = await self._access.key(app, key_id)
-        self._access.check_manage(view, key)
+        self._access.check_manage(view, key, hold=True)
         try:
             changed = await self._once(once).suspend(key.id, actor=app.actor)
         except Replayed:

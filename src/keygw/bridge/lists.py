@@ -26,7 +26,7 @@ class Lists:
         So reading is scope enough: the app says nothing of its own. ``Conflict`` ack_older, ack_unknown_list;
         ``BadInput`` ack_foreign, ack_mismatch, or why it is no acknowledgement by that vehicle.
         """
-        require(app, Scope.KEY_READ)
+        require(app, Scope.KEY_READ, operator=(Scope.KEY_MANAGE,))
         await self._access.view(app, vehicle_id)
         try:
             await self._credentials.acknowledge_list(vehicle_id, ack)

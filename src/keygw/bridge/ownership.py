@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from keygw.bridge.access import Access, View, require
 from keygw.bridge.errands import Errands
-from keygw.bridge.ports import AppStore, Credentials, EpochEnd, LossReport, OfferedTransfer
+from keygw.bridge.people import People
+from keygw.bridge.ports import AppStore, Credentials, EpochEnd, Loss, LossReport, OfferedTransfer
 from keygw.bridge.records import App
 from keygw.bridge.scopes import Scope
+from keygw.credentials.service_ownership import unknown_transfer
 from keygw.credentials.transfer import Transfer, TransferState
-from keygw.model.digital_key import Role
+from keygw.model.digital_key import DigitalKey, Role
 from keygw.model.entitlement import Entitlement
 from keygw.model.errors import BadInput, Forbidden, NotFound
 from keygw.model.ids import id_bytes
@@ -25,22 +28,37 @@ class TransferView:
     vehicle: Vehicle
 
 
+@dataclass(frozen=True, slots=True)
+class Report:
+    """``LossReport``, as far as its reader may know of the keys."""
+
+    device_id: str
+    loss: Loss
+    keys: Sequence[DigitalKey]
+
+
 class Ownership:
-    def __init__(self, credentials: Credentials, store: AppStore, access: Access, errands: Errands) -> None:
+    def __init__(
+        self, credentials: Credentials, store: AppStore, access: Access, errands: Errands, people: People
+    ) -> None:
         self._credentials = credentials
         self._store = store
         self._access = access
         self._errands = errands
+        self._people = people
 
     # The vehicle
 
-    async def end_epoch(self, app: App, vehicle_id: str) -> EpochEnd:
-        """End every key of the vehicle at once. The next owner key is for this app: nobody else can pair.
+    async def end_epoch(self, app: App, vehicle_id: str, person_id: str | None = None) -> EpochEnd:
+        """End every key of the vehicle at once. The next owner key is for this app, or for that person: nobody else can
+        pair.
 
-        ``Forbidden`` not_vehicle_owner without a usable owner key that holds key.manage.
+        ``Forbidden`` not_vehicle_owner without a usable owner key that holds key.manage; ``NotFound`` unknown_person,
+        ``Conflict`` person_closed.
         """
         view = await self._owned(app, vehicle_id)
-        done = await self._credentials.end_epoch(view.vehicle.id, app.id, actor=app.actor)
+        heir = app.id if person_id is None else await self._people.heir(app, person_id, view.vehicle.tenant_id)
+        done = await self._credentials.end_epoch(view.vehicle.id, heir, actor=app.actor)
         self._errands.request(view.vehicle.id)
         return done
 
@@ -54,6 +72,9 @@ class Ownership:
         """The second step: every key of the vehicle ends, and this app may pair with it, or issue its first key."""
         require(app, Scope.KEY_MANAGE)
         _check_id(transfer_id)
+        offered = await self._credentials.transfer(transfer_id)
+        if not app.reaches((await self._credentials.vehicle(offered.vehicle_id)).tenant_id):
+            raise unknown_transfer()
         accepted = await self._credentials.accept_transfer(transfer_id, secret, app.id)
         # After a crash in between, the same request comes again and passes the claim on then.
         await self._store.pass_claim(accepted.vehicle_id, app.id)
@@ -61,8 +82,8 @@ class Ownership:
         return await self._with_vehicle(accepted)
 
     async def transfer(self, app: App, transfer_id: str) -> TransferView:
-        """For who offered it, who accepted it, and the operator; ``NotFound`` unknown_transfer for others."""
-        require(app, Scope.KEY_MANAGE)
+        """For who offered it, who accepted it, and operators; ``NotFound`` unknown_transfer for others."""
+        require(app, Scope.KEY_MANAGE, operator=(Scope.KEY_READ,))
         return await self._with_vehicle(await self._visible(app, transfer_id))
 
     async def cancel(self, app: App, transfer_id: str) -> TransferView:
@@ -82,20 +103,26 @@ class Ownership:
 
     async def lose(self, app: App, device_id: str) -> LossReport:
         """Suspend everything that the device holds, on every vehicle."""
-        require(app, Scope.KEY_MANAGE)
-        return self._told(await self._credentials.lose(await self._own_device(app, device_id), actor=app.actor))
+        require(app, Scope.KEY_MANAGE, operator=(Scope.KEY_HOLD,))
+        name = await self._own_device(app, device_id)
+        return await self._told(app, await self._credentials.lose(name, actor=app.actor))
 
     async def find(self, app: App, device_id: str, proof: bytes | None) -> LossReport:
         """Lift that again: by the device's own word and this app's, or an operator's."""
-        require(app, Scope.KEY_MANAGE)
-        return self._told(await self._credentials.find(await self._own_device(app, device_id), proof, actor=app.actor))
+        require(app, Scope.KEY_MANAGE, operator=(Scope.KEY_HOLD,))
+        name = await self._own_device(app, device_id)
+        return await self._told(app, await self._credentials.find(name, proof, actor=app.actor))
 
     # Inside
 
-    def _told(self, report: LossReport) -> LossReport:
+    async def _told(self, app: App, report: LossReport) -> Report:
+        """A phone is lost to everybody whose keys it holds; of other tenants' keys nothing is said here."""
+        mine: set[str] = set()
         for vehicle_id in dict.fromkeys(key.vehicle_id for key in report.keys):
             self._errands.request(vehicle_id)
-        return report
+            if app.reaches((await self._credentials.vehicle(vehicle_id)).tenant_id):
+                mine.add(vehicle_id)
+        return Report(report.device_id, report.loss, [key for key in report.keys if key.vehicle_id in mine])
 
     async def _owned(self, app: App, vehicle_id: str) -> View:
         require(app, Scope.KEY_MANAGE)
@@ -112,13 +139,18 @@ class Ownership:
             device = await self._credentials.devices.get(device_id)
         except (BadInput, NotFound):
             raise _no_device() from None
-        if not app.operator and device.app_id != app.id:
+        if not await self._access.reaches_device(app, device):
             raise _no_device()
         return device.id
 
     async def _visible(self, app: App, transfer_id: str) -> Transfer:
         _check_id(transfer_id)
-        found = await self._credentials.transfer(transfer_id)
+        try:
+            found = await self._credentials.transfer(transfer_id)
+        except NotFound:
+            raise _no_transfer() from None
+        if not app.reaches((await self._credentials.vehicle(found.vehicle_id)).tenant_id):
+            raise _no_transfer()
         if not (app.operator or found.offered_by == app.actor or found.app_id == app.id):
             raise _no_transfer()
         return found

@@ -7,6 +7,7 @@ every car around. Pairings live in memory: they last two minutes, and a restart 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
@@ -22,6 +23,7 @@ from keygw.model.command import Outcome
 from keygw.model.device import Device
 from keygw.model.errors import BadInput, Conflict, KeygwError, NotFound
 from keygw.model.ids import Random, new_id
+from keygw.model.tenant import DEFAULT_TENANT
 from keygw.model.vehicle import Vehicle
 from keygw.session.events import Ticketed
 from keygw.session.pairing import CODE_DIGITS
@@ -59,6 +61,7 @@ class Pairing:
 
     id: str
     app_id: str
+    tenant_id: str | None
     name: str
     created_at: float
     expires_at: float
@@ -93,7 +96,7 @@ class Pairings:
         if any(each.app_id == app.id and not each.state.settled for each in self._known.values()):
             raise Conflict("this app is pairing already; wait for it or cancel it", code="pairing_under_way")
         now = self._clock()
-        pairing = Pairing(new_id("par", self._random), app.id, name, now, now + SECONDS)
+        pairing = Pairing(new_id("par", self._random), app.id, app.tenant_id, name, now, now + SECONDS)
         self._keep(pairing)
         self._tasks[pairing.id] = asyncio.create_task(self._run(app, pairing.id, code), name=f"pairing {pairing.id}")
         return pairing
@@ -102,7 +105,7 @@ class Pairings:
         """``NotFound`` unknown_pairing, also for another app's."""
         require(app, Scope.KEY_MANAGE)
         found = self._known.get(pairing_id)
-        if found is None or not (app.operator or found.app_id == app.id):
+        if found is None or not (found.app_id == app.id or (app.operator and app.reaches(found.tenant_id))):
             raise NotFound("there is no such pairing for this app", code="unknown_pairing")
         return found
 
@@ -162,13 +165,21 @@ class Pairings:
         """The ticket for an owner key, and the key's token for the car."""
         said, name = ticketed.credential, self._known[pairing_id].name
         self._now_is(pairing_id, state=PairingState.ENROLLED, vehicle_id=said.vehicle_id)
-        vehicle = Vehicle(said.vehicle_id, name, said.public_key, said.advertising_key)
+        tenant_id = await self._tenant(app, said.vehicle_id)
+        vehicle = Vehicle(said.vehicle_id, name, said.public_key, said.advertising_key, tenant_id)
         key = await self._credentials.pair_owner(
             vehicle, device, said.ticket, ticketed.transcript, label=name, actor=app.actor
         )
         self._devices.pop(app.id, None)
         self._now_is(pairing_id, key_id=key.id)
         return (await self._credentials.key_token(key.id)).cwt
+
+    async def _tenant(self, app: App, vehicle_id: str) -> str:
+        """The app's own: a car of another's is then another vehicle. Who looks after all takes it as it is known."""
+        if app.platform:
+            with contextlib.suppress(NotFound):
+                return (await self._credentials.vehicle(vehicle_id)).tenant_id
+        return app.tenant_id or DEFAULT_TENANT
 
     async def _device(self, app: App, name: str) -> Device:
         """A fresh hosted device, or the one that an attempt before this has not used up."""

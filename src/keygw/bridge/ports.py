@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from typing import Protocol
 
 from keygw.bridge.lease_ports import Lease, LeaseStore
+from keygw.bridge.people_ports import Note, OperatorStore, PersonStore, TenantStore
 from keygw.bridge.records import App, CommandRecord
 from keygw.credentials.attestation import Evidence
 from keygw.credentials.audit_check import Report
@@ -40,19 +41,19 @@ OnState = Callable[[CommandState, str | None], Awaitable[None]]
 class AppStore(Protocol):
     """Every write is durable when it returns. ``StoreError`` if the database cannot be used."""
 
-    async def add_app(self, app: App) -> None:
-        """Insert; ``Conflict`` if the id or the token hash is taken."""
+    async def add_app(self, app: App, note: Note | None = None) -> None:
+        """Insert, and the note with it; ``Conflict`` if the id or the token hash is taken."""
 
     async def app_by_token(self, token_hash: bytes) -> App | None:
         """The app with exactly that 32-byte hash, revoked or not."""
 
     async def app(self, app_id: str) -> App | None: ...
 
-    async def revoke_app(self, app_id: str) -> None:
-        """Set ``revoked``; no error if there is no such app."""
+    async def apps(self, tenant_id: str | None = None) -> Sequence[App]:
+        """Oldest first, removed ones too; of one tenant, or all."""
 
-    async def revoked_apps(self) -> Sequence[str]:
-        """The ids of all that are revoked."""
+    async def revoke_app(self, app_id: str, note: Note | None = None) -> None:
+        """Set ``revoked``, and write the note if it was not; no error if there is no such app."""
 
     async def claim_vehicle(self, vehicle_id: str, app_id: str) -> str:
         """Note that this app registered the vehicle, unless one did before. Returns the app id that holds it now."""
@@ -96,7 +97,7 @@ class CommandStore(Protocol):
         """All (of that vehicle) in state accepted, queued, sent, acknowledged or unknown, oldest first."""
 
 
-class BridgeStore(AppStore, CommandStore, LeaseStore, Protocol):
+class BridgeStore(AppStore, CommandStore, LeaseStore, TenantStore, OperatorStore, PersonStore, Protocol):
     """All; one object usually serves."""
 
 

@@ -7,17 +7,21 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from keygw.bridge.roles import OperatorRole, scopes_of
 from keygw.bridge.scopes import Scope
 from keygw.model.command import Action, Command, CommandState, Outcome
 from keygw.model.receipt import Receipt
+from keygw.model.tenant import DEFAULT_TENANT
 from keygw.vehicle.values import Measures
 
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """A registered phone app. ``token_hash``: SHA-256 (32 bytes) of its bearer token; the token itself is not kept.
+    """Who calls: a registered phone app, or an operator (``Operator.caller``).
 
-    ``expires_at``: when the token ends, Unix seconds; ``None``: never (the operator's).
+    ``token_hash``: SHA-256 (32 bytes) of its bearer token; the token itself is not kept. ``expires_at``: when the token
+    ends, Unix seconds; ``None``: never (that of ``operator.token``). ``tenant_id``: whose things it may reach;
+    ``None``: everybody's, which an app never may. ``person_id``: for whom an app acts. ``role``: of an operator alone.
     """
 
     id: str
@@ -27,15 +31,60 @@ class App:
     token_hash: bytes = field(repr=False)
     revoked: bool = False
     expires_at: float | None = None
+    tenant_id: str | None = DEFAULT_TENANT
+    person_id: str | None = None
+    role: OperatorRole | None = None
 
     @property
     def operator(self) -> bool:
-        return Scope.APP_MANAGE in self.scopes
+        """Whether it sees all of its tenant. What it may do there its scopes say, as for any app."""
+        return self.role is not None
+
+    @property
+    def platform(self) -> bool:
+        """An operator of the gateway itself, over all tenants."""
+        return self.operator and self.tenant_id is None
+
+    def reaches(self, tenant_id: str | None) -> bool:
+        """Whether what belongs to that tenant is there at all for it."""
+        return self.platform or (tenant_id is not None and self.tenant_id == tenant_id)
 
     @property
     def actor(self) -> str:
         """As the audit trail names it."""
         return f"{'operator' if self.operator else 'app'}:{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Somebody who runs the gateway, or one tenant of it (``tenant_id``; ``None``: all). Times: Unix seconds."""
+
+    id: str
+    tenant_id: str | None
+    name: str
+    role: OperatorRole
+    created_at: int
+    expires_at: int
+    token_hash: bytes = field(repr=False)
+    revoked: bool = False
+
+    def live(self, now: float) -> bool:
+        return not self.revoked and now < self.expires_at
+
+    @property
+    def caller(self) -> App:
+        """As whom it calls."""
+        return App(
+            self.id,
+            self.name,
+            scopes_of(self.role, platform=self.tenant_id is None),
+            float(self.created_at),
+            self.token_hash,
+            self.revoked,
+            float(self.expires_at),
+            self.tenant_id,
+            role=self.role,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,7 @@
-"""Scopes: what an app's bearer token may be used for. (What a *key* allows is an entitlement.)"""
+"""Scopes: what an app's or an operator's bearer token may be used for. (What a *key* allows is an entitlement.)
+
+An app is granted its scopes one by one; an operator has those of its role (``roles``).
+"""
 
 from __future__ import annotations
 
@@ -23,12 +26,46 @@ class Scope(StrEnum):
     KEY_READ = "key.read"
     KEY_MANAGE = "key.manage"
     KEY_SHARE = "key.share"
+    KEY_HOLD = "key.hold"
+    KEY_ISSUE = "key.issue"
+    COMMAND_READ = "command.read"
+    DEVICE_MANAGE = "device.manage"
+    APP_READ = "app.read"
     APP_MANAGE = "app.manage"
+    PERSON_READ = "person.read"
+    PERSON_MANAGE = "person.manage"
+    LIMITS_READ = "limits.read"
+    LIMITS_MANAGE = "limits.manage"
+    OPERATOR_READ = "operator.read"
+    OPERATOR_MANAGE = "operator.manage"
+    AUDIT_READ = "audit.read"
+    AUDIT_VERIFY = "audit.verify"
+    TENANT_READ = "tenant.read"
+    TENANT_MANAGE = "tenant.manage"
+    ISSUER_READ = "issuer.read"
     ISSUER_MANAGE = "issuer.manage"
 
 
-OPERATORS = frozenset({Scope.APP_MANAGE, Scope.ISSUER_MANAGE})
-"""The operator's alone; they cannot be granted to a registered app."""
+PLATFORM = frozenset({Scope.AUDIT_VERIFY, Scope.TENANT_MANAGE, Scope.ISSUER_READ, Scope.ISSUER_MANAGE})
+"""What concerns all tenants at once: an operator of one tenant never has them, whatever its role."""
+
+OPERATORS = PLATFORM | {
+    Scope.KEY_HOLD,
+    Scope.KEY_ISSUE,
+    Scope.COMMAND_READ,
+    Scope.DEVICE_MANAGE,
+    Scope.APP_READ,
+    Scope.APP_MANAGE,
+    Scope.PERSON_READ,
+    Scope.PERSON_MANAGE,
+    Scope.LIMITS_READ,
+    Scope.LIMITS_MANAGE,
+    Scope.OPERATOR_READ,
+    Scope.OPERATOR_MANAGE,
+    Scope.AUDIT_READ,
+    Scope.TENANT_READ,
+}
+"""The operators' alone; they cannot be granted to a registered app."""
 
 GRANTABLE = frozenset(Scope) - OPERATORS
 
@@ -75,5 +112,5 @@ def parse_scopes(names: Iterable[str]) -> frozenset[Scope]:
         raise BadInput("an app needs at least one scope")
     if not wanted <= GRANTABLE:
         names = ", ".join(sorted(wanted & OPERATORS))
-        raise BadInput(f"{names} belongs to the operator and cannot be granted", code="scope_not_grantable")
+        raise BadInput(f"{names} belongs to operators and cannot be granted", code="scope_not_grantable")
     return frozenset(wanted)

@@ -26,7 +26,9 @@ class Vehicles:
         self._clock = clock
 
     async def register(self, app: App, vehicle: Vehicle, once: Once | None = None) -> None:
-        """Make a vehicle known here. ``Conflict`` vehicle_taken if another app registered it before."""
+        """Make a vehicle known here, in the tenant that it names (``Tenants.chosen``).
+
+        ``Conflict`` vehicle_taken if another app registered it before."""
         require(app, Scope.VEHICLE_MANAGE)
         id_bytes(vehicle.id, "veh")
         if await self._store.claimant(vehicle.id) not in (None, app.id):
@@ -91,7 +93,8 @@ class Vehicles:
 
     async def disconnect(self, app: App, vehicle_id: str) -> None:
         """``Forbidden`` link_of_another if the link runs on a key that is not the app's own."""
-        view = await self.get(app, vehicle_id)
+        require(app, Scope.VEHICLE_READ, operator=(Scope.VEHICLE_MANAGE,))
+        view = await self._access.view(app, vehicle_id)
         status = self._fleet.link(vehicle_id)
         if status is None or status.state == "disconnected":
             return
@@ -107,12 +110,13 @@ class Vehicles:
     async def time_proof(self, app: App, vehicle_id: str, nonce: bytes) -> bytes:
         """For a phone that has met the vehicle and got this nonce (8 bytes) from it. It goes with the key token: who
         may fetch the one may fetch the other."""
-        require(app, Scope.KEY_READ, Scope.KEY_SHARE)
+        require(app, Scope.KEY_READ, Scope.KEY_SHARE, operator=(Scope.KEY_MANAGE,))
         view = await self._access.view(app, vehicle_id)
         return await self._credentials.time_proof(view.vehicle.id, nonce, actor=app.actor)
 
     async def _usable_own_key(self, app: App, vehicle_id: str, key_id: str | None) -> DigitalKey:
-        key = self._access.own_key(await self.get(app, vehicle_id), key_id)
+        require(app, Scope.VEHICLE_READ, operator=(Scope.VEHICLE_MANAGE,))
+        key = self._access.own_key(await self._access.view(app, vehicle_id), key_id)
         if not usable(key, self._clock()):
             raise Forbidden("the app's key for that vehicle cannot be used now", code="key_not_usable")
         return key

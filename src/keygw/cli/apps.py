@@ -1,16 +1,19 @@
-"""``keygw apps``: the operator registers apps, and ends them."""
+"""``keygw apps``: operators register apps, list them, and end them."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from keygw.cli import output
-from keygw.cli.options import Data, Json, Target, TokenFile, Url
+from keygw.cli.options import Data, Json, Lasting, Save, Target, TenantName, TokenFile, Url
 
 app = typer.Typer(no_args_is_help=True, help="Apps and their tokens (for the operator).")
+
+AppName = Annotated[
+    str, typer.Argument(metavar="APP", help="App id, the unique beginning of one (app_ab), or its name.")
+]
 
 
 @app.command()
@@ -19,17 +22,9 @@ def add(
     scope: Annotated[
         list[str], typer.Option("--scope", metavar="SCOPE", help="Such as vehicle.read, command.unlock; repeat it.")
     ],
-    lasting: Annotated[
-        str | None, typer.Option("--for", metavar="SPAN", help="How long the token is valid: 12h, 30d. Default 90d.")
-    ] = None,
-    save: Annotated[
-        Path | None,
-        typer.Option(
-            "--save",
-            metavar="FILE",
-            help="Write the token into this new file (0600), for --token-file, instead of showing it.",
-        ),
-    ] = None,
+    tenant: TenantName = None,
+    lasting: Lasting = None,
+    save: Save = None,
     as_json: Json = False,
     url: Url = None,
     token_file: TokenFile = None,
@@ -39,7 +34,7 @@ def add(
 
     The gateway keeps only a hash of the token.
     """
-    from keygw.cli import files, spans
+    from keygw.cli import files, lookup, spans
 
     wish: dict[str, object] = {"name": name, "scopes": [part for each in scope for part in each.split(",") if part]}
     if lasting is not None:
@@ -47,6 +42,8 @@ def add(
     if save is not None:
         files.must_be_new(save)
     with Target(url, token_file, data).open() as gateway:
+        if tenant is not None:
+            wish["tenant_id"] = lookup.tenant_id(gateway, tenant)
         answer = gateway.post("/v1/apps", wish)
     if save is not None:
         files.write_text(save, answer.pop("token") + "\n")
@@ -68,9 +65,47 @@ def add(
         output.remark("Keep the token now; it cannot be shown again.")
 
 
+@app.command("list")
+def list_(as_json: Json = False, url: Url = None, token_file: TokenFile = None, data: Data = None) -> None:
+    """List the apps that there are and were, oldest first."""
+    with Target(url, token_file, data).open() as gateway:
+        answer = gateway.get("/v1/apps")
+    if as_json:
+        output.document(answer)
+        return
+    rows = (
+        (each["id"], each["name"], each["tenant_id"], "removed" if each["revoked"] else each["expires_at"])
+        for each in answer["apps"]
+    )
+    output.table(("app", "name", "tenant", "until"), rows, "There is no app yet. Register one: keygw apps add")
+
+
+@app.command()
+def show(
+    app_id: AppName, as_json: Json = False, url: Url = None, token_file: TokenFile = None, data: Data = None
+) -> None:
+    """Show one app, and what its token is good for."""
+    from keygw.cli import lookup
+
+    with Target(url, token_file, data).open() as gateway:
+        answer = gateway.get(f"/v1/apps/{lookup.app_id(gateway, app_id)}")
+    if as_json:
+        output.document(answer)
+        return
+    output.facts(
+        (
+            ("app", answer["id"]),
+            ("name", answer["name"]),
+            ("tenant", answer["tenant_id"]),
+            ("scopes", ", ".join(answer["scopes"])),
+            ("valid until", "removed" if answer["revoked"] else answer["expires_at"]),
+        )
+    )
+
+
 @app.command()
 def remove(
-    app_id: Annotated[str, typer.Argument(metavar="APP", help="App id (app_...), as apps add showed it.")],
+    app_id: AppName,
     as_json: Json = False,
     url: Url = None,
     token_file: TokenFile = None,
@@ -80,14 +115,15 @@ def remove(
 
     Digital keys of the app's hosted devices stay; revoke those by themselves.
     """
-    from urllib.parse import quote
+    from keygw.cli import lookup
 
     with Target(url, token_file, data).open() as gateway:
-        gateway.call("DELETE", f"/v1/apps/{quote(app_id, safe='')}")
+        found = lookup.app_id(gateway, app_id)
+        gateway.call("DELETE", f"/v1/apps/{found}")
     if as_json:
-        output.document({"app_id": app_id, "revoked": True})
+        output.document({"app_id": found, "revoked": True})
     else:
-        output.say(f"{app_id}: its token is no longer valid")
+        output.say(f"{found}: its token is no longer valid")
 
 
 @app.command()
@@ -101,8 +137,10 @@ def whoami(as_json: Json = False, url: Url = None, token_file: TokenFile = None,
         return
     output.facts(
         (
-            ("app", answer["id"]),
+            ("operator" if answer["role"] else "app", answer["id"]),
             ("name", answer["name"]),
+            ("role", answer["role"]),
+            ("tenant", answer["tenant_id"] or "all of them"),
             ("scopes", ", ".join(answer["scopes"])),
             ("valid until", answer["expires_at"] or "no end"),
             ("token from", source),

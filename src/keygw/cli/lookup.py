@@ -41,13 +41,34 @@ def device_id(gateway: Gateway, given: str) -> str:
     return _pick("device", "label", "dev", given, gateway.get("/v1/devices")["devices"])
 
 
+def tenant_id(gateway: Gateway, given: str) -> str:
+    """``Failure`` unknown_tenant or ambiguous_tenant."""
+    if _whole("ten", given):
+        return given
+    return _pick("tenant", "name", "ten", given, gateway.get("/v1/tenants")["tenants"])
+
+
+def operator_id(gateway: Gateway, given: str) -> str:
+    """``Failure`` unknown_operator or ambiguous_operator."""
+    if _whole("opr", given):
+        return given
+    return _pick("operator", "name", "opr", given, gateway.get("/v1/operators")["operators"])
+
+
+def app_id(gateway: Gateway, given: str) -> str:
+    """``Failure`` unknown_app or ambiguous_app."""
+    if _whole("app", given):
+        return given
+    return _pick("app", "name", "app", given, gateway.get("/v1/apps")["apps"])
+
+
 def _whole(prefix: str, given: str) -> bool:
     return re.fullmatch(rf"{prefix}_[a-z2-7]{{16}}", given) is not None
 
 
 def _pick(kind: str, name: str, prefix: str, given: str, known: Sequence[Mapping[str, Any]]) -> str:
     # A name counts only as a whole; "v" is not the beginning of every vehicle.
-    found = [each for each in known if given and str(each[name]).casefold() == given.casefold()]
+    found = [each for each in known if given and given.casefold() in (str(each[name]).casefold(), each["id"])]
     if not found and len(given) > len(prefix) + 1:
         found = [each for each in known if str(each["id"]).startswith(given.lower())]
     if len(found) == 1:

@@ -66,6 +66,26 @@ AdvertisingKey = Annotated[
 DeviceName = Annotated[
     str, typer.Argument(metavar="DEVICE", help="Device id, the unique beginning of one (dev_ab), or its label.")
 ]
+TenantName = Annotated[
+    str | None,
+    typer.Option(
+        "--tenant",
+        metavar="TENANT",
+        help="Tenant id, the unique beginning of one (ten_ab), or its name. Default: your own, or default.",
+        show_default=False,
+    ),
+]
+Lasting = Annotated[
+    str | None, typer.Option("--for", metavar="SPAN", help="How long the token is valid: 12h, 30d. Default 90d.")
+]
+Save = Annotated[
+    Path | None,
+    typer.Option(
+        "--save",
+        metavar="FILE",
+        help="Write the token into this new file (0600), for --token-file, instead of showing it.",
+    ),
+]
 KeyName = Annotated[
     str, typer.Argument(metavar="KEY", help="Key id, the unique beginning of one (key_ab), or its label.")
 ]

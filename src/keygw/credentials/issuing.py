@@ -166,6 +166,8 @@ async def make_key(
     end = token_end(key, limits, parent_end)
     place = await take_place(tx, key.id, issuer.status_lists, random)
     await tx.add_key(key, sign_token(key, device, vehicle, issuer, end, limits, grant, place))
+    if parent is None and device.app_id is not None:
+        await tx.bind_owner_key(key.id, device.app_id)
     await tx.raise_last_issued_at(issued_at)
     return key
 

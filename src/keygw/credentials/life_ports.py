@@ -49,7 +49,10 @@ class LifeReads(Protocol):
         """Ids of open or claimed invitations whose ``expires_at <= at``, earliest first."""
 
     async def reservation(self, vehicle_id: str) -> str | None:
-        """The app for which the vehicle's next owner key is reserved."""
+        """The app, or the person, for whom the vehicle's next owner key is reserved."""
+
+    async def person_of(self, app_id: str) -> str | None:
+        """The person for whom that app acts."""
 
     async def transfer(self, transfer_id: str) -> Transfer | None: ...
 
@@ -68,8 +71,11 @@ class LifeWrites(Protocol):
 
     async def set_loss(self, device_id: str, loss: Loss) -> None: ...
 
-    async def reserve(self, vehicle_id: str, app_id: str | None) -> None:
-        """``None``: for nobody in particular."""
+    async def reserve(self, vehicle_id: str, holder_id: str | None) -> None:
+        """For an app or a person; ``None``: for nobody in particular."""
+
+    async def bind_owner_key(self, key_id: str, app_id: str) -> None:
+        """Make the key that of the person for whom that app acts, if it acts for one."""
 
     async def add_transfer(self, transfer: Transfer) -> None:
         """``Conflict`` transfer_offered if one is in OFFERED."""

@@ -40,7 +40,8 @@ class OwnershipService(ServiceBase):
         return (await self._vehicle(self._store, vehicle_id)).epoch
 
     async def end_epoch(self, vehicle_id: str, reserved_for: str | None, *, actor: str = SYSTEM) -> EpochEnd:
-        """End every digital key of the vehicle. ``reserved_for``: the app that gets its next owner key; ``None``: any.
+        """End every digital key of the vehicle. ``reserved_for``: the app or person that gets its next owner key;
+        ``None``: any.
 
         An offer to hand the vehicle over ends with it: whoever made it owns no key any more.
         """
@@ -106,7 +107,7 @@ class OwnershipService(ServiceBase):
         """
         found = await self._known(self._store, transfer_id)
         if not constant_time_equal(sha256(secret), found.secret_hash):
-            raise _unknown()
+            raise unknown_transfer()
         await self.transfer(transfer_id)  # one whose time is over is stored so, and the refusal below leaves it
         actor = app_actor(app_id)
 
@@ -148,7 +149,7 @@ class OwnershipService(ServiceBase):
     async def _known(self, reads: CredentialReads, transfer_id: str) -> Transfer:
         found = await reads.transfer(transfer_id)
         if found is None:
-            raise _unknown()
+            raise unknown_transfer()
         return found
 
     async def _seen_transfer(self, tx: CredentialTransaction, found: Transfer, now: float) -> Transfer:
@@ -181,10 +182,13 @@ async def use_reservation(tx: CredentialTransaction, vehicle_id: str, device: De
     if reserved is None:
         return
     if device.app_id != reserved:
-        raise Forbidden("the vehicle's next owner key is for another app", code="vehicle_reserved")
+        # An account outlives the phone: any app that acts for the person will do.
+        person = None if device.app_id is None else await tx.person_of(device.app_id)
+        if person is None or person not in (reserved, await tx.person_of(reserved)):
+            raise Forbidden("the vehicle's next owner key is for another app", code="vehicle_reserved")
     await tx.reserve(vehicle_id, None)
 
 
-def _unknown() -> NotFound:
+def unknown_transfer() -> NotFound:
     """Also for a wrong secret, so that ids cannot be probed."""
     return NotFound("there is no such offer, or the secret is not complete", code="unknown_transfer")

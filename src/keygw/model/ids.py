@@ -1,8 +1,8 @@
 """Identifiers: 80 random bits, shown as a prefix and 16 base32 letters, carried on the air as 10 bytes.
 
 ``veh_mfrggzdfmztwq2lk`` vehicle, ``key_`` digital key (``jti``/``cti``), ``dev_`` device, ``cmd_`` command,
-``app_`` app, ``par_`` pairing, ``inv_`` invitation, ``gwy_`` a gateway while it runs. A device id is not random: it is
-the head of its key's thumbprint, so it binds to that key.
+``app_`` app, ``par_`` pairing, ``inv_`` invitation, ``gwy_`` a gateway while it runs, ``ten_`` tenant, ``opr_``
+operator, ``per_`` person. A device id is not random: it is the head of its key's thumbprint, so it binds to that key.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import lru_cache
 from keygw.model.errors import BadInput
 
 ID_BYTES = 10
-PREFIXES = ("veh", "key", "dev", "cmd", "app", "whk", "par", "inv", "trf", "gwy")
+PREFIXES = ("veh", "key", "dev", "cmd", "app", "whk", "par", "inv", "trf", "gwy", "ten", "opr", "per")
 _ID = re.compile(rf"(?:{'|'.join(PREFIXES)})_[a-z2-7]{{16}}", re.ASCII)
 _DIGITS = str.maketrans("abcdefghijklmnopqrstuvwxyz234567", "0123456789abcdefghijklmnopqrstuv")
 """Base32 is Python's own base 32 with other digits, and 16 of them fill 10 bytes exactly: no text but one for each."""

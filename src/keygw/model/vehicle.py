@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from keygw.model.tenant import DEFAULT_TENANT
+
 
 @dataclass(frozen=True, slots=True)
 class Vehicle:
@@ -17,6 +19,7 @@ class Vehicle:
     name: str
     public_key: bytes
     advertising_key: bytes = field(repr=False)
+    tenant_id: str = DEFAULT_TENANT
 
 
 class Registered(StrEnum):

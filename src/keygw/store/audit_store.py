@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from keygw.credentials.audit_ports import AuditFilter, AuditRow, SealedCheckpoint
 from keygw.model.audit import ACTIONS, AuditEntry, AuditRecord
 from keygw.model.errors import Conflict, ProtocolError, StoreError
+from keygw.store.audit_tenants import with_tenants
 from keygw.store.group import Fetch, Row, Transaction
 from keygw.store.rows import insert_many
 from keygw.token.audit import GENESIS, decode_data, encode_data, encode_entry, link
@@ -21,6 +22,8 @@ _CHECKPOINT = "SELECT first, sequence, at, kid, signed FROM audit_checkpoints"
 def record(transaction: Transaction, entry: AuditEntry) -> None:
     """Add it to the end of the chain when the transaction commits: for every store whose writes are audited.
 
+    One that names no tenant gets that of what it is about (``audit_tenants``).
+
     ``ValueError`` for an action that the registry does not have, or too large data.
     """
     if entry.action not in ACTIONS:
@@ -28,28 +31,31 @@ def record(transaction: Transaction, entry: AuditEntry) -> None:
     data = encode_data(entry.data)
     if len(data) > MOST_DATA:
         raise ValueError(f"the data of an audit entry have at most {MOST_DATA} bytes")
-    values = (
-        entry.at,
-        entry.actor,
-        entry.action,
-        entry.tenant_id,
-        entry.vehicle_id,
-        entry.key_id,
-        entry.device_id,
-        entry.outcome,
-        data,
-    )
-    transaction.append(_write, (encode_entry(entry, data), values))
+    transaction.append(_write, (entry, data))
 
 
-async def _write(fetch: Fetch, items: Sequence[tuple[bytes, Row]]) -> None:
+async def _write(fetch: Fetch, items: Sequence[tuple[AuditEntry, bytes]]) -> None:
     """``store.group.Ledger``: one writer at a time, so the chain is serial, and its head is asked once a group."""
     sequence, head = await _head(fetch)
     rows = []
-    for encoded, values in items:
+    for entry, data in await with_tenants(fetch, items):
         sequence += 1
-        head = link(head, sequence, encoded)
-        rows.append((sequence, *values, head))
+        head = link(head, sequence, encode_entry(entry, data))
+        rows.append(
+            (
+                sequence,
+                entry.at,
+                entry.actor,
+                entry.action,
+                entry.tenant_id,
+                entry.vehicle_id,
+                entry.key_id,
+                entry.device_id,
+                entry.outcome,
+                data,
+                head,
+            )
+        )
     await insert_many(fetch, _INSERT, rows)
 
 

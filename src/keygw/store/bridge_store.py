@@ -1,18 +1,22 @@
-"""The bridge's port in SQL: apps, who registered which vehicle, command resources, and whose vehicles they are."""
+"""The bridge's port in SQL: apps, who registered which vehicle, command resources, and whose vehicles they are; tenants
+and operators beside."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from keygw.bridge.lease_ports import Lease
+from keygw.bridge.people_ports import Note
 from keygw.bridge.records import App, CommandRecord, command_from_text, command_to_text
 from keygw.bridge.scopes import Scope
 from keygw.model.command import CommandState
 from keygw.model.errors import Conflict
 from keygw.store.group import Row, Storage, Transaction
 from keygw.store.lease_store import HELD, SqlLeases, take_lease
+from keygw.store.notes import write_note
+from keygw.store.people_store import SqlPeople
 
-_APP = "SELECT id, name, scopes, created_at, token_hash, expires_at, revoked FROM apps"
+_APP = "SELECT id, name, scopes, created_at, token_hash, revoked, expires_at, tenant_id, person_id FROM apps"
 # The condition is spelled like that of the partial index commands_open, or SQLite would not use it.
 _OPEN_COMMANDS = """
     SELECT body FROM commands
@@ -22,13 +26,13 @@ _OPEN_COMMANDS = """
 _SAVE = f"UPDATE commands SET state = ?, body = ? WHERE id = ? AND state = ? AND {HELD} RETURNING id"  # noqa: S608 - our own words
 
 
-class SqlBridge(SqlLeases):
+class SqlBridge(SqlLeases, SqlPeople):
     """``bridge.ports.BridgeStore``. Each write is a transaction of its own, durable on return."""
 
     def __init__(self, database: Storage) -> None:
         self._database = database
 
-    async def add_app(self, app: App) -> None:
+    async def add_app(self, app: App, note: Note | None = None) -> None:
         values = (
             app.id,
             app.name,
@@ -37,14 +41,22 @@ class SqlBridge(SqlLeases):
             app.token_hash,
             app.expires_at,
             int(app.revoked),
+            app.tenant_id,
+            app.person_id,
         )
-        rows = await self._put(
-            "INSERT INTO apps (id, name, scopes, created_at, token_hash, expires_at, revoked) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING id",
-            values,
-        )
-        if not rows:
-            raise Conflict("an app with this id or token is registered", code="app_exists")
+
+        async def work(tx: Transaction) -> None:
+            rows = await tx.fetch(
+                "INSERT INTO apps (id, name, scopes, created_at, token_hash, expires_at, revoked, tenant_id, "
+                "person_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING id",
+                values,
+            )
+            if not rows:
+                raise Conflict("an app with this id or token is registered", code="app_exists")
+            if note is not None:
+                write_note(tx, note)
+
+        await self._database.write(work)
 
     async def app_by_token(self, token_hash: bytes) -> App | None:
         rows = await self._database.fetch(f"{_APP} WHERE token_hash = ?", (token_hash,))
@@ -54,15 +66,17 @@ class SqlBridge(SqlLeases):
         rows = await self._database.fetch(f"{_APP} WHERE id = ?", (app_id,))
         return _app(rows[0]) if rows else None
 
-    async def revoke_app(self, app_id: str) -> None:
+    async def apps(self, tenant_id: str | None = None) -> list[App]:
+        where, values = ("", ()) if tenant_id is None else ("WHERE tenant_id = ?", (tenant_id,))
+        return [_app(row) for row in await self._database.fetch(f"{_APP} {where} ORDER BY created_at, id", values)]
+
+    async def revoke_app(self, app_id: str, note: Note | None = None) -> None:
         async def work(tx: Transaction) -> None:
-            await tx.fetch("UPDATE apps SET revoked = 1 WHERE id = ?", (app_id,))
-            tx.announce(lambda: f"app {app_id}")
+            rows = await tx.fetch("UPDATE apps SET revoked = 1 WHERE id = ? AND revoked = 0 RETURNING id", (app_id,))
+            if rows and note is not None:
+                write_note(tx, note)
 
         await self._database.write(work)
-
-    async def revoked_apps(self) -> list[str]:
-        return [row[0] for row in await self._database.fetch("SELECT id FROM apps WHERE revoked = 1 ORDER BY id")]
 
     async def claim_vehicle(self, vehicle_id: str, app_id: str) -> str:
         return (await self.claim_vehicles([vehicle_id], app_id))[vehicle_id]
@@ -162,13 +176,5 @@ async def _claim(tx: Transaction, vehicle_id: str, app_id: str) -> str:
 
 
 def _app(row: Row) -> App:
-    app_id, name, scopes, created_at, token_hash, expires_at, revoked = row
-    return App(
-        id=app_id,
-        name=name,
-        scopes=frozenset(Scope(scope) for scope in scopes.split()),
-        created_at=created_at,
-        token_hash=token_hash,
-        expires_at=expires_at,
-        revoked=bool(revoked),
-    )
+    app_id, name, scopes, created_at, token_hash, revoked, *rest = row
+    return App(app_id, name, frozenset(map(Scope, scopes.split())), created_at, token_hash, bool(revoked), *rest)

@@ -23,7 +23,7 @@ from keygw.store.status_store import SqlStatusReads
 
 _VEHICLE = """
     SELECT id, name, public_key, advertising_key, epoch, list_sequence, acknowledged_sequence, receipts_through,
-           ticket_counter, issued_before, next_index
+           ticket_counter, issued_before, next_index, tenant_id
     FROM vehicles
 """
 # Sharing goes two levels deep at most (credentials.values.MAX_DEPTH): parent and grandparent are all there is above.
@@ -132,7 +132,7 @@ class SqlReads(
 
 
 def _vehicle(row: Row) -> VehicleRecord:
-    return VehicleRecord(Vehicle(*row[:4]), *row[4:])
+    return VehicleRecord(Vehicle(row[0], row[1], row[2], row[3], row[11]), *row[4:11])
 
 
 def _key(row: Row) -> KeyRecord:

@@ -84,9 +84,9 @@ class _Transaction(
 
     async def add_vehicle(self, vehicle: Vehicle) -> None:
         rows = await self._fetch(
-            "INSERT INTO vehicles (id, name, public_key, advertising_key) VALUES (?, ?, ?, ?) "
+            "INSERT INTO vehicles (id, name, public_key, advertising_key, tenant_id) VALUES (?, ?, ?, ?, ?) "
             "ON CONFLICT DO NOTHING RETURNING id",
-            (vehicle.id, vehicle.name, vehicle.public_key, vehicle.advertising_key),
+            (vehicle.id, vehicle.name, vehicle.public_key, vehicle.advertising_key, vehicle.tenant_id),
         )
         if not rows:
             raise Conflict("a vehicle with this id is registered", code="vehicle_exists")

@@ -59,6 +59,10 @@ class SqlLifeReads:
         rows = await self._fetch("SELECT app_id FROM vehicle_reservations WHERE vehicle_id = ?", (vehicle_id,))
         return rows[0][0] if rows else None
 
+    async def person_of(self, app_id: str) -> str | None:
+        rows = await self._fetch("SELECT person_id FROM apps WHERE id = ?", (app_id,))
+        return rows[0][0] if rows else None
+
     async def transfer(self, transfer_id: str) -> Transfer | None:
         rows = await self._fetch(f"{_TRANSFER} WHERE id = ?", (transfer_id,))
         return _transfer(rows[0]) if rows else None
@@ -88,14 +92,21 @@ class SqlLifeWrites(SqlLifeReads):
             (device_id, loss.number, int(loss.lost), loss.at),
         )
 
-    async def reserve(self, vehicle_id: str, app_id: str | None) -> None:
-        if app_id is None:
+    async def bind_owner_key(self, key_id: str, app_id: str) -> None:
+        await self._fetch(
+            "INSERT INTO key_people (key_id, person_id) "
+            "SELECT ?, person_id FROM apps WHERE id = ? AND person_id IS NOT NULL",
+            (key_id, app_id),
+        )
+
+    async def reserve(self, vehicle_id: str, holder_id: str | None) -> None:
+        if holder_id is None:
             await self._fetch("DELETE FROM vehicle_reservations WHERE vehicle_id = ?", (vehicle_id,))
             return
         await self._fetch(
             "INSERT INTO vehicle_reservations (vehicle_id, app_id) VALUES (?, ?) "
             "ON CONFLICT (vehicle_id) DO UPDATE SET app_id = excluded.app_id",
-            (vehicle_id, app_id),
+            (vehicle_id, holder_id),
         )
 
     async def add_transfer(self, transfer: Transfer) -> None:

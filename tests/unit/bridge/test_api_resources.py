@@ -139,6 +139,7 @@ async def test_another_apps_vehicle(client: httpx.AsyncClient, world: World, aut
         "id": world.vehicle.id,
         "name": "Blue van",
         "public_key": encode_base64url(world.vehicle.public_key),
+        "tenant_id": "default",
     }
 
 

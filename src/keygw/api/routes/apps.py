@@ -9,8 +9,8 @@ from pydantic import ConfigDict, Field
 
 from keygw.api.auth import Caller, Wired
 from keygw.api.document import problems
-from keygw.api.fields import Body, Name
-from keygw.api.models import AppCreated, AppOut
+from keygw.api.fields import Body, Name, TenantId
+from keygw.api.models import AppCreated, AppOut, Apps
 from keygw.api.present import app_json
 from keygw.api.strict import StrictRoute
 from keygw.api.words import ScopeName
@@ -30,25 +30,45 @@ class NewApp(Body):
     lifetime_seconds: Annotated[int, Field(ge=1, le=MAX_LIFETIME, description="Of the token; 90 days by default")] | (
         None
     ) = None
+    tenant_id: TenantId | None = None
 
 
 @router.post(
-    "", status_code=201, response_model=AppCreated, responses=problems(body=True), summary="Register an app (operator)"
+    "",
+    status_code=201,
+    response_model=AppCreated,
+    responses=problems(404, body=True),
+    summary="Register an app (operator)",
 )
 async def register(body: NewApp, caller: Caller, wired: Wired) -> dict[str, Any]:
     """Answers the app's bearer token, once."""
     require(caller, Scope.APP_MANAGE)
-    app, token = await wired.bridge.apps.register(body.name, body.scopes, body.lifetime_seconds)
+    tenant_id = await wired.bridge.tenants.chosen(caller, body.tenant_id)
+    app, token = await wired.bridge.apps.register(
+        body.name, body.scopes, body.lifetime_seconds, tenant_id=tenant_id, by=caller
+    )
     return {"app": app_json(app), "token": token}
+
+
+@router.get("", response_model=Apps, responses=problems(), summary="The apps there are (operator)")
+async def list_all(caller: Caller, wired: Wired) -> dict[str, Any]:
+    """Removed ones too. Nobody can read a token again."""
+    return {"apps": [app_json(each) for each in await wired.bridge.apps.list(caller)]}
 
 
 @router.get("/self", response_model=AppOut, responses=problems(), summary="Who am I?")
 async def own(caller: Caller) -> dict[str, Any]:
+    """The app, or the operator, that this token belongs to."""
     return app_json(caller)
+
+
+@router.get("/{app_id}", response_model=AppOut, responses=problems(404), summary="One app (operator)")
+async def get(app_id: str, caller: Caller, wired: Wired) -> dict[str, Any]:
+    return app_json(await wired.bridge.apps.get(caller, app_id))
 
 
 @router.delete("/{app_id}", status_code=204, responses=problems(404), summary="End an app's token (operator)")
 async def revoke(app_id: str, caller: Caller, wired: Wired) -> None:
     """At once, open event streams included. Digital keys of the app's hosted devices stay as they are."""
     require(caller, Scope.APP_MANAGE)
-    await wired.bridge.apps.revoke(app_id)
+    await wired.bridge.apps.revoke(app_id, by=caller)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated
 
@@ -62,13 +63,21 @@ async def events(
 async def _stream(
     subscription: Subscription, gate: EventGate, apps: Apps, app: App, heartbeat: float
 ) -> AsyncIterator[bytes]:
-    with subscription:
+    ended = asyncio.Event()
+
+    def end() -> None:
+        ended.set()
+        subscription.close()
+
+    with subscription, apps.holding(app, end):
         yield b"retry: 2000\n\n"
         while True:
             try:
                 event = await subscription.next(heartbeat)
                 apps.check(app)
             except (StopAsyncIteration, Unauthenticated):
+                return
+            if ended.is_set():  # what was still queued is no business of his any more
                 return
             if event is None:
                 yield b": still here\n\n"

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from keygw.api.auth import Caller, Wired
 from keygw.api.document import problems
-from keygw.api.fields import Body, Secret, Signed
+from keygw.api.fields import Body, Id, Secret, Signed
 from keygw.api.models import TimeText
 from keygw.api.strict import StrictRoute
 from keygw.bridge.ownership import TransferView
@@ -27,6 +27,13 @@ class NewTransfer(Body):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"open_seconds": 86400}]})
     open_seconds: Annotated[int, Field(ge=1, le=MOST_LIFETIME)] | None = None
+
+
+class EndEpoch(Body):
+    """``person_id``: for whom the vehicle's next owner key is reserved, in place of this app."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"person_id": "per_mfrggzdfmztwq2lk"}]})
+    person_id: Id | None = None
 
 
 class Accept(Body):
@@ -107,13 +114,14 @@ def loss_json(report: LossReport) -> dict[str, Any]:
 @router.post(
     "/vehicles/{vehicle_id}:end-epoch",
     response_model=EpochOut,
-    responses=problems(404, 409),
+    responses=problems(404, 409, body=True),
     summary="End every key of a vehicle at once",
 )
-async def end_epoch(vehicle_id: str, caller: Caller, wired: Wired) -> dict[str, Any]:
+async def end_epoch(vehicle_id: str, caller: Caller, wired: Wired, body: EndEpoch | None = None) -> dict[str, Any]:
     """For a stolen car: also keys that nobody here knows of end. The app's own ends with them; the vehicle's next owner
-    key is reserved for this app. Each key is ``revoking`` until the vehicle has acknowledged."""
-    done = await wired.bridge.ownership.end_epoch(caller, vehicle_id)
+    key is reserved for this app, or for the person that is named. Each key is ``revoking`` until the vehicle has
+    acknowledged."""
+    done = await wired.bridge.ownership.end_epoch(caller, vehicle_id, (body or EndEpoch()).person_id)
     return {
         "vehicle_id": done.vehicle_id,
         "epoch": done.epoch,

@@ -18,6 +18,7 @@ from keygw.api.fields import (
     PublicKey,
     Signed,
     SignedObject,
+    TenantId,
     TimeNonce,
     VehicleId,
 )
@@ -35,7 +36,9 @@ from keygw.api.models import (
 )
 from keygw.api.present import issued_json, link_json, list_json, root_json, vehicle_json
 from keygw.api.rights import YEAR
+from keygw.api.services import Services
 from keygw.api.strict import StrictRoute
+from keygw.bridge.records import App
 from keygw.credentials.batches import MOST, KeyWish
 from keygw.model.base64url import encode_base64url
 from keygw.model.vehicle import Vehicle
@@ -60,6 +63,7 @@ class NewVehicle(Body):
     name: Name
     public_key: PublicKey
     advertising_key: AdvertisingKey
+    tenant_id: TenantId | None = None
 
 
 class NewVehicles(Body):
@@ -125,12 +129,12 @@ async def discover(
     "/vehicles",
     status_code=201,
     response_model=VehicleCreated,
-    responses=problems(409, body=True),
+    responses=problems(404, 409, body=True),
     summary="Make a vehicle known",
 )
 async def register(body: NewVehicle, caller: Caller, wired: Wired, once: Repeatable) -> dict[str, Any]:
     """Whoever registers a vehicle may issue its first owner key. The same request again is a success."""
-    vehicle = Vehicle(body.id, body.name, body.public_key, body.advertising_key)
+    vehicle = await _vehicle(body, caller, wired)
     await wired.bridge.vehicles.register(caller, vehicle, once)
     return {**vehicle_json(vehicle), "issuer": root_json(await wired.bridge.vehicles.issuer_root())}
 
@@ -138,13 +142,13 @@ async def register(body: NewVehicle, caller: Caller, wired: Wired, once: Repeata
 @router.post(
     "/vehicles:batch",
     response_model=VehicleRows,
-    responses=problems(body=True),
+    responses=problems(404, body=True),
     summary="Make up to 100 vehicles known",
 )
 async def register_many(body: NewVehicles, caller: Caller, wired: Wired) -> dict[str, Any]:
     """In one transaction; each vehicle is answered in its place. One that is malformed (422) refuses them all, one in
     conflict hinders no other. The same batch again is a success."""
-    vehicles = [Vehicle(each.id, each.name, each.public_key, each.advertising_key) for each in body.vehicles]
+    vehicles = [await _vehicle(each, caller, wired) for each in body.vehicles]
     results = await wired.bridge.vehicles.register_many(caller, vehicles)
     return {"vehicles": [{"id": each.id, "result": result} for each, result in zip(vehicles, results, strict=True)]}
 
@@ -244,3 +248,8 @@ async def newest_list(vehicle_id: str, caller: Caller, wired: Wired) -> dict[str
 async def acknowledge(vehicle_id: str, body: NewAck, caller: Caller, wired: Wired) -> dict[str, Any]:
     """Only this makes a key ``revoked``. The same one again is a success that changes nothing."""
     return list_json(await wired.bridge.lists.acknowledge(caller, vehicle_id, body.ack))
+
+
+async def _vehicle(body: NewVehicle, caller: App, wired: Services) -> Vehicle:
+    tenant_id = await wired.bridge.tenants.chosen(caller, body.tenant_id)
+    return Vehicle(body.id, body.name, body.public_key, body.advertising_key, tenant_id)

@@ -7,11 +7,15 @@ from itertools import islice
 from typing import Any
 
 from keygw.model.errors import StoreError
+from keygw.model.tenant import DEFAULT_TENANT
 from keygw.store.backup.archive import Archive
 from keygw.store.backup.tables import BATCH, Progress, Target
 from keygw.store.group import Row
 from keygw.store.marks import RESTORED
 from keygw.store.migrations.plan import plan
+
+_MADE_ANEW = {"facts": RESTORED, "tenants": DEFAULT_TENANT}
+"""Rows, by their first column, that are there without the backup."""
 
 
 async def restore(archive: Archive, target: Target, progress: Progress) -> None:
@@ -26,8 +30,8 @@ async def restore(archive: Archive, target: Target, progress: Progress) -> None:
             count = 0
             rows = parents_first(archive.rows(table), table)
             while batch := list(islice(rows, BATCH)):
-                if table["name"] == "facts":
-                    batch = [row for row in batch if row[0] != RESTORED]
+                there = _MADE_ANEW.get(table["name"])
+                batch = [row for row in batch if row[0] != there]
                 await target.insert(table["name"], table["columns"], batch)
                 count += len(batch)
                 progress(table["name"], count)

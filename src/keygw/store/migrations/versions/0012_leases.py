@@ -5,7 +5,7 @@ from __future__ import annotations
 from keygw.store.migrations.steps import steps
 
 revision = "0012"
-down_revision = "0010"
+down_revision = "0011"
 
 upgrade = steps(
     """

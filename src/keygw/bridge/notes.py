@@ -1,0 +1,21 @@
+"""What the bridge's own changes leave behind: an audit entry, and word to the other gateways that a token has ended."""
+
+from __future__ import annotations
+
+from keygw.bridge.people_ports import Note
+from keygw.bridge.ports import Clock
+from keygw.bridge.records import App
+from keygw.model.audit import AuditEntry, Datum
+
+
+class Notes:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def note(self, by: App, action: str, tenant_id: str | None, **data: Datum) -> Note:
+        """``action``: of ``model.audit.ACTIONS``."""
+        return Note(AuditEntry(int(self._clock()), by.actor, action, tenant_id, data=data))
+
+    def ending(self, by: App, action: str, tenant_id: str | None, ended: str, **data: Datum) -> Note:
+        """The same where the token of that app or operator ends with it: ``Apps.look`` hears of it."""
+        return Note(AuditEntry(int(self._clock()), by.actor, action, tenant_id, data=data), f"app {ended}")

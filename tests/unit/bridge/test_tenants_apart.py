@@ -1,0 +1,201 @@
+"""Every route, asked by another tenant for what is really there, answers as for an id that nobody gave out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from keygw.bridge.scopes import GRANTABLE
+from keygw.crypto.signer import LocalSigner
+from keygw.model.base64url import encode_base64url
+from keygw.model.entitlement import PROFILES
+from keygw.model.ids import new_id
+from keygw.token.statement import StatementAct, sign_statement
+
+if TYPE_CHECKING:
+    from tests.unit.bridge.conftest import World
+
+Auth = Callable[[str], dict[str, str]]
+
+PHONE = LocalSigner.from_secret(11)
+KEY = encode_base64url(PHONE.public_key)
+SIGNED = encode_base64url(bytes(64))
+SECRET = encode_base64url(bytes(32))
+CLOSED = {"kid", "page"}
+"""Parameters of what belongs to the whole gateway; ``test_permissions`` has who may ask."""
+
+
+@dataclass
+class Two:
+    """Tenant A has one of everything, ``there``; B has an app that may all that apps may, and an admin."""
+
+    there: dict[str, str]
+    callers: dict[str, dict[str, str]]
+    secret: str
+    app_b: dict[str, str]
+
+
+@pytest.fixture
+async def two(world: World, client: httpx.AsyncClient, operator: dict[str, str], auth: Auth) -> Two:
+    app, token, top = await world.owner()
+    owner = auth(token)
+    friend = await world.give_friend_key(app, top, PROFILES["access"])
+    record, _ = await world.bridge.commands.create(app, world.vehicle.id, action="lock", idempotency_key="k")
+    await world.settled(record)
+    made = await client.post(f"/v1/keys/{top.id}/invitations", json={"profile": "access", "lifetime_seconds": 60},
+                             headers=owner)  # fmt: skip
+    offered = await client.post(f"/v1/vehicles/{world.vehicle.id}:transfer", json={}, headers=owner)
+    pairing = await client.post("/v1/pairings", json={"code": "00000000", "name": "x"}, headers=owner)
+    person = await client.post("/v1/people", json={"name": "A"}, headers=owner)
+    someone = await client.post(
+        "/v1/operators", json={"name": "A", "role": "admin", "tenant_id": "default"}, headers=operator
+    )
+    tenant = (await client.post("/v1/tenants", json={"name": "B"}, headers=operator)).json()["id"]
+    wish = {"name": "B", "scopes": sorted(GRANTABLE), "tenant_id": tenant}
+    app_b = (await client.post("/v1/apps", json=wish, headers=operator)).json()
+    admin = await client.post(
+        "/v1/operators", json={"name": "B", "role": "admin", "tenant_id": tenant}, headers=operator
+    )
+    there = {
+        "tenant_id": "default",
+        "app_id": app.id,
+        "operator_id": someone.json()["operator"]["id"],
+        "vehicle_id": world.vehicle.id,
+        "key_id": friend.id,
+        "device_id": top.device_id,
+        "command_id": record.id,
+        "invitation_id": made.json()["id"],
+        "transfer_id": offered.json()["id"],
+        "pairing_id": pairing.json()["id"],
+        "person_id": person.json()["id"],
+    }
+    callers = {"app": auth(app_b["token"]), "admin": auth(admin.json()["token"])}
+    return Two(there, callers, offered.json()["secret"], app_b["app"])
+
+
+def bodies(ids: dict[str, str], two: Two) -> dict[str, Any]:
+    """A good body for every route that takes one and has an id in its path."""
+    rights = {"profile": "access", "lifetime_seconds": 60}
+    return {
+        "/v1/devices/{device_id}:found": {},
+        "/v1/invitations/{invitation_id}:grant": {"grant": SIGNED},
+        "/v1/keys/{key_id}/invitations": rights,
+        "/v1/keys/{key_id}:share": {**rights, "public_key": KEY},
+        "/v1/operators/{operator_id}:rotate": {},
+        "/v1/transfers/{transfer_id}:accept": {"secret": two.secret},
+        "/v1/vehicles/{vehicle_id}/commands": {"action": "lock"},
+        "/v1/vehicles/{vehicle_id}/keys:batch": {"keys": [{"public_key": KEY}]},
+        "/v1/vehicles/{vehicle_id}/link:connect": {"key_id": ids["key_id"]},
+        "/v1/vehicles/{vehicle_id}/revocation-acks": {"ack": SIGNED},
+        "/v1/vehicles/{vehicle_id}/time-proofs": {"nonce": "AAECAwQFBgc"},
+        "/v1/vehicles/{vehicle_id}:end-epoch": {"person_id": ids["person_id"]},
+        "/v1/vehicles/{vehicle_id}:transfer": {},
+    }
+
+
+def telling(answer: httpx.Response, ids: dict[str, str]) -> tuple[int, str]:
+    """All that tells one answer from another: its status, and its text without the id that was sent."""
+    text = re.sub(r'"trace_id":\s*"[^"]*"', "", answer.text)
+    for value in sorted(ids.values(), key=len, reverse=True):
+        text = text.replace(value, "ID")
+    return answer.status_code, text
+
+
+async def test_every_route_with_an_id_in_its_path(client: httpx.AsyncClient, world: World, two: Two) -> None:
+    absent = {name: new_id(value[:3] if "_" in value else "ten", world.random) for name, value in two.there.items()}
+    document = (await client.get("/openapi.json")).json()
+    asked = 0
+    for path, methods in document["paths"].items():
+        names = set(re.findall(r"\{([a-z_]+)\}", path))
+        for method, said in methods.items():
+            if not names or names & CLOSED or said["x-keygw-permission"].get("public"):
+                continue
+            for who, headers in two.callers.items():
+                answers = []
+                for ids in (two.there, absent):
+                    body = bodies(ids, two).get(path)
+                    assert body is not None or "requestBody" not in said, f"{path}: give it a good body above"
+                    once = {**headers, "Idempotency-Key": f"{asked}"}
+                    answer = await client.request(method, path.format_map(ids), json=body, headers=once)
+                    answers.append(telling(answer, ids))
+                    asked += 1
+                assert answers[0] == answers[1], (who, method, path)
+                assert answers[0][0] in (403, 404), (who, method, path, answers[0])
+    assert asked > 150
+
+
+async def test_filters_and_lists_hold_nothing_of_another_tenant(client: httpx.AsyncClient, two: Two) -> None:
+    for who, headers in two.callers.items():
+        for path, name in (
+            ("/v1/vehicles", "vehicles"),
+            ("/v1/keys", "keys"),
+            ("/v1/keys:overdue?older_than_seconds=0", "keys"),
+            ("/v1/invitations", "invitations"),
+            ("/v1/devices", "devices"),
+        ):
+            answer = await client.get(path, headers=headers)
+            assert answer.json().get(name, []) == [], (who, path)
+    admin = two.callers["admin"]
+    assert (await client.get("/v1/people", headers=admin)).json() == {"people": []}
+    assert [each["id"] for each in (await client.get("/v1/apps", headers=admin)).json()["apps"]] == [two.app_b["id"]]
+    assert len((await client.get("/v1/operators", headers=admin)).json()["operators"]) == 1
+    assert len((await client.get("/v1/tenants", headers=admin)).json()["tenants"]) == 1
+    for query in ("", *(f"?{name}={two.there[name]}" for name in ("tenant_id", "vehicle_id", "key_id", "device_id"))):
+        entries = (await client.get(f"/v1/audit{query}", headers=admin)).json()["entries"]
+        assert {each["tenant_id"] for each in entries} <= {two.app_b["tenant_id"]}
+        assert bool(entries) is (query == "")
+
+
+@pytest.mark.parametrize("who", ["app", "admin"])
+async def test_ids_of_another_tenant_in_bodies_and_queries(
+    client: httpx.AsyncClient, world: World, two: Two, who: str
+) -> None:
+    absent = {"vehicle_id": new_id("veh", world.random), "key_id": new_id("key", world.random)}
+    absent["tenant_id"] = new_id("ten", world.random)
+    tenant = two.there["tenant_id"]
+    car = {"name": "x", "public_key": KEY, "advertising_key": "AAECAwQFBgcICQoLDA0ODw"}
+    proof = encode_base64url(sign_statement(StatementAct.GIVE_BACK, two.there["key_id"], 0, PHONE))
+    for method, path, body in (
+        ("POST", "/v1/keys", {"vehicle_id": "{vehicle_id}", "role": "owner"}),
+        ("GET", "/v1/keys?vehicle_id={vehicle_id}", None),
+        ("GET", "/v1/invitations?vehicle_id={vehicle_id}", None),
+        ("GET", "/v1/events?vehicle={vehicle_id}", None),
+        ("POST", "/v1/apps", {"name": "x", "scopes": ["key.read"], "tenant_id": "{tenant_id}"}),
+        ("POST", "/v1/operators", {"name": "x", "role": "admin", "tenant_id": "{tenant_id}"}),
+        ("POST", "/v1/people", {"name": "x", "tenant_id": "{tenant_id}"}),
+        ("POST", "/v1/vehicles", {"id": new_id("veh", world.random), **car, "tenant_id": "{tenant_id}"}),
+        ("POST", "/v1/keys/{key_id}:give-back", None),
+        ("POST", "/v1/keys/{key_id}:share", {"public_key": KEY, "grant": SIGNED}),
+        ("POST", "/v1/keys/{key_id}:give-back", {"public_key": KEY, "proof": proof}),
+    ):
+        answers = []
+        for ids in ({**two.there, "tenant_id": tenant}, absent):
+            sent = None if body is None else {name: _filled(value, ids) for name, value in body.items()}
+            answer = await client.request(method, _filled(path, ids), json=sent, headers=two.callers[who])
+            answers.append(telling(answer, ids))
+        assert answers[0] == answers[1], path
+        assert answers[0][0] in (403, 404), (path, answers)
+
+
+async def test_a_car_of_another_tenant_is_registered_already_whoever_asks(
+    client: httpx.AsyncClient, world: World, two: Two
+) -> None:
+    """An id stands for one car in the whole gateway, so this much must be said; and nothing is changed."""
+    car = {"name": "mine now", "public_key": KEY, "advertising_key": "AAECAwQFBgcICQoLDA0ODw"}
+    for headers in two.callers.values():
+        for body in (car, {**car, "name": "Blue van", "public_key": encode_base64url(world.vehicle.public_key)}):
+            one = await client.post("/v1/vehicles", json={"id": world.vehicle.id, **body}, headers=headers)
+            assert (one.status_code, one.json()["code"]) == (409, "vehicle_taken")
+            many = {"vehicles": [{"id": world.vehicle.id, **body}]}
+            batch = (await client.post("/v1/vehicles:batch", json=many, headers=headers)).json()
+            assert batch == {"vehicles": [{"id": world.vehicle.id, "result": "conflict"}]}
+    assert (await world.credentials.vehicle(world.vehicle.id)) == world.vehicle
+
+
+def _filled(text: Any, ids: dict[str, str]) -> Any:
+    return re.sub(r"\{([a-z_]+)\}", lambda found: ids[found[1]], text) if isinstance(text, str) else text
