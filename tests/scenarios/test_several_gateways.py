@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from keygw.bridge.apps import Unauthenticated
 from keygw.bridge.leases import HeldElsewhere
 from keygw.bridge.records import CommandRecord
 from keygw.model.command import CommandState
@@ -258,16 +259,13 @@ async def test_an_app_that_is_removed_at_one_is_out_at_the_other(two: Pair) -> N
     first, second = two
     app_id, token = await first.app("Guest", "vehicle.read")
     app = await second.bridge.apps.authenticate(token)
-    await first.bridge.apps.revoke(app_id)
-
-    async def out() -> bool:
-        try:
-            second.bridge.apps.check(app)
-        except Exception:
-            return True
-        return False
-
-    await until(out)
+    ended = asyncio.Event()
+    with second.bridge.apps.holding(app, ended.set):
+        await first.bridge.apps.revoke(app_id)
+        async with asyncio.timeout(5):
+            await ended.wait()
+    with pytest.raises(Unauthenticated):
+        await second.bridge.apps.authenticate(token)
 
 
 class Frozen(GatewayAir):

@@ -14,8 +14,11 @@ MADE: dict[str, dict[str, str]] = {
     "issuer_keys_prepare": {"kid": "/kid"},
     "keys_issue": {"key_id": "/id", "device_id": "/device_id"},
     "keys_share": {"key_id": "/id", "device_id": "/device_id"},
+    "operators_add": {"operator_id": "/operator/id"},
     "ownership_offer": {"transfer_id": "/id", "secret": "/secret"},
     "pairings_start": {"pairing_id": "/id"},
+    "people_add": {"person_id": "/id"},
+    "tenants_add": {"tenant_id": "/id"},
     "vehicles_register": {"vehicle_id": "/id"},
 }
 """Operation -> what its answer is good for elsewhere: the name there, and where it stands in the answer (RFC 6901)."""

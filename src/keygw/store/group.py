@@ -187,8 +187,11 @@ async def _attempt(door: Door, jobs: Sequence[Job[Any]], *, careful: bool) -> bo
                 await door.fetch("ROLLBACK TO SAVEPOINT work")
             if careful:
                 await door.fetch("RELEASE SAVEPOINT work")
+        said = [] if door.announcer is None else appended.pop(door.announcer, [])
         for ledger, items in appended.items():
             await ledger(door.fetch, items)
+        if door.announcer is not None and said:
+            await door.announcer(door.fetch, said)  # last: what is said names rows that the others have just written
         await door.commit()
     except BaseException:
         await door.rollback()

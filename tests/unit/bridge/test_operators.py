@@ -163,7 +163,7 @@ async def test_an_open_stream_ends_with_its_token(
     elif how == "rotate":
         await client.post(f"/v1/operators/{name}:rotate", json={}, headers=operator)
     else:
-        elsewhere = await world.build()  # another gateway on the same database, which announces it
+        elsewhere = await world.rebuild()  # another gateway on the same database, which announces it
         await elsewhere.operators.revoke(await elsewhere.apps.authenticate("kgw_operator-for-tests"), name)
         await world.bridge.apps.look()
     async with asyncio.timeout(5):
