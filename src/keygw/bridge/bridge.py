@@ -103,7 +103,7 @@ class Bridge:
         )
         self.audit = Audit(credentials.trail)
         self.keys = Keys(credentials, self.access, self._errands)
-        self.ownership = Ownership(credentials, store, self.access, self._errands)
+        self.ownership = Ownership(credentials, store, self.access, self._errands, clock)
         self.devices = Devices(credentials, self.access)
         self.lists = Lists(credentials, self.access)
         self.status_lists = credentials.status_lists

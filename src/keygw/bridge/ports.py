@@ -18,7 +18,7 @@ from keygw.credentials.lifecycle import Hold
 from keygw.credentials.once import Once
 from keygw.credentials.transfer import Transfer
 from keygw.crypto.signer import Signer
-from keygw.model.audit import AuditRecord
+from keygw.model.audit import AuditEntry, AuditRecord
 from keygw.model.command import AuthorizedCommand, Command, CommandState, Outcome
 from keygw.model.device import Device
 from keygw.model.digital_key import DigitalKey, KeyStage
@@ -54,13 +54,18 @@ class AppStore(Protocol):
     async def revoked_apps(self) -> Sequence[str]:
         """The ids of all that are revoked."""
 
-    async def claim_vehicle(self, vehicle_id: str, app_id: str) -> str:
-        """Note that this app registered the vehicle, unless one did before. Returns the app id that holds it now."""
+    async def claim_vehicle(self, vehicle_id: str, app_id: str, entry: AuditEntry | None = None) -> str:
+        """Note that this app registered the vehicle, unless one did before. Returns the app id that holds it now.
 
-    async def pass_claim(self, vehicle_id: str, app_id: str) -> None:
-        """Note that this app has the vehicle now, whoever had it before."""
+        ``entry``: recorded with it, about that vehicle, if the claim is new.
+        """
 
-    async def claim_vehicles(self, vehicle_ids: Sequence[str], app_id: str) -> Mapping[str, str]:
+    async def pass_claim(self, vehicle_id: str, app_id: str, entry: AuditEntry | None = None) -> None:
+        """Note that this app has the vehicle now, whoever had it before; ``entry`` as above."""
+
+    async def claim_vehicles(
+        self, vehicle_ids: Sequence[str], app_id: str, entry: AuditEntry | None = None
+    ) -> Mapping[str, str]:
         """``claim_vehicle`` for several, in one transaction: by vehicle id, the app id that holds it now."""
 
     async def claimant(self, vehicle_id: str) -> str | None:
