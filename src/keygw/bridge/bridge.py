@@ -109,7 +109,7 @@ class Bridge:
         self.status_lists = credentials.status_lists
         self.invitations = Invitations(credentials, self.access, self._errands)
         self.vehicles = Vehicles(credentials, store, self.access, fleet, clock)
-        self.pairings = Pairings(credentials, fleet, clock, random)
+        self.pairings = Pairings(credentials, self.access, fleet, clock, random)
         self._credentials = credentials
         self.neighbours = Neighbours(
             {

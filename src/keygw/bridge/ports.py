@@ -355,7 +355,16 @@ class Credentials(Protocol):
     async def issue_owner_key(self, vehicle_id: str, device: Device, label: str = "", *, actor: str) -> DigitalKey: ...
     async def issue_batch(self, vehicle_id: str, wishes: Sequence[KeyWish], *, actor: str) -> Sequence[DigitalKey]: ...
     async def pair_owner(
-        self, vehicle: Vehicle, device: Device, ticket: bytes, transcript: bytes, label: str = "", *, actor: str
+        self,
+        vehicle: Vehicle,
+        device: Device,
+        ticket: bytes,
+        transcript: bytes,
+        label: str = "",
+        *,
+        evidence: Evidence | None = None,
+        challenge: bytes = b"",
+        actor: str,
     ) -> DigitalKey: ...
     async def tell_pairing(self, key_id: str, vehicle_id: str, state: str, reason: str | None) -> None: ...
     async def share(
