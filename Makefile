@@ -54,7 +54,7 @@ prove: $(DEV_READY) ## check the formal models and their mutants
 fuzz: $(FUZZ_READY) ## look for inputs that break a parser, for SECONDS (not part of CI)
 	@$(BIN)/python tests/fuzz/run.py --seconds $(SECONDS) $(ARGS)
 
-chaos: $(DEV_READY) ## kill, fill up and lock gateways under load, and count what was lost (not part of CI)
+chaos: $(DEV_READY) ## kill, fill up and lock gateways under load, set their clocks, and count what was lost (not part of CI)
 	@$(BIN)/python tests/chaos/chaos.py $(ARGS)
 
 setup: $(DEV_READY) ## only prepare .venv, for working on the code

@@ -22,13 +22,14 @@ if TYPE_CHECKING:
     from keygw_chaos.report import Report
 
 HERE = Path(__file__).resolve().parent
-STORIES = ("kill-sqlite", "disk-full", "locked", "kill-postgres", "crash-postgres")
+STORIES = ("kill-sqlite", "disk-full", "locked", "clock-jumps", "kill-postgres", "crash-postgres")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make chaos", description="Faults under load; counts what was lost.")
     parser.add_argument("--kills", type=int, default=300, help="of a gateway on SQLite (default 300)")
     parser.add_argument("--postgres-kills", type=int, default=50, help="of a gateway on PostgreSQL (default 50)")
+    parser.add_argument("--jumps", type=int, default=100, help="of the wall clock (default 100)")
     parser.add_argument("--rounds", type=int, default=5, help="of each other fault (default 5)")
     parser.add_argument("--only", action="append", default=[], choices=STORIES, help="this story; may be repeated")
     parser.add_argument("--seed", type=int, default=20260, help="of the clients' choices and of the moments")
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def stories(given: argparse.Namespace) -> list[Report]:
-    from keygw_chaos import faults, kills
+    from keygw_chaos import clocks, faults, kills
     from keygw_chaos.gateway import GatewayProcess
     from keygw_chaos.report import Report
 
@@ -74,6 +75,8 @@ async def stories(given: argparse.Namespace) -> list[Report]:
                 report = await faults.disk_full(folder, given.rounds, rng)
             elif story == "locked":
                 report = await faults.locked(folder, given.rounds, rng)
+            elif story == "clock-jumps":
+                report = await clocks.clock_jumps(folder, given.jumps, rng, say)
             else:
                 report = await on_postgres(story, folder, given, rng, say)
         reports.append(report)

@@ -15,6 +15,8 @@ from keygw.bridge.lease_ports import Lease
 from keygw.bridge.ports import BridgeStore
 from keygw.bridge.records import App, CommandRecord
 from keygw.bridge.scopes import Scope
+from keygw.credentials.audit_ports import AuditFilter
+from keygw.model.audit import AuditEntry
 from keygw.model.command import Action, Command, CommandState, Outcome
 from keygw.model.errors import Conflict
 from keygw.model.receipt import Receipt
@@ -178,6 +180,17 @@ async def test_open_commands_are_the_unsettled_ones_oldest_first(store: BridgeSt
     assert await store.open_commands("veh_a") == await store.open_commands()
     found = [command.state for command in await store.open_commands()]
     assert found == [state for state in reversed(CommandState) if not state.settled]
+
+
+async def test_a_claim_that_is_new_is_recorded_and_no_other(opened: OpenStore, tmp_path: Path) -> None:
+    entry = AuditEntry(1, "app:a", "vehicle.claimed", data={"app_id": "app_a"})
+    async with await opened(tmp_path / "data") as store:
+        await store.bridge.claim_vehicles(["veh_a", "veh_b", "veh_a"], "app_a", entry)
+        await store.bridge.claim_vehicle("veh_a", "app_b", entry)
+        for _ in range(2):
+            await store.bridge.pass_claim("veh_b", "app_b", entry)
+        found = await store.credentials.audit_entries(0, 10, AuditFilter())
+    assert [each.entry for each in found] == [replace(entry, vehicle_id=name) for name in ("veh_a", "veh_b", "veh_b")]
 
 
 async def test_several_claims_at_once(store: BridgeStore) -> None:

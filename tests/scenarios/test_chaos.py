@@ -27,11 +27,13 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("story", ["kill-sqlite", "disk-full", "locked", "kill-postgres", "crash-postgres"])
+@pytest.mark.parametrize(
+    "story", ["kill-sqlite", "disk-full", "locked", "clock-jumps", "kill-postgres", "crash-postgres"]
+)
 def test_nothing_that_was_acknowledged_is_lost(story: str, seed: int, require: Require) -> None:
     if "postgres" in story:
         require("postgres", programs() is not None, "no initdb and postgres here: apt-get install postgresql")
-    counts = ["--kills", "3", "--postgres-kills", "2", "--rounds", "1"]
+    counts = ["--kills", "3", "--postgres-kills", "2", "--rounds", "1", "--jumps", "6"]
     command = [sys.executable, "tests/chaos/chaos.py", "--only", story, *counts, "--json"]
     ran = subprocess.run(
         [*command, "--seed", str(seed)], cwd=ROOT, capture_output=True, text=True, check=False, timeout=110

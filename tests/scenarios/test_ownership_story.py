@@ -87,6 +87,9 @@ async def test_a_sold_car_has_its_new_owner_and_no_other(town: Town) -> None:
     assert await friend.tries() == "key_revoked"
     assert await town.unlocks(seller, key_id) == ("refused", "key_revoked")
     assert "transfer_accepted" in await refused(town, "POST", f"/transfers/{offer['id']}:cancel", seller)
+    claims = (await town.ask("GET", f"/audit?action=vehicle.claimed&vehicle_id={town.vehicle.id}"))["entries"]
+    assert [entry["actor"] for entry in claims] == [f"app:{entry['data']['app_id']}" for entry in claims]
+    assert len({entry["actor"] for entry in claims}) == len(claims) == 2, "the seller registered it, the buyer has it"
     assert "not_vehicle_owner" in await refused(town, "POST", "/keys", seller, vehicle_id=town.vehicle.id, role="owner")
 
     bought = await town.ask("POST", "/keys", buyer, vehicle_id=town.vehicle.id, role="owner")

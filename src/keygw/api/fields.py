@@ -78,6 +78,8 @@ Signed = _binary(1, 512)
 """A short one: a grant, or a proof of possession."""
 Evidence = _binary(1, 3072)
 """What a platform says of a device key."""
+Enrol = _binary(48, 4095)
+"""ENROL of a pairing, as it was sent."""
 Secret = _binary(32)
 """What stands behind the ``#`` of an invitation's link."""
 Time = Annotated[float, BeforeValidator(parse_time), WithJsonSchema({"type": "string", "format": "date-time"})]

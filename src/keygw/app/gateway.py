@@ -148,7 +148,9 @@ async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
             ready=Readiness(_checks(store, keyring)),
         )
         http = watch.requests(create_api(services))
-        await stack.enter_async_context(watch.counting(store.database.fetch, lambda: hub.consumers))
+        await stack.enter_async_context(
+            watch.counting(store.database.fetch, lambda: hub.consumers, policy.limits.overdue)
+        )
         yield Gateway(http, hub, options.data / OPERATOR_TOKEN, watch.metrics)
 
 

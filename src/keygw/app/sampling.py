@@ -18,7 +18,6 @@ from keygw.telemetry.metrics import Metrics
 ROUND_SECONDS = 60.0
 SHARE = 50
 """Of the time that a count takes, so much passes before the next: it costs at most 2 % of the reader."""
-OVERDUE_SECONDS = 86_400
 
 log = structlog.get_logger(__name__)
 
@@ -29,10 +28,10 @@ async def _breathe() -> None:
 
 @asynccontextmanager
 async def sampling(
-    metrics: Metrics, fetch: Fetch, pause: Callable[[], Awaitable[None]] = _breathe
+    metrics: Metrics, fetch: Fetch, overdue: int, pause: Callable[[], Awaitable[None]] = _breathe
 ) -> AsyncIterator[None]:
-    """Count in the background until the block ends."""
-    task = asyncio.get_running_loop().create_task(_rounds(metrics, Figures(fetch, pause)), name="sampling")
+    """Count in the background until the block ends. ``overdue``: seconds, of ``Limits``."""
+    task = asyncio.get_running_loop().create_task(_rounds(metrics, Figures(fetch, pause), overdue), name="sampling")
     try:
         yield
     finally:
@@ -40,19 +39,18 @@ async def sampling(
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def sample(metrics: Metrics, figures: Figures) -> None:
+async def sample(metrics: Metrics, figures: Figures, overdue: int, clock: Callable[[], float] = time.time) -> None:
     """One round."""
     keys = await figures.keys_by_state()
-    waiting, overdue = await figures.lists_waiting(int(time.time()) - OVERDUE_SECONDS)
-    metrics.counted(keys, waiting, overdue)
+    metrics.counted(keys, *await figures.lists_waiting(int(clock()) - overdue))
 
 
-async def _rounds(metrics: Metrics, figures: Figures) -> None:
+async def _rounds(metrics: Metrics, figures: Figures, overdue: int) -> None:
     clock = asyncio.get_running_loop().time
     while True:
         began = clock()
         try:
-            await sample(metrics, figures)
+            await sample(metrics, figures, overdue)
         except StoreError as error:
             log.warning("not_counted", code=error.code)
         except Exception as error:

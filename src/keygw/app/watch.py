@@ -83,7 +83,7 @@ class Watch:
         return http if self._tracing is None else self._tracing.requests(http)
 
     @asynccontextmanager
-    async def counting(self, fetch: Fetch, streams: Callable[[], int]) -> AsyncIterator[None]:
+    async def counting(self, fetch: Fetch, streams: Callable[[], int], overdue: int) -> AsyncIterator[None]:
         """While the block lasts: count what lies in the database, now and then, and event streams when asked."""
         if self.metrics is None:
             yield
@@ -91,7 +91,7 @@ class Watch:
         from keygw.app.sampling import sampling
 
         self.metrics.streams(streams)
-        async with sampling(self.metrics, fetch):
+        async with sampling(self.metrics, fetch, overdue):
             yield
 
 

@@ -111,13 +111,13 @@ class Bridge:
         self.people = People(store, store, credentials, self.tenants, notes, clock, random)
         self.audit = Audit(credentials.trail)
         self.keys = Keys(credentials, self.access, self._errands)
-        self.ownership = Ownership(credentials, store, self.access, self._errands, self.people)
+        self.ownership = Ownership(credentials, store, self.access, self._errands, self.people, clock)
         self.devices = Devices(credentials, self.access)
         self.lists = Lists(credentials, self.access)
         self.status_lists = credentials.status_lists
         self.invitations = Invitations(credentials, self.access, self._errands)
         self.vehicles = Vehicles(credentials, store, self.access, fleet, clock)
-        self.pairings = Pairings(credentials, fleet, clock, random)
+        self.pairings = Pairings(credentials, self.access, fleet, clock, random)
         self._credentials = credentials
         self.neighbours = Neighbours(
             {

@@ -192,8 +192,11 @@ class Keys:
         """By a phone that has no token here, with its device key alone."""
         return await self._changed(await self._credentials.give_back_proven(key_id, device_key, proof))
 
-    async def overdue(self, app: App, seconds: float) -> list[tuple[KeyView, Overdue]]:
-        """Changes that their vehicles have not confirmed for that long, of keys that the app may know of."""
+    async def overdue(self, app: App, seconds: float | None) -> list[tuple[KeyView, Overdue]]:
+        """Changes that their vehicles have not confirmed for that long, of keys that the app may know of.
+
+        ``None``: for as long as the limits of this deployment say.
+        """
         require(app, Scope.KEY_READ)
         found: list[tuple[KeyView, Overdue]] = []
         for late in await self._credentials.overdue(seconds):

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from keygw.bridge.access import Access, View, require
 from keygw.bridge.errands import Errands
 from keygw.bridge.people import People
-from keygw.bridge.ports import AppStore, Credentials, EpochEnd, Loss, LossReport, OfferedTransfer
+from keygw.bridge.ports import AppStore, Clock, Credentials, EpochEnd, Loss, LossReport, OfferedTransfer
 from keygw.bridge.records import App
 from keygw.bridge.scopes import Scope
+from keygw.bridge.vehicles import claim_entry
 from keygw.credentials.service_ownership import unknown_transfer
 from keygw.credentials.transfer import Transfer, TransferState
 from keygw.model.digital_key import DigitalKey, Role
@@ -39,13 +40,20 @@ class Report:
 
 class Ownership:
     def __init__(
-        self, credentials: Credentials, store: AppStore, access: Access, errands: Errands, people: People
+        self,
+        credentials: Credentials,
+        store: AppStore,
+        access: Access,
+        errands: Errands,
+        people: People,
+        clock: Clock,
     ) -> None:
         self._credentials = credentials
         self._store = store
         self._access = access
         self._errands = errands
         self._people = people
+        self._clock = clock
 
     # The vehicle
 
@@ -77,7 +85,7 @@ class Ownership:
             raise unknown_transfer()
         accepted = await self._credentials.accept_transfer(transfer_id, secret, app.id)
         # After a crash in between, the same request comes again and passes the claim on then.
-        await self._store.pass_claim(accepted.vehicle_id, app.id)
+        await self._store.pass_claim(accepted.vehicle_id, app.id, claim_entry(app, self._clock()))
         self._errands.request(accepted.vehicle_id)
         return await self._with_vehicle(accepted)
 

@@ -14,19 +14,24 @@ from functools import partial
 
 import structlog
 
-from keygw.bridge.access import require
+from keygw.bridge.access import Access, require
 from keygw.bridge.fault import describe
-from keygw.bridge.ports import Clock, Credentials, Fleet
+from keygw.bridge.keys import KeyView, shown
+from keygw.bridge.ports import Clock, Credentials, Fleet, KeyToken, SignedList
 from keygw.bridge.records import App
 from keygw.bridge.scopes import Scope
+from keygw.credentials.attestation import Evidence
+from keygw.credentials.issuing import checked_public_key
+from keygw.credentials.once import Once, Replayed
+from keygw.crypto.signer import device_id
 from keygw.model.command import Outcome
-from keygw.model.device import Device
-from keygw.model.errors import BadInput, Conflict, KeygwError, NotFound
+from keygw.model.device import Device, DeviceKind
+from keygw.model.errors import BadInput, Conflict, KeygwError, NotFound, TokenError
 from keygw.model.ids import Random, new_id
 from keygw.model.tenant import DEFAULT_TENANT
 from keygw.model.vehicle import Vehicle
 from keygw.session.events import Ticketed
-from keygw.session.pairing import CODE_DIGITS
+from keygw.session.pairing import CODE_DIGITS, enrolled_hash
 from keygw.vehicle.pairing import PairingTask
 
 log = structlog.get_logger(__name__)
@@ -71,9 +76,33 @@ class Pairing:
     key_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class PhoneExchange:
+    """A pairing that a phone went through by itself, up to the ticket. ``vehicle``: as it introduced itself, with the
+    name that it is to have here. ``proven``: ``th_proven``, 32 bytes; ``enrol``: ENROL as it was sent."""
+
+    vehicle: Vehicle
+    device_key: bytes
+    ticket: bytes
+    proven: bytes
+    enrol: bytes
+    evidence: Evidence | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Redeemed:
+    """What the phone brings the vehicle, and what it needs to find it again."""
+
+    key: KeyView
+    token: KeyToken
+    vehicle: Vehicle
+    revocations: SignedList
+
+
 class Pairings:
-    def __init__(self, credentials: Credentials, fleet: Fleet, clock: Clock, random: Random) -> None:
+    def __init__(self, credentials: Credentials, access: Access, fleet: Fleet, clock: Clock, random: Random) -> None:
         self._credentials = credentials
+        self._access = access
         self._fleet = fleet
         self._clock = clock
         self._random = random
@@ -100,6 +129,43 @@ class Pairings:
         self._keep(pairing)
         self._tasks[pairing.id] = asyncio.create_task(self._run(app, pairing.id, code), name=f"pairing {pairing.id}")
         return pairing
+
+    async def redeem(self, app: App, exchange: PhoneExchange, once: Once | None = None) -> Redeemed:
+        """The owner key for a phone that has paired by its own radio: what the hosted device gets in ``_issue``.
+
+        Beside the codes of ``pair_owner``: what is wrong with the ticket, and bad_public_key, as ``BadInput``;
+        ``Forbidden`` insufficient_scope: a vehicle that nobody knows here is made known only by who may register
+        vehicles.
+        """
+        require(app, Scope.KEY_MANAGE)
+        vehicle, device_key = exchange.vehicle, checked_public_key(exchange.device_key)
+        try:
+            await self._credentials.vehicle(vehicle.id)
+        except NotFound:
+            require(app, Scope.VEHICLE_MANAGE)
+        device = Device(device_id(device_key), DeviceKind.PHONE, device_key, vehicle.name, app.id)
+        try:
+            key = await (self._credentials if once is None else self._credentials.under(once)).pair_owner(
+                vehicle,
+                device,
+                exchange.ticket,
+                enrolled_hash(exchange.proven, exchange.enrol),
+                label=vehicle.name,
+                evidence=exchange.evidence,
+                challenge=exchange.proven,
+                actor=app.actor,
+            )
+        except TokenError as error:
+            raise BadInput(f"the ticket is refused: {error}", code=error.code) from error
+        except Replayed as again:
+            key = await self._credentials.key(again.resource)
+        self._access.forget_device(key.device_id)
+        return Redeemed(
+            shown(await self._credentials.standing(key.id)),
+            await self._credentials.key_token(key.id),
+            await self._credentials.vehicle(key.vehicle_id),
+            await self._credentials.current_list(key.vehicle_id),
+        )
 
     def get(self, app: App, pairing_id: str) -> Pairing:
         """``NotFound`` unknown_pairing, also for another app's."""

@@ -19,7 +19,7 @@ from keygw.credentials.lifecycle import Hold
 from keygw.credentials.once import Once
 from keygw.credentials.transfer import Transfer
 from keygw.crypto.signer import Signer
-from keygw.model.audit import AuditRecord
+from keygw.model.audit import AuditEntry, AuditRecord
 from keygw.model.command import AuthorizedCommand, Command, CommandState, Outcome
 from keygw.model.device import Device
 from keygw.model.digital_key import DigitalKey, KeyStage
@@ -55,13 +55,18 @@ class AppStore(Protocol):
     async def revoke_app(self, app_id: str, note: Note | None = None) -> None:
         """Set ``revoked``, and write the note if it was not; no error if there is no such app."""
 
-    async def claim_vehicle(self, vehicle_id: str, app_id: str) -> str:
-        """Note that this app registered the vehicle, unless one did before. Returns the app id that holds it now."""
+    async def claim_vehicle(self, vehicle_id: str, app_id: str, entry: AuditEntry | None = None) -> str:
+        """Note that this app registered the vehicle, unless one did before. Returns the app id that holds it now.
 
-    async def pass_claim(self, vehicle_id: str, app_id: str) -> None:
-        """Note that this app has the vehicle now, whoever had it before."""
+        ``entry``: recorded with it, about that vehicle, if the claim is new.
+        """
 
-    async def claim_vehicles(self, vehicle_ids: Sequence[str], app_id: str) -> Mapping[str, str]:
+    async def pass_claim(self, vehicle_id: str, app_id: str, entry: AuditEntry | None = None) -> None:
+        """Note that this app has the vehicle now, whoever had it before; ``entry`` as above."""
+
+    async def claim_vehicles(
+        self, vehicle_ids: Sequence[str], app_id: str, entry: AuditEntry | None = None
+    ) -> Mapping[str, str]:
         """``claim_vehicle`` for several, in one transaction: by vehicle id, the app id that holds it now."""
 
     async def claimant(self, vehicle_id: str) -> str | None:
@@ -351,7 +356,16 @@ class Credentials(Protocol):
     async def issue_owner_key(self, vehicle_id: str, device: Device, label: str = "", *, actor: str) -> DigitalKey: ...
     async def issue_batch(self, vehicle_id: str, wishes: Sequence[KeyWish], *, actor: str) -> Sequence[DigitalKey]: ...
     async def pair_owner(
-        self, vehicle: Vehicle, device: Device, ticket: bytes, transcript: bytes, label: str = "", *, actor: str
+        self,
+        vehicle: Vehicle,
+        device: Device,
+        ticket: bytes,
+        transcript: bytes,
+        label: str = "",
+        *,
+        evidence: Evidence | None = None,
+        challenge: bytes = b"",
+        actor: str,
     ) -> DigitalKey: ...
     async def tell_pairing(self, key_id: str, vehicle_id: str, state: str, reason: str | None) -> None: ...
     async def share(
@@ -373,7 +387,7 @@ class Credentials(Protocol):
     async def revoke(self, key_id: str, *, actor: str) -> DigitalKey: ...
     async def give_back(self, key_id: str, *, actor: str) -> DigitalKey: ...
     async def give_back_proven(self, key_id: str, device_key: bytes, proof: bytes) -> DigitalKey: ...
-    async def overdue(self, seconds: float) -> Sequence[Overdue]: ...
+    async def overdue(self, seconds: float | None) -> Sequence[Overdue]: ...
     async def loss(self, device_id: str) -> LossReport: ...
     async def lose(self, device_id: str, *, actor: str) -> LossReport: ...
     async def find(self, device_id: str, proof: bytes | None, *, actor: str) -> LossReport: ...

@@ -10,6 +10,7 @@ from keygw.bridge.ports import AppStore, Clock, Credentials, Fleet
 from keygw.bridge.records import App
 from keygw.bridge.scopes import Scope
 from keygw.credentials.once import Once, Replayed
+from keygw.model.audit import AuditEntry
 from keygw.model.digital_key import DigitalKey
 from keygw.model.errors import Conflict, Forbidden
 from keygw.model.ids import id_bytes
@@ -38,7 +39,7 @@ class Vehicles:
         credentials = self._credentials if once is None else self._credentials.under(once)
         with contextlib.suppress(Replayed):  # the claim may be what the first one did not come to
             await credentials.register_vehicle(vehicle, actor=app.actor)
-        if await self._store.claim_vehicle(vehicle.id, app.id) != app.id:
+        if await self._store.claim_vehicle(vehicle.id, app.id, claim_entry(app, self._clock())) != app.id:
             raise _taken()
 
     async def register_many(self, app: App, vehicles: Sequence[Vehicle]) -> Sequence[Registered]:
@@ -53,7 +54,7 @@ class Vehicles:
         answers = await self._credentials.register_vehicles(free, actor=app.actor)
         # Claimed after they are registered, as a single one is; the same batch again heals a crash in between.
         sound = {each.id for each, answer in zip(free, answers, strict=True) if answer is not Registered.CONFLICT}
-        holders = await self._store.claim_vehicles(sorted(sound), app.id)
+        holders = await self._store.claim_vehicles(sorted(sound), app.id, claim_entry(app, self._clock()))
         told = iter(answers)
         taken = {each.id for each in vehicles} - {each.id for each in free}
         told_all = [Registered.CONFLICT if each.id in taken else next(told) for each in vehicles]
@@ -120,6 +121,11 @@ class Vehicles:
         if not usable(key, self._clock()):
             raise Forbidden("the app's key for that vehicle cannot be used now", code="key_not_usable")
         return key
+
+
+def claim_entry(app: App, now: float) -> AuditEntry:
+    """For the trail, where the claim is new: the app registered the vehicle, or took it over."""
+    return AuditEntry(int(now), app.actor, "vehicle.claimed", data={"app_id": app.id})
 
 
 def _taken() -> Conflict:

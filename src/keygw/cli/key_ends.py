@@ -56,8 +56,13 @@ def give_back(
 
 def overdue(
     older: Annotated[
-        str, typer.Option("--older-than", metavar="SPAN", help="How long a vehicle may take: 45m, 24h, 3d.")
-    ] = "24h",
+        str | None,
+        typer.Option(
+            "--older-than",
+            metavar="SPAN",
+            help="How long a vehicle may take: 45m, 24h, 3d. By default the gateway's limit overdue_seconds, a day.",
+        ),
+    ] = None,
     as_json: Json = False,
     url: Url = None,
     token_file: TokenFile = None,
@@ -70,7 +75,8 @@ def overdue(
     from keygw.cli import spans
 
     with Target(url, token_file, data).open() as gateway:
-        answer = gateway.get("/v1/keys:overdue", {"older_than_seconds": str(spans.seconds(older))})
+        asked = {} if older is None else {"older_than_seconds": str(spans.seconds(older))}
+        answer = gateway.get("/v1/keys:overdue", asked)
     if as_json:
         output.document(answer)
         return

@@ -53,7 +53,7 @@ class Devices:
         self._clock = clock
         self._random = random
         self._limits = limits
-        self._attestations = attestations
+        self.attestations = attestations
         self._journal = journal
 
     def on(self, store: CredentialStore) -> Self:
@@ -100,7 +100,7 @@ class Devices:
             raise BadInput(f"the proof of possession is refused: {error}", code="bad_proof") from error
         attested = None
         if evidence is not None:
-            attested = self._attestations.judge(evidence, challenge, public_key, await self._now(self._store))
+            attested = self.attestations.judge(evidence, challenge, public_key, await self._now(self._store))
 
         async def work(tx: CredentialTransaction) -> Device:
             now = int(await self._now(tx))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from keygw.credentials.attestation import Attested
+from keygw.credentials.devices import with_attestation
 from keygw.credentials.ports import CredentialTransaction, VehicleRecord
 from keygw.model.device import Device
 from keygw.model.errors import Conflict, Forbidden
@@ -30,6 +32,19 @@ async def accept_ticket(
         await tx.add_vehicle(vehicle)
     await tx.take_ticket(vehicle.id, said.counter)
     return replace(known or VehicleRecord(vehicle), ticket_counter=said.counter)
+
+
+async def judge_holder(tx: CredentialTransaction, device: Device, attested: Attested | None, now: float) -> Device:
+    """A phone's device as it stands here, with what is proven of it now; the profile is held against that.
+
+    ``Conflict`` device_taken (another app has it), hosted_device.
+    """
+    stored = await tx.add_device(device)
+    if stored.kind is not device.kind:
+        raise Conflict("the gateway itself holds the key of this device", code="hosted_device")
+    if stored.app_id != device.app_id:
+        raise Conflict("another app has registered this device", code="device_taken")
+    return stored if attested is None else await tx.save_device(with_attestation(stored, attested, int(now)))
 
 
 def refuse_without_ticket(vehicle: VehicleRecord) -> None:

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable, Sequence
 from typing import Self, cast
 
-from keygw.credentials.attestation import Attestations
+from keygw.credentials.attestation import Attestations, Evidence
 from keygw.credentials.batches import KeyWish, checked_wishes, plan
 from keygw.credentials.devices import Devices
 from keygw.credentials.invitations import Invitations
@@ -21,7 +21,7 @@ from keygw.credentials.issuing import (
 from keygw.credentials.lifecycle import CAUSES, KeyEvent, next_state, refusal, stage
 from keygw.credentials.listing import view
 from keygw.credentials.once import KEEP_SECONDS, Once, OnceStore, look
-from keygw.credentials.pairing import accept_ticket, refuse_without_ticket
+from keygw.credentials.pairing import accept_ticket, judge_holder, refuse_without_ticket
 from keygw.credentials.policy import authorize
 from keygw.credentials.ports import (
     CredentialStore,
@@ -154,19 +154,28 @@ class CredentialService(VehicleService, ListService, FormerTokens, OwnershipServ
         transcript: bytes,
         label: str = "",
         *,
+        evidence: Evidence | None = None,
+        challenge: bytes = b"",
         actor: str = SYSTEM,
     ) -> DigitalKey:
         """An owner key on the word of the vehicle; makes the vehicle known if it was not. All or nothing.
 
-        ``transcript``: the hash of the exchange as we saw it. ``pairing.accept_ticket`` has the codes.
+        ``transcript``: the hash of the exchange as we saw it. ``pairing.accept_ticket`` has the codes. ``evidence``:
+        of a phone's device key, for that exchange's ``challenge`` (32 bytes); the codes of ``Attestations.judge`` and,
+        where the owner's profile asks for more, of ``Profiles.check_new``.
         """
         self._check_vehicle(vehicle)
+        attested = None
+        if evidence is not None:
+            now = await self._now(self._store)
+            attested = self.devices.attestations.judge(evidence, challenge, device.public_key, now)
 
         async def work(tx: CredentialTransaction) -> DigitalKey:
             now = await self._now(tx)
             record = await accept_ticket(tx, vehicle, device, ticket, transcript)
             await use_reservation(tx, vehicle.id, device)
-            key = await self._make(tx, record, plan_owner(device, label, None, now, self._limits), now, actor)
+            holder = await judge_holder(tx, device, attested, now)
+            key = await self._make(tx, record, plan_owner(holder, label, None, now, self._limits), now, actor)
             self._journal.pairing(tx, key.id, key.vehicle_id, "enrolled")
             return key
 

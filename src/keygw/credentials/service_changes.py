@@ -10,15 +10,12 @@ from keygw.credentials.lifecycle import CAUSES, KeyEvent, check_actor
 from keygw.credentials.ports import CredentialTransaction
 from keygw.credentials.revocation import Change, change
 from keygw.credentials.service_base import ServiceBase
-from keygw.credentials.values import DAY
 from keygw.crypto.signer import device_id
 from keygw.model.audit import SYSTEM
 from keygw.model.digital_key import DigitalKey
 from keygw.model.errors import BadInput, NotFound, TokenError
 from keygw.token.statement import StatementAct, verify_statement
 
-OVERDUE = DAY
-"""Seconds after which an acknowledgement that has not come is told as overdue."""
 SWEPT = 200
 """What is stored as ended by time in one go; the next go takes the rest."""
 
@@ -67,10 +64,11 @@ class ChangeService(ServiceBase):
             raise BadInput(f"the device's statement is refused: {error}", code="bad_proof") from error
         return await self.give_back(key_id, actor=device_actor(device))
 
-    async def overdue(self, seconds: float = OVERDUE) -> list[Overdue]:
-        """Changes that their vehicles have not acknowledged for that long, longest first."""
+    async def overdue(self, seconds: float | None = None) -> list[Overdue]:
+        """Changes that vehicles have not acknowledged for so long (``None``: ``Limits.overdue``), longest first."""
         now = await self._now(self._store)
-        found = await self._store.waiting_keys(int(now - seconds), int(now))
+        allowed = self._limits.overdue if seconds is None else seconds
+        found = await self._store.waiting_keys(int(now - allowed), int(now))
         return [Overdue(each.key_id, each.list_sequence, each.since) for each in found]
 
     async def _change(self, key_id: str, event: KeyEvent, actor: str) -> DigitalKey:

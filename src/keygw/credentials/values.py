@@ -79,6 +79,7 @@ _SETTABLE = (
     ("owner_key_seconds", "owner_lifetime", 1, 366 * DAY),
     ("friend_token_seconds", "friend_token", 60, 31 * DAY),
     ("invitation_seconds", "invitation_lifetime", 1, 31 * DAY),
+    ("overdue_seconds", "overdue", 1, 366 * DAY),
 )
 """What an operator may set: its name outside, the field of ``Limits``, from, to."""
 
@@ -91,6 +92,7 @@ class Limits:
     ``unexpired_keys`` bounds the keys of one vehicle that are not revoked and whose tokens could still open it,
     ``keys_per_owner`` those of them that stand on one owner key, ``keys_per_device`` those of one device, over all
     vehicles. ``open_invitations``: of one key, that wait at once. ``devices_per_app``: phones that it has registered.
+    ``overdue``: how long a vehicle may take to confirm a change before it is told as overdue.
     ``list_entries``: how many a revocation list holds at most (1000 indices stay under the 4 KiB a message may have);
     beyond that the watermark rises, so a revocation never fails for want of space. ``list_lifetime``: until
     ``next_update``. Friend keys lose drive when a list is 7 days old, so couriers have the rest of that to bring it.
@@ -104,6 +106,7 @@ class Limits:
     keys_per_device: int = 100
     open_invitations: int = 20
     invitation_lifetime: int = 7 * DAY
+    overdue: int = DAY
     devices_per_app: int = 100
     list_entries: int = 1000
     list_lifetime: int = 3 * DAY

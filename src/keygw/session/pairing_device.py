@@ -38,6 +38,8 @@ class PairingDevice(Session):
 
     def __init__(self, device_key: bytes, info: bytes, random: Random, now: float) -> None:
         super().__init__(info, random, now)
+        self.enrol = b""
+        """ENROL as it was sent: with ``challenge`` it shows the issuer which exchange the ticket is about."""
         self._device_key = device_key
         self._attestation: Attestation | None = None
         self._ask = self._offer = self._context = self._proven = self._transcript = b""
@@ -74,6 +76,7 @@ class PairingDevice(Session):
         enrol = Enrol(self._device_key, signature, self._attestation)
         body = self._keys.confirm_prover + self._opened.seal(MessageType.ENROL, enrol.encode())
         self._keys = None
+        self.enrol = body
         self._transcript = enrolled_hash(self._proven, body)
         self._send(MessageType.ENROL, body)
 

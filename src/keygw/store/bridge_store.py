@@ -4,13 +4,16 @@ and operators beside."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from keygw.bridge.lease_ports import Lease
 from keygw.bridge.people_ports import Note
 from keygw.bridge.records import App, CommandRecord, command_from_text, command_to_text
 from keygw.bridge.scopes import Scope
+from keygw.model.audit import AuditEntry
 from keygw.model.command import CommandState
 from keygw.model.errors import Conflict
+from keygw.store.audit_store import record
 from keygw.store.group import Row, Storage, Transaction
 from keygw.store.lease_store import HELD, SqlLeases, take_lease
 from keygw.store.notes import write_note
@@ -78,21 +81,28 @@ class SqlBridge(SqlLeases, SqlPeople):
 
         await self._database.write(work)
 
-    async def claim_vehicle(self, vehicle_id: str, app_id: str) -> str:
-        return (await self.claim_vehicles([vehicle_id], app_id))[vehicle_id]
+    async def claim_vehicle(self, vehicle_id: str, app_id: str, entry: AuditEntry | None = None) -> str:
+        return (await self.claim_vehicles([vehicle_id], app_id, entry))[vehicle_id]
 
-    async def claim_vehicles(self, vehicle_ids: Sequence[str], app_id: str) -> dict[str, str]:
+    async def claim_vehicles(
+        self, vehicle_ids: Sequence[str], app_id: str, entry: AuditEntry | None = None
+    ) -> dict[str, str]:
         async def work(tx: Transaction) -> dict[str, str]:
-            return {vehicle_id: await _claim(tx, vehicle_id, app_id) for vehicle_id in vehicle_ids}
+            return {vehicle_id: await _claim(tx, vehicle_id, app_id, entry) for vehicle_id in vehicle_ids}
 
         return await self._database.write(work)
 
-    async def pass_claim(self, vehicle_id: str, app_id: str) -> None:
-        await self._put(
-            "INSERT INTO vehicle_claims (vehicle_id, app_id) VALUES (?, ?) "
-            "ON CONFLICT (vehicle_id) DO UPDATE SET app_id = excluded.app_id",
-            (vehicle_id, app_id),
-        )
+    async def pass_claim(self, vehicle_id: str, app_id: str, entry: AuditEntry | None = None) -> None:
+        async def work(tx: Transaction) -> None:
+            changed = await tx.fetch(
+                "INSERT INTO vehicle_claims (vehicle_id, app_id) VALUES (?, ?) ON CONFLICT (vehicle_id) DO UPDATE "
+                "SET app_id = excluded.app_id WHERE vehicle_claims.app_id <> excluded.app_id RETURNING vehicle_id",
+                (vehicle_id, app_id),
+            )
+            if changed and entry is not None:
+                record(tx, replace(entry, vehicle_id=vehicle_id))
+
+        await self._database.write(work)
 
     async def claimant(self, vehicle_id: str) -> str | None:
         rows = await self._database.fetch("SELECT app_id FROM vehicle_claims WHERE vehicle_id = ?", (vehicle_id,))
@@ -167,10 +177,13 @@ class SqlBridge(SqlLeases, SqlPeople):
         return await self._database.write(lambda tx: tx.fetch(sql, values))
 
 
-async def _claim(tx: Transaction, vehicle_id: str, app_id: str) -> str:
-    await tx.fetch(
-        "INSERT INTO vehicle_claims (vehicle_id, app_id) VALUES (?, ?) ON CONFLICT DO NOTHING", (vehicle_id, app_id)
+async def _claim(tx: Transaction, vehicle_id: str, app_id: str, entry: AuditEntry | None) -> str:
+    claimed = await tx.fetch(
+        "INSERT INTO vehicle_claims (vehicle_id, app_id) VALUES (?, ?) ON CONFLICT DO NOTHING RETURNING vehicle_id",
+        (vehicle_id, app_id),
     )
+    if claimed and entry is not None:
+        record(tx, replace(entry, vehicle_id=vehicle_id))
     rows = await tx.fetch("SELECT app_id FROM vehicle_claims WHERE vehicle_id = ?", (vehicle_id,))
     return str(rows[0][0])
 

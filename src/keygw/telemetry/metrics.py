@@ -37,7 +37,7 @@ class Metrics:
         self._keys = self._gauge("keygw_keys", "Digital keys, by state, at the last count", "state")
         self._counted = self._gauge("keygw_keys_counted_timestamp_seconds", "When keys were counted last")
         self._waiting = self._gauge("keygw_lists_waiting", "Vehicles whose newest revocation list is not acknowledged")
-        self._overdue = self._gauge("keygw_lists_overdue", "Those of them that wait for more than a day")
+        self._overdue = self._gauge("keygw_lists_overdue", "Those of them that wait for longer than overdue_seconds")
         self._links = self._gauge("keygw_links_up", "Vehicles with a link that stands")
         self._streams = self._gauge("keygw_event_streams", "Event streams that are open")
         self._works = Histogram(

@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import httpx
@@ -21,18 +21,20 @@ class DidNotStart(Exception):
 
 
 class GatewayProcess:
-    """``keygw serve`` on ``data``. ``more``: further options of it."""
+    """``keygw serve`` on ``data``. ``more``: further options of it. ``launcher``: the words before ``serve``."""
 
     def __init__(
         self,
         data: Path,
         *more: str,
         env: Mapping[str, str] | None = None,
+        launcher: Sequence[str] = (sys.executable, "-m", "keygw"),
     ) -> None:
         self.data = data
         self.url = ""
         self._command = [
-            *(sys.executable, "-m", "keygw", "serve", "--data", str(data), "--radio", "none", "--port", "0", "--json"),
+            *launcher,
+            *("serve", "--data", str(data), "--radio", "none", "--port", "0", "--json"),
             *more,
         ]
         self._env = {**os.environ, **(env or {})}
@@ -90,10 +92,12 @@ class GatewayProcess:
             base_url=self.url, headers={"Authorization": f"Bearer {token}"}, timeout=REQUEST_SECONDS, trust_env=False
         )
 
-    async def new_app(self, *scopes: str) -> str:
+    def operator_token(self) -> str:
+        return (self.data / "operator.token").read_text().strip()
+
+    async def new_app(self, *scopes: str, **more: object) -> str:
         """The bearer token of a new app."""
-        operator = (self.data / "operator.token").read_text().strip()
-        async with self.client(operator) as http:
-            answer = await http.post("/v1/apps", json={"name": "Chaos", "scopes": list(scopes)})
+        async with self.client(self.operator_token()) as http:
+            answer = await http.post("/v1/apps", json={"name": "Chaos", "scopes": list(scopes), **more})
         answer.raise_for_status()
         return str(answer.json()["token"])

@@ -27,10 +27,11 @@ class Surprise(Exception):
 
 @dataclass
 class Client:
-    """``seconds_unavailable``: answers that said: not now."""
+    """``unavailable``: answers that said: not now. ``lifetime``: of what is shared, in seconds."""
 
     token: str
     random: random.Random
+    lifetime: int = 86_400
     ledger: Ledger | None = None
     unavailable: int = 0
     retired: list[Ledger] = field(default_factory=list)
@@ -102,7 +103,7 @@ class Client:
         if asked.verb == "issue":
             return await http.post("/v1/keys", json={"vehicle_id": self.ledger.vehicle, "role": "owner"})
         if asked.verb == "share":
-            body: dict[str, Any] = {"public_key": _public_key(), "profile": "access", "lifetime_seconds": 86_400}
+            body: dict[str, Any] = {"public_key": _public_key(), "profile": "access", "lifetime_seconds": self.lifetime}
             return await http.post(f"/v1/keys/{asked.key}:share", json=body)
         return await http.post(f"/v1/keys/{asked.key}:{asked.verb}")
 

@@ -124,7 +124,9 @@ async def test_keys_and_lists_are_counted_page_by_page(world: World, metrics: Me
     now = int(world.clock())
     assert await figures.lists_waiting(now - 60) == (1, 0)
     assert await figures.lists_waiting(now + 60) == (1, 1)
-    await sample(metrics, figures)
+    for overdue, late in ((61, 0), (59, 1)):
+        await sample(metrics, figures, overdue, lambda: now + 60.0)
+        assert value(metrics, "keygw_lists_overdue") == late
     assert [value(metrics, f'keygw_keys{{state="{state}"}}') for state in ("active", "suspended", "revoked")] == [
         4,
         1,

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from attestation_cast import CHALLENGE, DEVICE
+from tests.unit.credentials.test_credentials_devices import making, refused, strict
 
-from keygw.crypto.signer import LocalSigner, thumbprint
-from keygw.model.device import Device
+from keygw.crypto.signer import LocalSigner, device_id, thumbprint
+from keygw.model.device import AttestationLevel, Device, DeviceKind
 from keygw.model.digital_key import Role
 from keygw.model.errors import Conflict, Forbidden, KeygwError, NotFound, TokenError
 from keygw.model.ids import new_id
@@ -49,6 +51,45 @@ async def test_a_ticket_makes_vehicle_and_owner_known(exchange: Exchange) -> Non
     assert claims.vehicle_thumbprint == thumbprint(exchange.vehicle.public_key)[:16]
     assert await world.service.vehicle(exchange.vehicle.id) == exchange.vehicle
     assert world.told() == ["key.issued", "key.pairing"]
+
+
+@pytest.mark.parametrize(
+    ("level", "challenge", "code"),
+    [
+        (AttestationLevel.BASIC, CHALLENGE, None),
+        (AttestationLevel.SELF, CHALLENGE, "attestation_required"),
+        (AttestationLevel.NONE, CHALLENGE, "attestation_required"),
+        (AttestationLevel.BASIC, bytes(32), "attestation_challenge"),
+    ],
+)
+async def test_the_owners_profile_judges_what_a_phone_proved_in_the_exchange(
+    exchange: Exchange, level: AttestationLevel, challenge: bytes, code: str | None
+) -> None:
+    world = exchange.world
+    world.service = world.restarted(strict())
+    phone = Device(device_id(DEVICE.public_key), DeviceKind.PHONE, DEVICE.public_key, "Phone", "app_test")
+    ticket, said = exchange.ticket(phone), {"evidence": making(DEVICE, level, challenge), "challenge": CHALLENGE}
+    pairing = world.service.pair_owner(exchange.vehicle, phone, ticket, TRANSCRIPT, **said)
+    if code is None:
+        key = await pairing
+        assert (await world.service.device(key.device_id)).level is AttestationLevel.BASIC
+        return
+    assert await refused(pairing) == code
+    assert await refused(world.service.vehicle(exchange.vehicle.id)) == "unknown_vehicle", "nothing is kept"
+    said = {"evidence": making(DEVICE, AttestationLevel.BASIC, CHALLENGE), "challenge": CHALLENGE}
+    await world.service.pair_owner(exchange.vehicle, phone, ticket, TRANSCRIPT, **said)
+
+
+async def test_a_phone_of_another_app_is_not_paired(exchange: Exchange) -> None:
+    world = exchange.world
+    for app, code in (("app_a", None), ("app_b", "device_taken")):
+        phone = Device(device_id(DEVICE.public_key), DeviceKind.PHONE, DEVICE.public_key, "Phone", app)
+        ticket = exchange.ticket(phone, counter=1 if code is None else 2)
+        pairing = world.service.pair_owner(exchange.vehicle, phone, ticket, TRANSCRIPT)
+        if code is None:
+            await pairing
+        else:
+            assert await refused(pairing) == code
 
 
 async def test_a_used_ticket_is_refused_after_a_restart_as_well(exchange: Exchange) -> None:

@@ -111,9 +111,10 @@ async def list_all(
     summary="Changes that vehicles are slow to acknowledge",
 )
 async def overdue(
-    caller: Caller, wired: Wired, older_than_seconds: Annotated[int, Query(ge=0, le=366 * 86400)] = 86400
+    caller: Caller, wired: Wired, older_than_seconds: Annotated[int | None, Query(ge=0, le=366 * 86400)] = None
 ) -> dict[str, Any]:
-    """Revoked, suspended or resumed longer ago than that, and the vehicle has not said that it knows."""
+    """Revoked, suspended or resumed longer ago than that (by default `overdue_seconds` of the limits), and the vehicle
+    has not said that it knows."""
     now = wired.clock()
     found = await wired.bridge.keys.overdue(caller, older_than_seconds)
     return {"count": len(found), "keys": [overdue_json(view, late, now) for view, late in found]}

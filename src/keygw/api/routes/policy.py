@@ -61,6 +61,7 @@ class LimitsOut(BaseModel):
     owner_key_seconds: int
     friend_token_seconds: int
     invitation_seconds: int
+    overdue_seconds: int
     label_length: int
     attestation_formats: list[str]
 
