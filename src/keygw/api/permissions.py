@@ -143,6 +143,7 @@ PERMISSIONS: Mapping[str, Permission] = MappingProxyType(
         "ownership.lost": _split(Scope.KEY_MANAGE, operators=Scope.KEY_HOLD),
         "ownership.found": _split(Scope.KEY_MANAGE, operators=Scope.KEY_HOLD),
         "pairings.start": _both(Scope.KEY_MANAGE),
+        "pairings.redeem": _both(Scope.KEY_MANAGE),
         "pairings.get": _both(Scope.KEY_MANAGE),
         "pairings.cancel": _both(Scope.KEY_MANAGE),
         "people.add": _split(Scope.KEY_MANAGE, operators=Scope.PERSON_MANAGE),

@@ -138,10 +138,13 @@ class Pairings:
         vehicles.
         """
         require(app, Scope.KEY_MANAGE)
-        vehicle, device_key = exchange.vehicle, checked_public_key(exchange.device_key)
+        device_key = checked_public_key(exchange.device_key)
+        vehicle = replace(exchange.vehicle, tenant_id=await self._tenant(app, exchange.vehicle.id))
         try:
-            await self._credentials.vehicle(vehicle.id)
+            known = app.reaches((await self._credentials.vehicle(vehicle.id)).tenant_id)
         except NotFound:
+            known = False
+        if not known:
             require(app, Scope.VEHICLE_MANAGE)
         device = Device(device_id(device_key), DeviceKind.PHONE, device_key, vehicle.name, app.id)
         try:
