@@ -15,7 +15,7 @@ from keygw.bridge.records import CommandRecord
 from keygw.bridge.settlement import Settlement
 from keygw.model.device import DeviceKind
 from keygw.model.digital_key import Role
-from keygw.model.errors import KeygwError
+from keygw.model.errors import KeygwError, StoreError
 
 log = structlog.get_logger(__name__)
 
@@ -58,6 +58,17 @@ class Errands:
         elif not self._stopped:
             task = asyncio.get_running_loop().create_task(self._work(vehicle_id), name=f"errand {vehicle_id}")
             self._runs[vehicle_id] = _Run(task)
+
+    async def refresh(self, vehicle_id: str) -> None:
+        """Sign the vehicle's list now if it is due, so that a phone finds it at once, and set out with it.
+
+        What has been done before this stands: a store that does not take the list now gets it with the errand.
+        """
+        try:
+            await self._credentials.refresh_list(vehicle_id)
+        except StoreError as error:
+            log.warning("list_not_signed_yet", vehicle_id=vehicle_id, code=error.code)
+        self.request(vehicle_id)
 
     def busy(self, vehicle_id: str) -> bool:
         """Is somebody on the way, or about to be?"""

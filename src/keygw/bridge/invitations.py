@@ -176,8 +176,7 @@ class Invitations:
 
     async def _prepare(self, vehicle_id: str) -> None:
         """As for any key that is shared: a list that the phone finds beside its token, and a visit to the vehicle."""
-        await self._credentials.refresh_list(vehicle_id)
-        self._errands.request(vehicle_id)
+        await self._errands.refresh(vehicle_id)
 
     async def _offer(self, invitation: Invitation) -> Offer:
         return Offer(invitation, await self._credentials.vehicle(invitation.vehicle_id))

@@ -79,8 +79,7 @@ class Keys:
         except Replayed as again:
             return [await self._credentials.key(key_id) for key_id in again.resource.split()]
         if any(key.parent_id for key in made):
-            await self._credentials.refresh_list(vehicle_id)
-            self._errands.request(vehicle_id)
+            await self._errands.refresh(vehicle_id)
         return made
 
     async def share(
@@ -111,8 +110,8 @@ class Keys:
             )
         except Replayed as again:
             child = await self._credentials.key(again.resource)
-        await self._credentials.refresh_list(child.vehicle_id)  # so that the phone finds it beside its token
-        return await self._changed(child)
+        await self._errands.refresh(child.vehicle_id)  # so that the phone finds it beside its token
+        return await self._seen(child)
 
     async def share_granted(
         self,
@@ -139,8 +138,8 @@ class Keys:
         except KeygwError:
             await self._access.key(app, parent_id)
             raise
-        await self._credentials.refresh_list(child.vehicle_id)
-        return await self._changed(child)
+        await self._errands.refresh(child.vehicle_id)
+        return await self._seen(child)
 
     async def renew(
         self, app: App, key_id: str, once: Once | None = None

@@ -50,6 +50,24 @@ async def test_the_first_list_goes_out_with_the_first_friend_key(world: World) -
     assert await sequence(world) == 1
 
 
+async def test_a_friend_key_stands_although_its_list_could_not_be_signed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full just then: whoever is told of a failure must not find the key there all the same."""
+    refresh, full = world.credentials.refresh_list, [1]
+
+    async def refused(vehicle_id: str) -> bool:
+        if full:
+            full.pop()
+            raise StoreError("the disk is full", code="store_full", retryable=True)
+        return await refresh(vehicle_id)
+
+    monkeypatch.setattr(world.credentials, "refresh_list", refused)
+    await share(world)
+    assert not full
+    await world.acknowledged(1)  # the errand has signed and carried it
+
+
 async def test_a_list_that_falls_due_is_signed_anew_and_carried(world: World, upkeep: Upkeep) -> None:
     await share(world)
     await world.acknowledged(1)
