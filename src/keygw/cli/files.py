@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -13,12 +14,21 @@ from keygw.cli.exits import Exit
 from keygw.cli.failure import Failure, usage
 
 INPUT_LIMIT = 64 * 1024
+NAME_BYTES = 220
+"""Of a file's name, at most: file systems take 255, and a draft's is longer."""
+
+
+def must_have_a_name(path: Path) -> None:
+    """One that a file can have: ``.`` and ``/`` are folders."""
+    if not 0 < len(os.fsencode(path.name)) <= NAME_BYTES:
+        raise Failure(Exit.ENVIRONMENT, "not_writable", "no file can have that name", "name another, or a shorter one")
 
 
 def must_be_new(path: Path) -> None:
     """Asked before the gateway does anything, so that nothing is issued that cannot be kept."""
     if os.path.lexists(path):
         raise Failure(Exit.CONFLICT, "file_exists", f"{path} exists already", "choose another name, or move it away")
+    must_have_a_name(path)
     parent = path.parent
     if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
         raise Failure(
@@ -40,7 +50,8 @@ def write_text(path: Path, text: str) -> None:
             os.fsync(file.fileno())
         draft.replace(path)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            draft.unlink()
         raise Failure(
             Exit.ENVIRONMENT,
             "not_writable",

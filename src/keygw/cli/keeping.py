@@ -42,7 +42,9 @@ def backup(
     import asyncio
 
     from keygw.app.keeping import back_up
+    from keygw.cli import files
 
+    files.must_have_a_name(file)
     with _failures("look at the free space, and whether the database is the one you mean"):
         manifest = asyncio.run(back_up(_settings(config, data, database), file, with_keys=with_keys, progress=_tell))
     _show_manifest(file, manifest, as_json, "written")

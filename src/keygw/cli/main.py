@@ -29,7 +29,7 @@ from keygw.cli.command import command
 from keygw.cli.doctor import doctor
 from keygw.cli.events import events
 from keygw.cli.exits import Exit, epilogue
-from keygw.cli.failure import Failure
+from keygw.cli.failure import Failure, usage
 from keygw.cli.keeping import backup, restore, verify
 from keygw.cli.pair import pair
 from keygw.cli.serve import serve
@@ -93,6 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     as_json = "--json" in arguments
     try:
+        _check_text(arguments)
         command, name, rest = _shortcut(arguments)
         return int(command.main(args=rest, prog_name=name, standalone_mode=False) or 0)
     except typer.Abort:
@@ -112,6 +113,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read our output has enough. Python would complain once more while flushing at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.NOT_DONE
+
+
+def _check_text(arguments: Sequence[str]) -> None:
+    """What is not UTF-8 on the command line becomes lone surrogates, which nothing can be written or sent with."""
+    if any("\ud800" <= letter <= "\udfff" for word in arguments for letter in word):
+        raise usage("usage", "a word of the command line is no text in UTF-8", "see: keygw --help")
 
 
 def _shortcut(arguments: list[str]) -> tuple[Any, str, list[str]]:

@@ -88,13 +88,15 @@ def take_over(
 
     The token's app may then pair with it, or issue its first key if it has never been paired.
     """
+    from urllib.parse import quote
+
     from keygw.cli import files
 
     offer = files.read_json(source)
     if not all(isinstance(offer.get(name), str) for name in ("id", "secret")):
         raise usage("bad_offer", "that is not an offer of a vehicle", "it has an id (trf_...) and a secret")
     with Target(url, token_file, data).open() as gateway:
-        answer = gateway.post(f"/v1/transfers/{offer['id']}:accept", {"secret": offer["secret"]})
+        answer = gateway.post(f"/v1/transfers/{quote(offer['id'], safe='')}:accept", {"secret": offer["secret"]})
     if as_json:
         output.document(answer)
         return
@@ -110,8 +112,10 @@ def cancel_transfer(
     data: Data = None,
 ) -> None:
     """Take the offer of a vehicle back, before anybody has accepted it."""
+    from urllib.parse import quote
+
     with Target(url, token_file, data).open() as gateway:
-        answer = gateway.post(f"/v1/transfers/{offer}:cancel")
+        answer = gateway.post(f"/v1/transfers/{quote(offer, safe='')}:cancel")
     if as_json:
         output.document(answer)
     else:

@@ -63,20 +63,21 @@ def render() -> str:
 
 def paths() -> list[str]:
     """Every command that can be run: ``keygw demo``, ``keygw keys list``, ..."""
-    return [path for path, _ in _leaves(get_command(app), "keygw")]
+    return [path for path, _ in leaves(get_command(app), "keygw")]
 
 
-def _leaves(command: Any, path: str) -> Iterator[tuple[str, Any]]:
+def leaves(command: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """The commands below one, each with its whole name."""
     below = getattr(command, "commands", None)
     if not below:
         yield path, command
         return
     for name, child in below.items():
-        yield from _leaves(child, f"{path} {name}")
+        yield from leaves(child, f"{path} {name}")
 
 
 def _commands(root: Any, path: str) -> Iterator[str]:
-    for name, command in _leaves(root, path):
+    for name, command in leaves(root, path):
         arguments = [each for each in command.params if each.param_type_name == "argument"]
         options = [each for each in command.params if each.param_type_name == "option"]
         shape = " ".join([name, *(each.metavar for each in arguments)])

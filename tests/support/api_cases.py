@@ -1,0 +1,404 @@
+"""For every operation of the API one request that is accepted, and what makes it unacceptable.
+
+``GOOD`` has the requests: a new operation that takes a body needs a row there, and one more id in ``Scene.ids`` if its
+path names a new kind of thing. ``bad`` bends a body by its schema, in one place at a time.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import httpx
+
+from keygw.crypto.signer import LocalSigner, thumbprint
+from keygw.model.base64url import decode_base64url, encode_base64url
+from keygw.model.entitlement import Entitlement
+from keygw.model.revocation import ListAck
+from keygw.token.grant import Grant, sign_grant
+from keygw.token.possession import InvitationAct, sign_possession, sign_registration
+from keygw.token.revocation import list_hash, sign_ack
+from keygw.token.statement import StatementAct, sign_statement
+
+Json = dict[str, Any]
+DAY = 86_400
+
+
+@dataclass
+class Scene:
+    """An owner's app with a vehicle, a key and all that it made, over real HTTP.
+
+    ``ids``: what the paths of routes name; ``home``: those that an operation may put another in the place of. ``now``:
+    Unix seconds. ``headers``: of the owner's app; ``operator``: of the operator.
+    """
+
+    client: httpx.AsyncClient
+    headers: dict[str, str]
+    operator: dict[str, str]
+    vehicle_signer: LocalSigner
+    ids: dict[str, str]
+    now: int
+    phone: LocalSigner = field(default_factory=LocalSigner.generate)
+    home: dict[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.home = {name: self.ids[name] for name in ("key_id", "device_id")}
+
+    async def ask(self, path: str, body: Json | None = None, headers: dict[str, str] | None = None) -> Json:
+        """What a POST answers; it is accepted."""
+        made = await self.client.post(path, json=body, headers=self.headers if headers is None else headers)
+        assert made.is_success, (path, made.text)
+        return dict(made.json())
+
+    @property
+    def point(self) -> str:
+        return encode_base64url(self.phone.public_key)
+
+
+class Good(NamedTuple):
+    """``body``: what is accepted. ``status``: the answer. ``by``: the headers of the caller, by default the owner's."""
+
+    body: Json | None
+    status: int = 200
+    by: dict[str, str] | None = None
+
+
+Make = Callable[[Scene], Awaitable[Good]]
+GOOD: dict[str, Make] = {}
+
+
+def good(make: Make) -> Make:
+    """Named as the operation."""
+    GOOD[make.__name__] = make
+    return make
+
+
+# -- by hand, one for each operation that takes a body ---------------------------------------------------------------
+
+
+@good
+async def apps_register(scene: Scene) -> Good:
+    return Good({"name": "An app", "scopes": ["key.read"], "lifetime_seconds": 60}, 201, scene.operator)
+
+
+@good
+async def issuer_keys_prepare(scene: Scene) -> Good:
+    return Good({"place": "file"}, 201, scene.operator)
+
+
+@good
+async def issuer_keys_activate(scene: Scene) -> Good:
+    made = await scene.ask("/v1/admin/issuer-keys", {}, scene.operator)
+    scene.ids["kid"] = made["kid"]
+    return Good({"overlap_seconds": DAY}, 200, scene.operator)
+
+
+@good
+async def devices_register(scene: Scene) -> Good:
+    challenge = (await scene.ask("/v1/devices/challenges"))["challenge"]
+    proof = sign_registration(decode_base64url(challenge), None, scene.phone)
+    return Good({"public_key": scene.point, "challenge": challenge, "proof": encode_base64url(proof)}, 201)
+
+
+@good
+async def ownership_found(scene: Scene) -> Good:
+    made = await scene.ask("/v1/devices", (await devices_register(scene)).body)
+    lost = await scene.ask(f"/v1/devices/{made['id']}:lost")
+    scene.ids["device_id"] = made["id"]
+    proof = sign_statement(StatementAct.FOUND, made["id"], lost["loss"], scene.phone)
+    return Good({"proof": encode_base64url(proof)})
+
+
+@good
+async def keys_issue(scene: Scene) -> Good:
+    return Good({"vehicle_id": scene.ids["vehicle_id"], "role": "owner", "label": "Mine"}, 201)
+
+
+@good
+async def keys_share(scene: Scene) -> Good:
+    return Good({"public_key": scene.point, "profile": "access", "lifetime_seconds": DAY, "label": "Friend"}, 201)
+
+
+@good
+async def keys_give_back(scene: Scene) -> Good:
+    shared = await scene.ask(f"/v1/keys/{scene.ids['key_id']}:share", (await keys_share(scene)).body)
+    scene.ids["key_id"] = shared["id"]
+    proof = sign_statement(StatementAct.GIVE_BACK, shared["id"], 0, scene.phone)
+    return Good({"public_key": scene.point, "proof": encode_base64url(proof)}, by={})
+
+
+@good
+async def invitations_create(scene: Scene) -> Good:
+    body = {"entitlements": ["door.unlock"], "lifetime_seconds": DAY, "activation_code": True, "open_seconds": 60}
+    return Good(body, 201)
+
+
+async def _invited(scene: Scene, act: InvitationAct = InvitationAct.CLAIM) -> Json:
+    """The body of who answers a new invitation."""
+    wish = {"profile": "access", "lifetime_seconds": DAY, "activation_code": True}
+    made = await scene.ask(f"/v1/keys/{scene.ids['key_id']}/invitations", wish)
+    secret = made["link"].partition("#")[2]
+    scene.ids["invitation_id"] = made["id"]
+    proof = sign_possession(act, made["id"], decode_base64url(secret), scene.phone)
+    body = {"secret": secret, "public_key": scene.point, "proof": encode_base64url(proof)}
+    return body | ({"activation_code": made["activation_code"]} if act is InvitationAct.CLAIM else {})
+
+
+@good
+async def invitations_view(scene: Scene) -> Good:
+    return Good({"secret": (await _invited(scene))["secret"]}, by={})
+
+
+@good
+async def invitations_claim(scene: Scene) -> Good:
+    return Good(await _invited(scene), by={})
+
+
+@good
+async def invitations_decline(scene: Scene) -> Good:
+    return Good(await _invited(scene, InvitationAct.DECLINE), by={})
+
+
+@good
+async def invitations_grant(scene: Scene) -> Good:
+    """The owner's phone holds the key, a friend's phone has claimed, and the first one signs."""
+    holder, vehicle = scene.phone, scene.ids["vehicle_id"]
+    await scene.ask("/v1/devices", (await devices_register(scene)).body)
+    batch = await scene.ask(
+        f"/v1/vehicles/{vehicle}/keys:batch", {"keys": [{"public_key": scene.point}]}, scene.operator
+    )
+    scene.ids["key_id"] = batch["keys"][0]["id"]
+    scene.phone = LocalSigner.generate()
+    claim = await _invited(scene)
+    await scene.ask(f"/v1/invitations/{scene.ids['invitation_id']}:claim", claim, {})
+    said = Grant(
+        vehicle_id=vehicle,
+        parent_id=scene.ids["key_id"],
+        device=thumbprint(scene.phone.public_key),
+        entitlements=Entitlement.DOOR_UNLOCK,
+        issued_at=scene.now,
+        not_before=scene.now,
+        expires_at=scene.now + DAY // 2,
+    )
+    return Good({"grant": encode_base64url(sign_grant(said, holder))})
+
+
+@good
+async def pairings_start(scene: Scene) -> Good:
+    return Good({"code": "31415926", "name": "Red van"}, 202)
+
+
+@good
+async def ownership_offer(scene: Scene) -> Good:
+    return Good({"open_seconds": DAY}, 201)
+
+
+@good
+async def ownership_accept(scene: Scene) -> Good:
+    if "transfer_id" in scene.ids:
+        await scene.ask(f"/v1/transfers/{scene.ids['transfer_id']}:cancel")
+    made = await scene.ask(f"/v1/vehicles/{scene.ids['vehicle_id']}:transfer")
+    scene.ids["transfer_id"] = made["id"]
+    taker = await scene.ask("/v1/apps", {"name": "Taker", "scopes": ["key.manage"]}, scene.operator)
+    return Good({"secret": made["secret"]}, by={"Authorization": f"Bearer {taker['token']}"})
+
+
+def _vehicle() -> Json:
+    point = encode_base64url(LocalSigner.generate().public_key)
+    return {"id": "veh_mfrggzdfmztwq2lk", "name": "Van", "public_key": point, "advertising_key": "A" * 22}
+
+
+@good
+async def vehicles_register(scene: Scene) -> Good:
+    return Good(_vehicle(), 201)
+
+
+@good
+async def vehicles_register_many(scene: Scene) -> Good:
+    return Good({"vehicles": [_vehicle()]})
+
+
+@good
+async def vehicles_issue_batch(scene: Scene) -> Good:
+    return Good({"keys": [{"public_key": scene.point, "label": "Van 7", "lifetime_seconds": DAY}]}, 201, scene.operator)
+
+
+@good
+async def vehicles_prove_time(scene: Scene) -> Good:
+    return Good({"nonce": "AAECAwQFBgc"})
+
+
+@good
+async def vehicles_connect(scene: Scene) -> Good:
+    return Good({"key_id": scene.ids["key_id"], "timeout_seconds": 1})
+
+
+@good
+async def vehicles_acknowledge(scene: Scene) -> Good:
+    shared = await scene.ask(f"/v1/keys/{scene.ids['key_id']}:share", (await keys_share(scene)).body)
+    await scene.ask(f"/v1/keys/{shared['id']}:suspend")
+    vehicle = scene.ids["vehicle_id"]
+    newest = (await scene.client.get(f"/v1/vehicles/{vehicle}/revocation-list", headers=scene.headers)).json()
+    ack = ListAck(vehicle, newest["sequence"], list_hash(decode_base64url(newest["signed"])), 1)
+    return Good({"ack": encode_base64url(sign_ack(ack, scene.vehicle_signer))})
+
+
+@good
+async def commands_create(scene: Scene) -> Good:
+    return Good({"action": "unlock", "key_id": scene.ids["key_id"]}, 202)
+
+
+async def furnish(scene: Scene) -> None:
+    """One of each thing that a path may name."""
+    key, vehicle = scene.ids["key_id"], scene.ids["vehicle_id"]
+    wish = {"profile": "access", "lifetime_seconds": DAY}
+    command = f"/v1/vehicles/{vehicle}/commands"
+    once = {**scene.headers, "Idempotency-Key": "furnish", "Prefer": "wait=5"}
+    scene.ids |= {
+        "invitation_id": (await scene.ask(f"/v1/keys/{key}/invitations", wish))["id"],
+        "command_id": (await scene.ask(command, {"action": "unlock"}, once))["id"],
+        "pairing_id": (await scene.ask("/v1/pairings", {"code": "31415926", "name": "Red van"}))["id"],
+        "transfer_id": (await scene.ask(f"/v1/vehicles/{vehicle}:transfer"))["id"],
+    }
+
+
+# -- what is in the document ------------------------------------------------------------------------------------------
+
+
+class Operation(NamedTuple):
+    """One operation of the document. ``body``: the schema of its JSON; empty where it takes none."""
+
+    id: str
+    method: str
+    path: str
+    parameters: list[Json]
+    body: Json
+    secured: bool
+
+    def named(self, place: str) -> list[str]:
+        return [each["name"] for each in self.parameters if each["in"] == place]
+
+
+def operations(document: Json) -> list[Operation]:
+    return [
+        Operation(
+            each["operationId"],
+            method.upper(),
+            path,
+            each.get("parameters", []),
+            each.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {}),
+            "security" in each,
+        )
+        for path, item in document["paths"].items()
+        for method, each in item.items()
+    ]
+
+
+# -- one thing wrong ------------------------------------------------------------------------------------------------
+
+
+class Bad(NamedTuple):
+    """``body``: the good one, bent at ``at`` (as ``errors[].at`` says it, without ``body.``)."""
+
+    at: str
+    why: str
+    body: Any
+
+
+KINDS: dict[str, Any] = {
+    "null": None,
+    "boolean": True,
+    "integer": 7,
+    "number": 7.5,
+    "string": "text",
+    "array": [],
+    "object": {},
+}
+FOREIGN = ("surprise", "tenant_id", "state", "app_id", "created_at", "operator", "__proto__")
+"""Fields that bodies do not have: what the service decides, and nonsense."""
+
+
+def bad(document: Json, schema: Json, body: Json) -> Iterator[Bad]:
+    """Each is the good body but for one place."""
+    for kind in ("boolean", "integer", "string", "array"):
+        yield Bad("", kind, KINDS[kind])
+    yield from _bent(document, schema, body, body, ())
+
+
+def _bent(document: Json, schema: Json, whole: Json, part: Json, path: tuple[str | int, ...]) -> Iterator[Bad]:
+    """At every field of the object that stands at ``path``."""
+    _, described = _plain(document, schema)
+
+    def put(name: str, why: str, value: Any, *, gone: bool = False) -> Bad:
+        changed: Any = copy.deepcopy(whole)
+        inside = changed
+        for step in path:
+            inside = inside[step]
+        if gone:
+            del inside[name]
+        else:
+            inside[name] = value
+        return Bad(".".join(str(step) for step in (*path, name)), why, changed)
+
+    assert described["additionalProperties"] is False, f"{described['title']} takes fields that it does not name"
+    for name in (*FOREIGN, "id", "role"):
+        if name not in described["properties"]:
+            yield put(name, "unknown", "x")
+    for name in described.get("required", ()):
+        yield put(name, "missing", None, gone=True)
+    for name, field_schema in described["properties"].items():
+        for why, value in _wrong(document, field_schema, part.get(name)):
+            yield put(name, why, value)
+        _, inner = _plain(document, field_schema)
+        if inner.get("type") == "object":
+            sample = copy.deepcopy(inner["examples"][0])
+            yield from _bent(document, inner, put(name, "", sample).body, sample, (*path, name))
+        elif inner.get("type") == "array" and isinstance(part.get(name), list):
+            _, item = _plain(document, inner["items"])
+            if item.get("type") == "object":
+                yield from _bent(document, item, whole, part[name][0], (*path, name, 0))
+
+
+def _wrong(document: Json, schema: Json, now: Any) -> Iterator[tuple[str, Any]]:
+    """Values that the schema of a field refuses."""
+    kinds, plain = _plain(document, schema)
+    for kind, value in KINDS.items():
+        if kind not in kinds and not (kind == "integer" and "number" in kinds):
+            yield kind, value
+    if "string" in kinds:
+        yield "huge", "x" * 60_000
+        if "maxLength" in plain:
+            yield "too long", str(now or "x") + "A" * plain["maxLength"]
+        if plain.get("minLength"):
+            yield "too short", ""
+        if "pattern" in plain or "enum" in plain or "const" in plain or plain.get("format") == "date-time":
+            yield "not of the form", "\n" * plain.get("minLength", 8)
+    if "integer" in kinds or "number" in kinds:
+        yield "huge", 10**400
+        yield "as text", str(now or 1)
+        for why, bound, step in (("too small", "minimum", -1), ("too large", "maximum", 1)):
+            if bound in plain:
+                yield why, plain[bound] + step
+    if "array" in kinds:
+        if "maxItems" in plain:
+            yield "too many", (now or ["x"]) * (plain["maxItems"] + 1)
+        if plain.get("minItems"):
+            yield "too few", []
+        item_kinds, item = _plain(document, plain["items"])
+        yield "of another kind", [7 if "integer" not in item_kinds else "x"]
+        if "enum" in item and now:
+            yield "no such word", ["nonsense"]
+
+
+def _plain(document: Json, schema: Json) -> tuple[set[str], Json]:
+    """The JSON types that it takes, and the schema without references and the null beside it."""
+    if "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    if "anyOf" in schema:
+        found = [_plain(document, each) for each in schema["anyOf"]]
+        others = [plain for kinds, plain in found if kinds != {"null"}]
+        assert len(others) == 1, "a field of several types: say here how to bend it"
+        return set().union(*(kinds for kinds, _ in found)), others[0]
+    return {schema["type"]}, schema
