@@ -98,10 +98,10 @@ class AppOut(BaseModel):
 
 
 class AppCreated(BaseModel):
-    """``token`` is shown this once; only its hash is kept."""
+    """``token`` is shown this once; only its hash is kept. Null where the same request was answered before."""
 
     app: AppOut
-    token: str
+    token: str | None
 
 
 class Apps(BaseModel):

@@ -18,6 +18,7 @@ from keygw.bridge.records import App
 from keygw.bridge.roles import OperatorRole
 from keygw.bridge.scopes import Scope, parse_scopes
 from keygw.credentials.actors import OPERATOR_APP
+from keygw.credentials.once import Once, Replayed
 from keygw.model.base64url import encode_base64url
 from keygw.model.errors import BadInput, KeygwError, NotFound
 from keygw.model.ids import Random, new_id
@@ -72,10 +73,12 @@ class Apps:
         *,
         tenant_id: str = DEFAULT_TENANT,
         by: App | None = None,
+        once: Once | None = None,
     ) -> tuple[App, str]:
         """A new app and its token, which nobody can read again. ``BadInput`` for an unknown scope or bad lifetime.
 
-        ``by``: the operator who registers it; the gateway's own, unless it is said."""
+        ``by``: the operator who registers it; the gateway's own, unless it is said. ``Replayed`` if the same request
+        has registered one before, whose token is gone."""
         seconds = DEFAULT_LIFETIME if lifetime is None else lifetime
         if not 0 < seconds <= MAX_LIFETIME:
             raise BadInput(f"a token lives between 1 second and {MAX_LIFETIME} seconds")
@@ -90,7 +93,12 @@ class Apps:
             tenant_id=tenant_id,
         )
         note = self._notes.note(by or self._bootstrap, "app.registered", tenant_id, app_id=app.id)
-        await self._store.add_app(app, note)
+        try:
+            await self._store.add_app(app, note, once)
+        except Replayed:
+            if once is not None:
+                once.on_replay()
+            raise
         return app, token
 
     async def list(self, by: App) -> Sequence[App]:

@@ -41,8 +41,9 @@ OnState = Callable[[CommandState, str | None], Awaitable[None]]
 class AppStore(Protocol):
     """Every write is durable when it returns. ``StoreError`` if the database cannot be used."""
 
-    async def add_app(self, app: App, note: Note | None = None) -> None:
-        """Insert, and the note with it; ``Conflict`` if the id or the token hash is taken."""
+    async def add_app(self, app: App, note: Note | None = None, once: Once | None = None) -> None:
+        """Insert, and the note with it; ``Conflict`` if the id or the token hash is taken. ``once``: ``Replayed`` with
+        the id of the app that the same request made, ``Conflict`` idempotency_mismatch."""
 
     async def app_by_token(self, token_hash: bytes) -> App | None:
         """The app with exactly that 32-byte hash, revoked or not."""

@@ -125,7 +125,7 @@ class Vehicles:
 
 def claim_entry(app: App, now: float) -> AuditEntry:
     """For the trail, where the claim is new: the app registered the vehicle, or took it over."""
-    return AuditEntry(int(now), app.actor, "vehicle.claimed", data={"app_id": app.id})
+    return AuditEntry(int(now), app.actor, "vehicle.claimed", app.tenant_id, data={"app_id": app.id})
 
 
 def _taken() -> Conflict:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from keygw.credentials.invitation import Invitation
-from keygw.credentials.once_ports import Answered
+from keygw.credentials.once_ports import Answered, OnceReads, OnceWrites
 from keygw.credentials.ports import CredentialStore, CredentialTransaction, T, Work
 from keygw.credentials.values import DAY
 from keygw.model.device import Device
@@ -63,14 +63,11 @@ class OnceStore:
         once = self._once
 
         async def marked(tx: CredentialTransaction) -> T:
-            earlier = await tx.answered(once.app_id, once.key)
-            if earlier is not None:
-                raise _replay(once, earlier)
+            await look_within(tx, once)
             result = await work(tx)
             resource = _name_of(result)
             if resource is not None:
-                answer = Answered(once.fingerprint, resource, once.status, int(self._clock()))
-                await tx.mark_answered(once.app_id, once.key, answer)
+                await mark(tx, once, resource, self._clock())
             return result
 
         try:
@@ -78,6 +75,18 @@ class OnceStore:
         except Replayed:
             once.on_replay()
             raise
+
+
+async def look_within(tx: OnceReads, once: Once) -> None:
+    """In the request's own transaction, before its work. ``Replayed`` and ``Conflict`` as above."""
+    earlier = await tx.answered(once.app_id, once.key)
+    if earlier is not None:
+        raise _replay(once, earlier)
+
+
+async def mark(tx: OnceWrites, once: Once, resource: str, now: float) -> None:
+    """After its work, in the same transaction. ``now``: Unix seconds."""
+    await tx.mark_answered(once.app_id, once.key, Answered(once.fingerprint, resource, once.status, int(now)))
 
 
 async def look(store: CredentialStore, once: Once | None) -> None:

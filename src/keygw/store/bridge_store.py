@@ -10,6 +10,7 @@ from keygw.bridge.lease_ports import Lease
 from keygw.bridge.people_ports import Note
 from keygw.bridge.records import App, CommandRecord, command_from_text, command_to_text
 from keygw.bridge.scopes import Scope
+from keygw.credentials.once import Once, look_within, mark
 from keygw.model.audit import AuditEntry
 from keygw.model.command import CommandState
 from keygw.model.errors import Conflict
@@ -17,6 +18,7 @@ from keygw.store.audit_store import record
 from keygw.store.group import Row, Storage, Transaction
 from keygw.store.lease_store import HELD, SqlLeases, take_lease
 from keygw.store.notes import write_note
+from keygw.store.once_store import SqlOnceReads, SqlOnceWrites
 from keygw.store.people_store import SqlPeople
 
 _APP = "SELECT id, name, scopes, created_at, token_hash, revoked, expires_at, tenant_id, person_id FROM apps"
@@ -29,13 +31,20 @@ _OPEN_COMMANDS = """
 _SAVE = f"UPDATE commands SET state = ?, body = ? WHERE id = ? AND state = ? AND {HELD} RETURNING id"  # noqa: S608 - our own words
 
 
+class _Marks(SqlOnceReads, SqlOnceWrites):
+    """Of requests that have been carried out, in an open transaction."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._fetch = transaction.fetch
+
+
 class SqlBridge(SqlLeases, SqlPeople):
     """``bridge.ports.BridgeStore``. Each write is a transaction of its own, durable on return."""
 
     def __init__(self, database: Storage) -> None:
         self._database = database
 
-    async def add_app(self, app: App, note: Note | None = None) -> None:
+    async def add_app(self, app: App, note: Note | None = None, once: Once | None = None) -> None:
         values = (
             app.id,
             app.name,
@@ -49,6 +58,9 @@ class SqlBridge(SqlLeases, SqlPeople):
         )
 
         async def work(tx: Transaction) -> None:
+            marks = _Marks(tx)
+            if once is not None:
+                await look_within(marks, once)
             rows = await tx.fetch(
                 "INSERT INTO apps (id, name, scopes, created_at, token_hash, expires_at, revoked, tenant_id, "
                 "person_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING id",
@@ -56,6 +68,8 @@ class SqlBridge(SqlLeases, SqlPeople):
             )
             if not rows:
                 raise Conflict("an app with this id or token is registered", code="app_exists")
+            if once is not None:
+                await mark(marks, once, app.id, app.created_at)
             if note is not None:
                 write_note(tx, note)
 

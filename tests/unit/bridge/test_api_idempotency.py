@@ -121,6 +121,21 @@ async def test_a_token_is_renewed_once(client: httpx.AsyncClient, world: World, 
     assert (refused.status_code, refused.json()["code"]) == (400, "idempotency_key_required")
 
 
+async def test_an_app_is_registered_once_and_its_token_shown_once(
+    client: httpx.AsyncClient, operator: dict[str, str]
+) -> None:
+    wish, headers = {"name": "A phone's app", "scopes": ["key.read"]}, once(operator, "an-app")
+    first, again = [await client.post("/v1/apps", json=wish, headers=headers) for _ in range(2)]
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert first.json()["token"]
+    assert again.json() == {**first.json(), "token": None}
+    assert again.headers["Idempotent-Replayed"] == "true"
+    other = await client.post("/v1/apps", json={**wish, "name": "Another"}, headers=headers)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_mismatch")
+    entries = (await client.get("/v1/audit?action=app.registered", headers=operator)).json()["entries"]
+    assert [entry["data"]["app_id"] for entry in entries] == [first.json()["app"]["id"]]
+
+
 async def test_a_refusal_leaves_no_mark(client: httpx.AsyncClient, world: World, auth: Auth) -> None:
     _, token, owner = await world.owner(*SCOPES)
     headers, beyond = once(auth(token), "k"), {**share(), "lifetime_seconds": 366 * 86_400}

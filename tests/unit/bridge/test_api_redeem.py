@@ -157,3 +157,15 @@ async def test_without_such_a_profile_no_attestation_is_needed_and_scopes_are(
         )  # fmt: skip
     _, token = await world.app("key.manage", "vehicle.manage")
     assert (await client.post("/v1/pairings:redeem", json=visit.wish(), headers=auth(token))).status_code == 201
+
+
+async def test_the_vehicle_belongs_to_the_tenant_of_the_app(
+    client: httpx.AsyncClient, world: World, auth: Auth, operator: dict[str, str], meet: Callable[..., Meeting]
+) -> None:
+    blue = (await client.post("/v1/tenants", json={"name": "Blue"}, headers=operator)).json()["id"]
+    wish = {"name": "Blue app", "scopes": list(SCOPES), "tenant_id": blue}
+    token = (await client.post("/v1/apps", json=wish, headers=operator)).json()["token"]
+    visit = meet()
+    made = await client.post("/v1/pairings:redeem", json=visit.wish(), headers=auth(token))
+    assert made.status_code == 201, made.text
+    assert (await world.credentials.vehicle(made.json()["key"]["vehicle_id"])).tenant_id == blue

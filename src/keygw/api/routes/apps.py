@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field
 from keygw.api.auth import Caller, Wired
 from keygw.api.document import problems
 from keygw.api.fields import Body, Name, TenantId
+from keygw.api.idempotency import Repeatable
 from keygw.api.models import AppCreated, AppOut, Apps
 from keygw.api.present import app_json
 from keygw.api.strict import StrictRoute
@@ -17,6 +18,7 @@ from keygw.api.words import ScopeName
 from keygw.bridge.access import require
 from keygw.bridge.apps import MAX_LIFETIME
 from keygw.bridge.scopes import Scope
+from keygw.credentials.once import Replayed
 
 router = APIRouter(prefix="/v1/apps", tags=["apps"], route_class=StrictRoute)
 
@@ -40,13 +42,17 @@ class NewApp(Body):
     responses=problems(404, body=True),
     summary="Register an app (operator)",
 )
-async def register(body: NewApp, caller: Caller, wired: Wired) -> dict[str, Any]:
-    """Answers the app's bearer token, once."""
+async def register(body: NewApp, caller: Caller, wired: Wired, once: Repeatable) -> dict[str, Any]:
+    """Answers the app's bearer token, once. Where that answer was lost, the app is known by the key of the request, and
+    can be removed."""
     require(caller, Scope.APP_MANAGE)
     tenant_id = await wired.bridge.tenants.chosen(caller, body.tenant_id)
-    app, token = await wired.bridge.apps.register(
-        body.name, body.scopes, body.lifetime_seconds, tenant_id=tenant_id, by=caller
-    )
+    try:
+        app, token = await wired.bridge.apps.register(
+            body.name, body.scopes, body.lifetime_seconds, tenant_id=tenant_id, by=caller, once=once
+        )
+    except Replayed as again:
+        return {"app": app_json(await wired.bridge.apps.get(caller, again.resource)), "token": None}
     return {"app": app_json(app), "token": token}
 
 
