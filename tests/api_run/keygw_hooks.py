@@ -55,6 +55,9 @@ def _objects(value: Any) -> Iterator[dict[str, Any]]:
 @schemathesis.hook
 def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> None:
     """Real keys, proofs and secrets instead of text that looks like them."""
+    if case.path_parameters.get("operator_id") == os.environ["API_RUN_OPERATOR"]:
+        # Ids that answers have named are asked for elsewhere: the run would end its own token.
+        case.path_parameters["operator_id"] = format_id("opr", bytes(10))
     if not _meant_well(case):
         return
     if case.meta is not None and case.meta.phase.name is TestPhase.STATEFUL:

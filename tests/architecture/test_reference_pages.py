@@ -102,7 +102,8 @@ def codes() -> dict[str, set[str]]:
     return dict(found)
 
 
-OTHERS = {f"ambiguous_{kind}" for kind in ("vehicle", "key", "invitation", "device")} | {"http_error", "key_expired"}
+THINGS = ("vehicle", "key", "invitation", "device", "app", "operator", "tenant", "person")
+OTHERS = {f"ambiguous_{kind}" for kind in THINGS} | {"http_error", "key_expired"}
 """Put together at run time, so that no search finds them whole."""
 
 

@@ -244,3 +244,13 @@ async def test_an_account_closes_once_its_keys_are_dead(store: Store) -> None:
         await bridge.bind_app("app_phone", "per_eve", note("person.app_bound"))
     assert refused.value.code == "person_closed"
     assert await noted(store) == ["person.added", "person.closed"]
+
+
+async def test_a_tenant_has_limits_of_its_own(store: Store) -> None:
+    assert await store.bridge.tenant_limits() == {}
+    await store.bridge.add_tenant(BLUE, note("tenant.added"))
+    await store.bridge.set_tenant_limits("ten_blue", {"share_depth": 1, "keys_per_owner": 5}, note("limits.changed"))
+    await store.bridge.set_tenant_limits("default", {"share_depth": 0}, note("limits.changed"))
+    await store.bridge.set_tenant_limits("ten_blue", {"share_depth": None, "keys_per_owner": 6}, note("limits.changed"))
+    assert await store.bridge.tenant_limits() == {"ten_blue": {"keys_per_owner": 6}, "default": {"share_depth": 0}}
+    assert await noted(store) == ["tenant.added"] + ["limits.changed"] * 3

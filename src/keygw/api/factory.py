@@ -18,6 +18,7 @@ from keygw.api.routes import (
     invitations,
     issuer_keys,
     keys,
+    limits,
     link,
     meta,
     operators,
@@ -62,7 +63,7 @@ def create_api(services: Services) -> FastAPI:
     )
     app.state.services = services
     first = (meta, health, apps, audit, pairings, vehicles, commands, keys, ownership, invitations, devices, policy)
-    rest = (status, status_lists, operators, tenants, people, events, docs, link, issuer_keys)
+    rest = (status, status_lists, operators, tenants, limits, people, events, docs, link, issuer_keys)
     routers = [*(each.router for each in (*first, *rest)), issuer_keys.public]
     permissions.state(routers)
     for router in routers:

@@ -18,6 +18,7 @@ MADE: dict[str, dict[str, str]] = {
     "ownership_offer": {"transfer_id": "/id", "secret": "/secret"},
     "pairings_start": {"pairing_id": "/id"},
     "people_add": {"person_id": "/id"},
+    "people_get": {"app_id": "/app_ids/0"},
     "tenants_add": {"tenant_id": "/id"},
     "vehicles_register": {"vehicle_id": "/id"},
 }

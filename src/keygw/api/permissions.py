@@ -124,6 +124,8 @@ PERMISSIONS: Mapping[str, Permission] = MappingProxyType(
         "keys.token": _split(Scope.KEY_READ, Scope.KEY_SHARE, operators=Scope.KEY_READ),
         "keys.renew": _split(Scope.KEY_READ, Scope.KEY_SHARE, operators=Scope.KEY_MANAGE),
         "keys.receipts": _both(Scope.KEY_READ),
+        "limits.show": _operators(Scope.LIMITS_READ),
+        "limits.change": _operators(Scope.LIMITS_MANAGE),
         "link.page": _PUBLIC,
         "meta.health": _PUBLIC,
         "meta.well_known": _PUBLIC,

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from keygw.api.fields import Word
+from keygw.bridge.roles import OperatorRole
 from keygw.bridge.scopes import COMMAND_SCOPES, GRANTABLE
 from keygw.model.entitlement import REGISTRY
 
@@ -19,4 +20,5 @@ def _of(names: Iterable[str]) -> Any:
 
 ActionName = _of(action.label for action in COMMAND_SCOPES)
 EntitlementName = _of(info.name for info in REGISTRY)
+RoleName = _of(OperatorRole)
 ScopeName = _of(GRANTABLE)

@@ -97,7 +97,9 @@ async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
             attestations=policy.attestations,
         )
         service = watch.operations(credentials)
-        rotation = Rotation(store.credentials, signers, keyring, time.time, Journal(outbox, time.time))
+        rotation = Rotation(
+            store.credentials, signers, keyring, time.time, Journal(outbox, time.time), limits=policy.limits
+        )
         housekeeping = Housekeeping(credentials.trail, outbox, credentials)
         await outbox.catch_up()
         await housekeeping.start()

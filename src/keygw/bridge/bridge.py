@@ -21,6 +21,8 @@ from keygw.bridge.lanes import ROOM, Lanes
 from keygw.bridge.leased import LeasedFleet
 from keygw.bridge.leases import Leases, Pulse
 from keygw.bridge.ledger import Ledger, OnSettled
+from keygw.bridge.limits import ANNOUNCED as LIMITS
+from keygw.bridge.limits import TenantLimits
 from keygw.bridge.lists import Lists
 from keygw.bridge.mirror import Mirror
 from keygw.bridge.neighbours import Answer, Look, Neighbours
@@ -108,6 +110,7 @@ class Bridge:
             random,
             timing,
         )
+        self.limits = TenantLimits(store, credentials.limits, self.tenants, notes)
         self.people = People(store, store, credentials, self.tenants, notes, clock, random)
         self.audit = Audit(credentials.trail)
         self.keys = Keys(credentials, self.access, self._errands)
@@ -130,15 +133,17 @@ class Bridge:
                 "heard": self._mirror.heard,
                 "device": self.access.forget_device,
                 "app": self.apps.look,
+                LIMITS: self.limits.look,
                 **answers,
             },
-            (self._look, self._mirror.look, self.access.forget_devices, self.apps.look, *looks),
+            (self._look, self._mirror.look, self.access.forget_devices, self.apps.look, self.limits.look, *looks),
         )
         feed.on_contact.append(self.contact)
         feed.receipt_listeners += [self._settlement.on_receipt, self._on_receipt]
 
     async def start(self) -> None:
         """Tidy up after the last run, and try once more what it still owed to the vehicles."""
+        await self.limits.look()
         await self.leases.start()
         for vehicle_id in dict.fromkeys(record.command.vehicle_id for record in await self._store.open_commands()):
             if await self.leases.take(vehicle_id):

@@ -16,6 +16,10 @@ class Notes:
         """``action``: of ``model.audit.ACTIONS``."""
         return Note(AuditEntry(int(self._clock()), by.actor, action, tenant_id, data=data))
 
+    def telling(self, by: App, action: str, tenant_id: str | None, announce: str, **data: Datum) -> Note:
+        """The same with word to the other gateways on the database (``neighbours``)."""
+        return Note(AuditEntry(int(self._clock()), by.actor, action, tenant_id, data=data), announce)
+
     def ending(self, by: App, action: str, tenant_id: str | None, ended: str, **data: Datum) -> Note:
         """The same where the token of that app or operator ends with it: ``Apps.look`` hears of it."""
-        return Note(AuditEntry(int(self._clock()), by.actor, action, tenant_id, data=data), f"app {ended}")
+        return self.telling(by, action, tenant_id, f"app {ended}", **data)

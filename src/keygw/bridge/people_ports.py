@@ -6,7 +6,7 @@ Every write is durable when it returns, and its note with it. The contract suite
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -97,3 +97,11 @@ class PersonStore(Protocol):
 
     async def reserved_for_person(self, person_id: str) -> Sequence[str]:
         """Ids of the vehicles whose next owner key is for it, or for an app that acts for it."""
+
+
+class LimitStore(Protocol):
+    async def tenant_limits(self) -> Mapping[str, Mapping[str, int]]:
+        """Tenant -> name -> number, of those that have any of their own."""
+
+    async def set_tenant_limits(self, tenant_id: str, wanted: Mapping[str, int | None], note: Note) -> None:
+        """``None`` takes one away; what is not named stays."""

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from typing import Protocol
 
 from keygw.bridge.lease_ports import Lease, LeaseStore
-from keygw.bridge.people_ports import Note, OperatorStore, PersonStore, TenantStore
+from keygw.bridge.people_ports import LimitStore, Note, OperatorStore, PersonStore, TenantStore
 from keygw.bridge.records import App, CommandRecord
 from keygw.credentials.attestation import Evidence
 from keygw.credentials.audit_check import Report
@@ -18,6 +18,7 @@ from keygw.credentials.issuer_keys import IssuerKeyRecord, IssuerKeyring
 from keygw.credentials.lifecycle import Hold
 from keygw.credentials.once import Once
 from keygw.credentials.transfer import Transfer
+from keygw.credentials.values import Limits
 from keygw.crypto.signer import Signer
 from keygw.model.audit import AuditEntry, AuditRecord
 from keygw.model.command import AuthorizedCommand, Command, CommandState, Outcome
@@ -103,7 +104,7 @@ class CommandStore(Protocol):
         """All (of that vehicle) in state accepted, queued, sent, acknowledged or unknown, oldest first."""
 
 
-class BridgeStore(AppStore, CommandStore, LeaseStore, TenantStore, OperatorStore, PersonStore, Protocol):
+class BridgeStore(AppStore, CommandStore, LeaseStore, TenantStore, OperatorStore, PersonStore, LimitStore, Protocol):
     """All; one object usually serves."""
 
 
@@ -339,6 +340,8 @@ class Credentials(Protocol):
         """For one operation that is carried out once; else ``Replayed``, or ``Conflict`` idempotency_mismatch."""
 
     async def look(self, once: Once | None) -> None: ...
+    @property
+    def limits(self) -> Limits: ...
 
     @property
     def invitations(self) -> InvitationBook: ...

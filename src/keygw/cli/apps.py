@@ -7,13 +7,9 @@ from typing import Annotated
 import typer
 
 from keygw.cli import output
-from keygw.cli.options import Data, Json, Lasting, Save, Target, TenantName, TokenFile, Url
+from keygw.cli.options import AppName, Data, Json, Lasting, Save, Target, TenantName, TokenFile, Url
 
 app = typer.Typer(no_args_is_help=True, help="Apps and their tokens (for the operator).")
-
-AppName = Annotated[
-    str, typer.Argument(metavar="APP", help="App id, the unique beginning of one (app_ab), or its name.")
-]
 
 
 @app.command()

@@ -34,6 +34,16 @@ _NEXT_BY_CODE = {
     "token_unknown": "if the gateway uses another data directory, set KEYGW_DATA; else register again: keygw apps add",
     "token_expired": "ask the operator for a new token: keygw apps add",
     "token_revoked": "ask the operator for a new token: keygw apps add",
+    "unknown_app": "see what there is: keygw apps list",
+    "unknown_tenant": "see what there is: keygw admin tenants list",
+    "unknown_operator": "see what there is: keygw admin operators list",
+    "unknown_person": "see what there is: keygw admin people list",
+    "unknown_role": "choose admin, fleet, support, auditor or issuer",
+    "role_of_the_platform": "leave --tenant out, or choose admin, fleet, support or auditor",
+    "role_too_high": "ask an admin of the whole gateway",
+    "last_admin": "first: keygw admin operators add NAME --role admin",
+    "app_bound": "first: keygw admin people unbind PERSON APP",
+    "person_has_keys": "revoke its keys and wait for the cars' word: keygw keys overdue --older-than 1m",
     "unknown_vehicle": "see what there is: keygw vehicles list",
     "unknown_key": "see what there is: keygw keys list",
     "no_key": "issue one: keygw keys issue VEHICLE",
@@ -190,7 +200,10 @@ class Gateway:
         if code in _NEXT_BY_CODE:
             return _NEXT_BY_CODE[code]
         if scope := problem.get("required_scope"):
-            return f"use a token with the scope {scope} (this one came from {self.endpoint.source})"
+            return (
+                f"use a token with the scope {scope} (this one came from {self.endpoint.source}); "
+                "keygw apps whoami shows what it is good for"
+            )
         if code == "internal":
             return f"tell the operator the trace id {problem.get('trace_id', '-')}; the gateway's log has the rest"
         if problem.get("retryable"):

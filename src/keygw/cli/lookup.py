@@ -11,6 +11,7 @@ from keygw.cli.exits import Exit
 from keygw.cli.failure import Failure, usage
 
 _SHOWN = 6
+_GROUPS = {"operator": "admin operators", "tenant": "admin tenants", "person": "admin people"}
 
 
 def vehicle_id(gateway: Gateway, given: str) -> str:
@@ -48,11 +49,25 @@ def tenant_id(gateway: Gateway, given: str) -> str:
     return _pick("tenant", "name", "ten", given, gateway.get("/v1/tenants")["tenants"])
 
 
+def own_tenant(gateway: Gateway, given: str | None) -> str:
+    """The one that is named, else the caller's own, else ``default``."""
+    if given is not None:
+        return tenant_id(gateway, given)
+    return str(gateway.get("/v1/apps/self")["tenant_id"] or "default")
+
+
 def operator_id(gateway: Gateway, given: str) -> str:
     """``Failure`` unknown_operator or ambiguous_operator."""
     if _whole("opr", given):
         return given
     return _pick("operator", "name", "opr", given, gateway.get("/v1/operators")["operators"])
+
+
+def person_id(gateway: Gateway, given: str) -> str:
+    """``Failure`` unknown_person or ambiguous_person."""
+    if _whole("per", given):
+        return given
+    return _pick("person", "name", "per", given, gateway.get("/v1/people")["people"])
 
 
 def app_id(gateway: Gateway, given: str) -> str:
@@ -81,7 +96,7 @@ def _pick(kind: str, name: str, prefix: str, given: str, known: Sequence[Mapping
         Exit.NOT_FOUND,
         f"unknown_{kind}",
         f"there is no {kind} {given[:40]!r} for this token",
-        f"choose one of: {some}" if some else f"there is none yet; see: keygw {kind}s --help",
+        f"choose one of: {some}" if some else f"there is none yet; see: keygw {_GROUPS.get(kind, f'{kind}s')} --help",
     )
 
 

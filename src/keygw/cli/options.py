@@ -75,6 +75,9 @@ TenantName = Annotated[
         show_default=False,
     ),
 ]
+AppName = Annotated[
+    str, typer.Argument(metavar="APP", help="App id, the unique beginning of one (app_ab), or its name.")
+]
 Lasting = Annotated[
     str | None, typer.Option("--for", metavar="SPAN", help="How long the token is valid: 12h, 30d. Default 90d.")
 ]

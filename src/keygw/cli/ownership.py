@@ -21,7 +21,19 @@ def register(app: typer.Typer) -> None:
 
 
 def end_epoch(
-    vehicle: VehicleName, as_json: Json = False, url: Url = None, token_file: TokenFile = None, data: Data = None
+    vehicle: VehicleName,
+    person: Annotated[
+        str | None,
+        typer.Option(
+            "--for-person",
+            metavar="PERSON",
+            help="Reserve the next owner key for this account, whichever of its apps pairs, and not for your own app.",
+        ),
+    ] = None,
+    as_json: Json = False,
+    url: Url = None,
+    token_file: TokenFile = None,
+    data: Data = None,
 ) -> None:
     """End every key of a vehicle at once, your own among them; there is no undo.
 
@@ -30,7 +42,8 @@ def end_epoch(
     from keygw.cli import lookup
 
     with Target(url, token_file, data).open() as gateway:
-        answer = gateway.post(f"/v1/vehicles/{lookup.vehicle_id(gateway, vehicle)}:end-epoch")
+        wish = None if person is None else {"person_id": lookup.person_id(gateway, person)}
+        answer = gateway.post(f"/v1/vehicles/{lookup.vehicle_id(gateway, vehicle)}:end-epoch", wish)
     if as_json:
         output.document(answer)
         return

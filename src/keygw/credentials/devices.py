@@ -147,7 +147,7 @@ class Devices:
         _check_phone(device)
         if device.app_id not in (app_id, None):
             raise Conflict("another app has registered this device", code="device_taken")
-        most = self._limits.devices_per_app
+        most = self._limits.of_tenant(await tx.tenant_of(app_id)).devices_per_app
         if device.registered_at is None and await tx.registered_count(app_id) >= most:
             raise Conflict(f"this app has registered {most} devices: remove one", code="too_many_devices")
 

@@ -96,9 +96,8 @@ class InvitationSteps:
         state = next_invitation_state(invitation.state, InvitationEvent.ACCEPT)
         vehicle = await self._vehicle(tx, invitation.vehicle_id)
         renewed: list[DigitalKey] = []
-        key = await make_key(
-            tx, vehicle, plan, now, self._issuer_keys.current, self._limits, self._random, signed, renewed
-        )
+        limits = self._limits.of_tenant(vehicle.vehicle.tenant_id)
+        key = await make_key(tx, vehicle, plan, now, self._issuer_keys.current, limits, self._random, signed, renewed)
         accepted = await tx.save_invitation(replace(invitation, state=state, key_id=key.id))
         self._journal.keys(tx, SYSTEM, "key.renewed", renewed, reason="due")
         self._journal.keys(tx, actor, "key.shared", [key])
@@ -132,8 +131,9 @@ class InvitationSteps:
         """The key that the invitation promises; where a lifetime would lead past the parent's end, until that."""
         parent = await parent_of(tx, invitation.parent_id, now)
         end = min(invitation.key_end(now), parent.expires_at)
+        limits = await self.limits_of(tx, parent)
         return plan_friend(
-            parent, device, invitation.entitlements, end, invitation.label, now, self._limits, invitation.profile
+            parent, device, invitation.entitlements, end, invitation.label, now, limits, invitation.profile
         )
 
     async def granted(
@@ -145,7 +145,12 @@ class InvitationSteps:
         wider = Entitlement(int(said.entitlements) & ~int(invitation.entitlements))
         if wider or said.expires_at > invitation.key_end(now) + LEEWAY:
             raise Forbidden("the grant gives more than the invitation promised", code="beyond_invitation")
-        return plan_granted(parent, device, said, invitation.label, now, self._limits, invitation.profile)
+        limits = await self.limits_of(tx, parent)
+        return plan_granted(parent, device, said, invitation.label, now, limits, invitation.profile)
+
+    async def limits_of(self, reads: CredentialReads, parent: DigitalKey) -> Limits:
+        """What holds for the vehicle of that key."""
+        return self._limits.of_tenant((await self._vehicle(reads, parent.vehicle_id)).vehicle.tenant_id)
 
     async def _vehicle(self, reads: CredentialReads, vehicle_id: str) -> VehicleRecord:
         found = await reads.vehicle(vehicle_id)

@@ -106,7 +106,9 @@ class Invitations:
         by. ``issuing.check_friend`` has the rules of sharing; beside them ``BadInput`` bad_label and bad_lifetime,
         ``Conflict`` too_many_invitations.
         """
-        most = self._limits.invitation_lifetime
+        known = await self._store.key(parent_id)
+        limits = self._limits if known is None else await self.steps.limits_of(self._store, known.key)
+        most = limits.invitation_lifetime
         seconds = min(LIFETIME, most) if lifetime is None else lifetime
         if not 1 <= seconds <= most:
             raise BadInput(f"an invitation lives 1 to {most} seconds", code="bad_lifetime")
@@ -133,9 +135,9 @@ class Invitations:
                 profile=profile,
             )
             check_friend(parent, entitlements, made.key_end(now), now)
-            if len(await tx.unsettled_invitations(parent.id)) >= self._limits.open_invitations:
+            if len(await tx.unsettled_invitations(parent.id)) >= limits.open_invitations:
                 raise Conflict(
-                    f"{self._limits.open_invitations} invitations of this key wait already: cancel one, or wait",
+                    f"{limits.open_invitations} invitations of this key wait already: cancel one, or wait",
                     code="too_many_invitations",
                 )
             await self.steps.add(tx, made, actor)

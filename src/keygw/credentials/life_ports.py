@@ -54,6 +54,9 @@ class LifeReads(Protocol):
     async def person_of(self, app_id: str) -> str | None:
         """The person for whom that app acts."""
 
+    async def tenant_of(self, app_id: str) -> str | None:
+        """The tenant of that app."""
+
     async def transfer(self, transfer_id: str) -> Transfer | None: ...
 
     async def offered_transfer(self, vehicle_id: str) -> Transfer | None:

@@ -288,7 +288,14 @@ class Rotation:
         vehicle = await tx.vehicle(vehicle_id)
         if vehicle is None:
             return False
-        done = await resign_vehicle(tx, vehicle, kid, await self._now(tx), self.keyring.current, self._limits)
+        done = await resign_vehicle(
+            tx,
+            vehicle,
+            kid,
+            await self._now(tx),
+            self.keyring.current,
+            self._limits.of_tenant(vehicle.vehicle.tenant_id),
+        )
         self._journal.keys(tx, SYSTEM, "key.renewed", done.renewed, reason="issuer_key")
         return done.more
 

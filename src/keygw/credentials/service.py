@@ -119,7 +119,7 @@ class CredentialService(VehicleService, ListService, FormerTokens, OwnershipServ
             vehicle = await self._vehicle(tx, vehicle_id)
             refuse_without_ticket(vehicle)
             await use_reservation(tx, vehicle_id, holder)
-            plan = plan_owner(holder, label, lifetime, now, self._limits)
+            plan = plan_owner(holder, label, lifetime, now, self._limits_of(vehicle))
             return await self._make(tx, vehicle, plan, now, actor)
 
         return await self._store.write(work)
@@ -135,7 +135,7 @@ class CredentialService(VehicleService, ListService, FormerTokens, OwnershipServ
             now, made = await self._now(tx), []
             for wish in wishes:
                 vehicle = await self._vehicle(tx, vehicle_id)
-                planned = await plan(tx, vehicle, wish, now, self._limits)
+                planned = await plan(tx, vehicle, wish, now, self._limits_of(vehicle))
                 if planned.parent and await key_of_grant(tx, planned.parent, planned.device, wish.grant or b""):
                     raise Conflict("a key was issued on this grant already", code="grant_used")
                 if planned.parent is None:
@@ -175,7 +175,8 @@ class CredentialService(VehicleService, ListService, FormerTokens, OwnershipServ
             record = await accept_ticket(tx, vehicle, device, ticket, transcript)
             await use_reservation(tx, vehicle.id, device)
             holder = await judge_holder(tx, device, attested, now)
-            key = await self._make(tx, record, plan_owner(holder, label, None, now, self._limits), now, actor)
+            planned = plan_owner(holder, label, None, now, self._limits_of(record))
+            key = await self._make(tx, record, planned, now, actor)
             self._journal.pairing(tx, key.id, key.vehicle_id, "enrolled")
             return key
 
@@ -203,9 +204,11 @@ class CredentialService(VehicleService, ListService, FormerTokens, OwnershipServ
         async def work(tx: CredentialTransaction) -> DigitalKey:
             now = await self._now(tx)
             parent = view(await self._record(tx, parent_id), now)
-            plan = plan_friend(parent, phone, entitlements, expires_at, label, now, self._limits, profile)
+            vehicle = await self._vehicle(tx, parent.vehicle_id)
+            limits = self._limits_of(vehicle)
+            plan = plan_friend(parent, phone, entitlements, expires_at, label, now, limits, profile)
             grant = hosted_grant(plan, now, signer)
-            return await self._make(tx, await self._vehicle(tx, parent.vehicle_id), plan, now, actor, grant)
+            return await self._make(tx, vehicle, plan, now, actor, grant)
 
         return await self._store.write(work)
 
@@ -228,8 +231,9 @@ class CredentialService(VehicleService, ListService, FormerTokens, OwnershipServ
                 known = await key_of_grant(tx, parent, phone, grant)
                 if known is not None:
                     return view(known, now)
-                plan = plan_granted(parent, phone, said, label, now, self._limits)
-                return await self._make(tx, await self._vehicle(tx, parent.vehicle_id), plan, now, actor, grant)
+                vehicle = await self._vehicle(tx, parent.vehicle_id)
+                plan = plan_granted(parent, phone, said, label, now, self._limits_of(vehicle))
+                return await self._make(tx, vehicle, plan, now, actor, grant)
 
             return await self._store.write(work)
 
@@ -323,7 +327,8 @@ class CredentialService(VehicleService, ListService, FormerTokens, OwnershipServ
         grant: bytes | None = None,
     ) -> DigitalKey:
         renewed: list[DigitalKey] = []
-        key = await make_key(tx, vehicle, plan, now, self.issuer, self._limits, self._random, grant, renewed)
+        limits = self._limits_of(vehicle)
+        key = await make_key(tx, vehicle, plan, now, self.issuer, limits, self._random, grant, renewed)
         self._tell(tx, SYSTEM, "key.renewed", renewed, reason="due")
         self._tell(tx, actor, "key.issued" if plan.parent is None else "key.shared", [key])
         return key
@@ -332,7 +337,8 @@ class CredentialService(VehicleService, ListService, FormerTokens, OwnershipServ
         self, tx: CredentialTransaction, record: KeyRecord, now: float, actor: str, *, asked: bool = False
     ) -> KeyToken:
         renewed: list[DigitalKey] = []
-        token = await renew(tx, record, now, self.issuer, self._limits, renewed, asked=asked)
+        limits = await self._limits_of_key(tx, record.key)
+        token = await renew(tx, record, now, self.issuer, limits, renewed, asked=asked)
         for key in renewed:  # parents' tokens that were due come along
             if asked and key.id == record.key.id:
                 self._tell(tx, actor, "key.renewed", [key], reason="asked")

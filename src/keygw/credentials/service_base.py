@@ -55,6 +55,17 @@ class ServiceBase:
         """Who signs now: to be taken once for each piece of work."""
         return self._issuer_keys.current
 
+    @property
+    def limits(self) -> Limits:
+        """Of the deployment; ``Limits.of_tenant`` has what a tenant has of its own."""
+        return self._limits
+
+    def _limits_of(self, vehicle: VehicleRecord) -> Limits:
+        return self._limits.of_tenant(vehicle.vehicle.tenant_id)
+
+    async def _limits_of_key(self, reads: CredentialReads, key: DigitalKey) -> Limits:
+        return self._limits_of(await self._vehicle(reads, key.vehicle_id))
+
     async def _now(self, reads: CredentialReads) -> float:
         return max(self._clock(), float(await reads.last_issued_at()))
 

@@ -77,7 +77,9 @@ class ChangeService(ServiceBase):
 
         async def work(tx: CredentialTransaction) -> DigitalKey:
             now = await self._now(tx)
-            done = await change(tx, await self._record(tx, key_id), event, now, self.issuer, self._limits)
+            record = await self._record(tx, key_id)
+            limits = await self._limits_of_key(tx, record.key)
+            done = await change(tx, record, event, now, self.issuer, limits)
             await self._tell_change(tx, done, event, actor)
             return done.key
 

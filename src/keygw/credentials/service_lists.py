@@ -41,7 +41,7 @@ class ListService(ChangeService):
         """Ids of the vehicles that need a fresh list (``listing.due``)."""
         now = await self._now(self._store)
         found = await self._store.vehicles()
-        return [record.vehicle.id for record in found if await due(self._store, record, now, self._limits)]
+        return [record.vehicle.id for record in found if await due(self._store, record, now, self._limits_of(record))]
 
     async def refresh_list(self, vehicle_id: str) -> bool:
         """Sign the vehicle's list anew if it needs one; whether it did."""
@@ -53,9 +53,9 @@ class ListService(ChangeService):
         async def work(tx: CredentialTransaction) -> bool:
             now = await self._now(tx)
             vehicle = await self._vehicle(tx, vehicle_id)
-            if not await due(tx, vehicle, now, self._limits):
+            if not await due(tx, vehicle, now, self._limits_of(vehicle)):
                 return False
-            published = await put_list(tx, vehicle, now, self.issuer, self._limits)
+            published = await put_list(tx, vehicle, now, self.issuer, self._limits_of(vehicle))
             self._journal.record(
                 tx, SYSTEM, "list.signed", vehicle_id=vehicle_id, data={"sequence": published.sequence}
             )
@@ -73,7 +73,7 @@ class ListService(ChangeService):
 
         async def work(tx: CredentialTransaction) -> None:
             now, vehicle, ours = await self._now(tx), await self._vehicle(tx, vehicle_id), self._issuer_keys
-            taken = await take_in(tx, vehicle, signed, now, ours.current, ours.trusted, self._limits)
+            taken = await take_in(tx, vehicle, signed, now, ours.current, ours.trusted, self._limits_of(vehicle))
             if taken is not None:
                 sequence = taken.published.sequence
                 self._journal.alert(tx, vehicle_actor(vehicle_id), vehicle_id, "list_forgotten")
@@ -178,7 +178,8 @@ class ListService(ChangeService):
             reason = "removal_foreign"
             self._journal.alert(tx, actor, receipt.vehicle_id, reason, sequence=receipt.sequence)
             return
-        done = await change(tx, record, KeyEvent.REMOVE, await self._now(tx), self.issuer, self._limits)
+        limits = await self._limits_of_key(tx, record.key)
+        done = await change(tx, record, KeyEvent.REMOVE, await self._now(tx), self.issuer, limits)
         await self._tell_change(tx, done, KeyEvent.REMOVE, actor)
 
     async def receipts(

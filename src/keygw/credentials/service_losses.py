@@ -91,7 +91,8 @@ class LossService(ChangeService):
                 continue
             if event is KeyEvent.FIND and Hold.LOST not in record.hold:
                 continue
-            done = await change(tx, record, event, now, self.issuer, self._limits)
+            limits = await self._limits_of_key(tx, record.key)
+            done = await change(tx, record, event, now, self.issuer, limits)
             await self._tell_change(tx, done, event, actor)
             if done.list_sequence:
                 changed += [done.key, *done.also]

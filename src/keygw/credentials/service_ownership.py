@@ -137,7 +137,7 @@ class OwnershipService(ServiceBase):
     # Inside
 
     async def _end(self, tx: CredentialTransaction, vehicle: VehicleRecord, now: float, actor: str) -> EpochEnd:
-        done = await end_epoch(tx, vehicle, now, self.issuer, self._limits)
+        done = await end_epoch(tx, vehicle, now, self.issuer, self._limits_of(vehicle))
         await self._steps.end_of_parents(tx, done.ended)
         if done.list_sequence:
             more: dict[str, Datum] = {"list_sequence": done.list_sequence, "reason": KeyEvent.END_EPOCH.value}

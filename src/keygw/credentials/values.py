@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from keygw.credentials.lifecycle import Hold
@@ -112,6 +112,16 @@ class Limits:
     list_lifetime: int = 3 * DAY
     label_length: int = 80
     profiles: Profiles = field(default_factory=Profiles)
+    tenants: dict[str, Limits] = field(default_factory=dict, compare=False, repr=False)
+    """What some tenants have of their own; it changes while the gateway runs (``bridge.limits``)."""
+
+    def of_tenant(self, tenant_id: str | None) -> Limits:
+        """What holds for what belongs to that tenant."""
+        return self if tenant_id is None else self.tenants.get(tenant_id, self)
+
+    def changed(self, said: Mapping[str, int]) -> Limits:
+        """These with some others, by the names outside. ``ValueError`` as in ``of``."""
+        return replace(self, tenants={}, **self._fields(said))
 
     def __post_init__(self) -> None:
         for name, inside, least, most in _SETTABLE:
@@ -127,12 +137,15 @@ class Limits:
     @classmethod
     def of(cls, said: Mapping[str, int], profiles: Profiles) -> Limits:
         """From those names; the rest as it comes. ``ValueError`` for a name that there is not, or a number too far."""
+        return cls(profiles=profiles, **cls._fields(said))
+
+    @staticmethod
+    def _fields(said: Mapping[str, int]) -> dict[str, Any]:
         inside = {name: field for name, field, _, _ in _SETTABLE}
         for name in said:
             if name not in inside:
                 raise ValueError(f"there is no limit {name[:40]}; known: {', '.join(inside)}")
-        chosen: dict[str, Any] = {inside[name]: number for name, number in said.items()}
-        return cls(profiles=profiles, **chosen)
+        return {inside[name]: number for name, number in said.items()}
 
 
 @dataclass(frozen=True, slots=True)

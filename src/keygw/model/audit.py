@@ -43,6 +43,7 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
         "key.revoking": "A key was revoked; the vehicle is being told",
         "key.shared": "A friend key was issued",
         "key.suspended": "A key was suspended",
+        "limits.changed": "A tenant got limits of its own, or the deployment's again",
         "list.acknowledged": "The vehicle signed that it holds a revocation list",
         "list.recovered": "A list that the vehicle has and the database had forgotten was taken in",
         "list.signed": "A revocation list was signed because the one before grew old",

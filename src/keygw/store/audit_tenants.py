@@ -4,7 +4,6 @@ its tenant, so what is found here is what holds."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from keygw.model.audit import AuditEntry
 from keygw.store.group import Fetch
@@ -42,5 +41,20 @@ async def with_tenants(fetch: Fetch, items: Sequence[Item]) -> list[Item]:
             actor = entry.actor.partition(":")[2]
             rows = await fetch(_ELSE, (entry.device_id, entry.device_id, entry.device_id, actor, actor))
             tenant_id = rows[0][0]
-        found.append((entry if tenant_id == entry.tenant_id else replace(entry, tenant_id=tenant_id), data))
+        found.append((entry if tenant_id == entry.tenant_id else _of(entry, tenant_id), data))
     return found
+
+
+def _of(entry: AuditEntry, tenant_id: str | None) -> AuditEntry:
+    """``dataclasses.replace``, in half the time: every issue comes by here."""
+    return AuditEntry(
+        entry.at,
+        entry.actor,
+        entry.action,
+        tenant_id,
+        entry.vehicle_id,
+        entry.key_id,
+        entry.device_id,
+        entry.outcome,
+        entry.data,
+    )

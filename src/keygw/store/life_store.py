@@ -63,6 +63,10 @@ class SqlLifeReads:
         rows = await self._fetch("SELECT person_id FROM apps WHERE id = ?", (app_id,))
         return rows[0][0] if rows else None
 
+    async def tenant_of(self, app_id: str) -> str | None:
+        rows = await self._fetch("SELECT tenant_id FROM apps WHERE id = ?", (app_id,))
+        return rows[0][0] if rows else None
+
     async def transfer(self, transfer_id: str) -> Transfer | None:
         rows = await self._fetch(f"{_TRANSFER} WHERE id = ?", (transfer_id,))
         return _transfer(rows[0]) if rows else None

@@ -1,6 +1,8 @@
-"""People's accounts in SQL: that part of the bridge's port."""
+"""People's accounts, and limits of tenants, in SQL: that part of the bridge's port."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from keygw.bridge.people_ports import Note
 from keygw.model.errors import Conflict
@@ -103,6 +105,35 @@ class SqlPersons:
             (person_id, person_id),
         )
         return [row[0] for row in rows]
+
+
+class SqlLimits:
+    """``bridge.people_ports.LimitStore``."""
+
+    _database: Storage
+
+    async def tenant_limits(self) -> dict[str, dict[str, int]]:
+        found: dict[str, dict[str, int]] = {}
+        for tenant_id, name, value in await self._database.fetch(
+            "SELECT tenant_id, name, value FROM tenant_limits ORDER BY tenant_id, name"
+        ):
+            found.setdefault(tenant_id, {})[name] = value
+        return found
+
+    async def set_tenant_limits(self, tenant_id: str, wanted: Mapping[str, int | None], note: Note) -> None:
+        async def work(tx: Transaction) -> None:
+            for name, value in wanted.items():
+                if value is None:
+                    await tx.fetch("DELETE FROM tenant_limits WHERE tenant_id = ? AND name = ?", (tenant_id, name))
+                    continue
+                await tx.fetch(
+                    "INSERT INTO tenant_limits (tenant_id, name, value) VALUES (?, ?, ?) "
+                    "ON CONFLICT (tenant_id, name) DO UPDATE SET value = excluded.value",
+                    (tenant_id, name, value),
+                )
+            write_note(tx, note)
+
+        await self._database.write(work)
 
 
 async def _bind(tx: Transaction, app_id: str, person_id: str) -> bool:

@@ -13,7 +13,7 @@ from keygw.bridge.gate import EventGate
 from keygw.crypto.signer import LocalSigner
 from keygw.model.base64url import encode_base64url
 from keygw.model.entitlement import PROFILES
-from keygw.model.errors import Forbidden, NotFound
+from keygw.model.errors import Conflict, Forbidden, NotFound
 from keygw.model.signal import SignalId
 
 if TYPE_CHECKING:
@@ -241,6 +241,40 @@ async def test_two_makers_on_one_gateway(
     entries = (await client.get("/v1/audit", headers=blue)).json()["entries"]
     assert {each["tenant_id"] for each in entries} == {tenant}
     assert {"vehicle.registered", "device.registered", "key.issued", "app.registered"} <= {e["action"] for e in entries}
+
+
+async def test_a_tenant_has_limits_of_its_own_at_once(
+    world: World, client: httpx.AsyncClient, operator: dict[str, str], add: Add
+) -> None:
+    app, _, key = await world.owner()
+    _, fleet = await add("fleet", tenant_id="default")
+    path = "/v1/tenants/default/limits"
+    assert (await client.get(path, headers=fleet)).json()["own"] == {}
+    changed = await client.patch(path, json={"keys_per_vehicle": 1, "share_depth": 1}, headers=fleet)
+    assert changed.json()["own"] == {"keys_per_vehicle": 1, "share_depth": 1}
+    assert changed.json()["limits"]["keys_per_vehicle"] == 1
+    with pytest.raises(Conflict) as refused:
+        await world.bridge.keys.issue_owner(app, world.vehicle.id, "")
+    assert refused.value.code == "vehicle_full"
+    back = await client.patch(path, json={"keys_per_vehicle": None}, headers=fleet)
+    assert back.json()["own"] == {"share_depth": 1}
+    await world.bridge.keys.issue_owner(app, world.vehicle.id, "")
+    for who, wish, answer in (
+        (fleet, {"keys_per_device": 101}, (403, "limit_too_high")),
+        (operator, {"share_depth": 9}, (422, "bad_limit")),
+        (operator, {"keys": 9}, (422, "validation")),
+    ):
+        assert code(await client.patch(path, json=wish, headers=who)) == answer
+    assert (await client.patch(path, json={"keys_per_device": 101}, headers=operator)).status_code == 200
+    entries = (await client.get("/v1/audit?action=limits.changed", headers=operator)).json()["entries"]
+    assert entries[1]["data"] == {"keys_per_vehicle": "default"}
+
+    elsewhere = await world.rebuild()  # a gateway that starts, or hears of a change
+    world.credentials.limits.tenants.clear()
+    await elsewhere.limits.look()
+    assert world.credentials.limits.of_tenant("default").keys_per_device == 101
+    assert world.credentials.limits.of_tenant("ten_blue").keys_per_device == 100
+    assert key.id
 
 
 async def test_a_key_of_another_tenant_is_not_claimed_with_a_token(world: World) -> None:

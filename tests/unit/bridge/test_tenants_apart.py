@@ -87,6 +87,7 @@ def bodies(ids: dict[str, str], two: Two) -> dict[str, Any]:
         "/v1/keys/{key_id}/invitations": rights,
         "/v1/keys/{key_id}:share": {**rights, "public_key": KEY},
         "/v1/operators/{operator_id}:rotate": {},
+        "/v1/tenants/{tenant_id}/limits": {"share_depth": 1},
         "/v1/transfers/{transfer_id}:accept": {"secret": two.secret},
         "/v1/vehicles/{vehicle_id}/commands": {"action": "lock"},
         "/v1/vehicles/{vehicle_id}/keys:batch": {"keys": [{"public_key": KEY}]},

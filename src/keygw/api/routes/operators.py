@@ -9,9 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from keygw.api.auth import Caller, Wired
 from keygw.api.document import problems
-from keygw.api.fields import Body, Name, TenantId, Word
+from keygw.api.fields import Body, Name, TenantId
 from keygw.api.models import TimeText
 from keygw.api.strict import StrictRoute
+from keygw.api.words import RoleName
 from keygw.bridge.apps import MAX_LIFETIME
 from keygw.bridge.records import Operator
 from keygw.bridge.roles import OperatorRole
@@ -34,7 +35,7 @@ class NewOperator(Body):
         }
     )
     name: Name
-    role: Word
+    role: RoleName
     tenant_id: TenantId | None = None
     lifetime_seconds: _Lifetime | None = None
 

@@ -103,6 +103,7 @@ async def entitlements(caller: Caller, wired: Wired) -> dict[str, Any]:
 
 @router.get("/limits", response_model=LimitsOut, responses=problems(), summary="The limits of this deployment")
 async def limits(caller: Caller, wired: Wired) -> dict[str, Any]:
-    """What is refused beyond, each with a code of its own."""
-    said = {**wired.limits.shown(), "label_length": wired.limits.label_length}
+    """What is refused beyond, each with a code of its own: the deployment's, or those of the caller's tenant."""
+    mine = wired.limits.of_tenant(caller.tenant_id)
+    said = {**mine.shown(), "label_length": mine.label_length}
     return {**said, "attestation_formats": list(wired.attestation_formats)}
