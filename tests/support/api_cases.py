@@ -7,8 +7,11 @@ path names a new kind of thing. ``bad`` bends a body by its schema, in one place
 from __future__ import annotations
 
 import copy
+import os
+import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
@@ -17,10 +20,15 @@ from keygw.crypto.signer import LocalSigner, thumbprint
 from keygw.model.base64url import decode_base64url, encode_base64url
 from keygw.model.entitlement import Entitlement
 from keygw.model.revocation import ListAck
+from keygw.session.events import Ticketed
 from keygw.token.grant import Grant, sign_grant
 from keygw.token.possession import InvitationAct, sign_possession, sign_registration
 from keygw.token.revocation import list_hash, sign_ack
 from keygw.token.statement import StatementAct, sign_statement
+from keygw_sim.pairing_rehearsal import PairingVisit
+from keygw_sim.vehicle.brain import Brain
+from keygw_sim.vehicle.flash import Flash, Issuer
+from keygw_sim.vehicle.runner import new_vehicle
 
 Json = dict[str, Any]
 DAY = 86_400
@@ -191,6 +199,72 @@ async def pairings_start(scene: Scene) -> Good:
 
 
 @good
+async def pairings_redeem(scene: Scene) -> Good:
+    """A phone has met a car that nobody owns, and brings the ticket home."""
+    issuer = (await scene.client.get("/.well-known/keygw")).json()["issuer"]
+    memory = new_vehicle("Red van", os.urandom)
+    point = decode_base64url(issuer["public_key"])
+    memory.issuers.append(Issuer(issuer["issuer"], decode_base64url(issuer["kid"]), point))
+    codes: list[str] = []
+
+    def log(what: str, data: dict[str, object]) -> None:
+        codes.extend(str(data["code"]) for _ in range(what == "pairing_code"))
+
+    with tempfile.TemporaryDirectory() as folder:
+        brain = Brain(memory, Flash(Path(folder)), os.urandom, lambda: 0.0, log)
+        brain.open_pairing()
+        visit = PairingVisit(brain, codes[-1], scene.phone, os.urandom, lambda: 0.0).ask()
+        said = visit.last(Ticketed).credential
+    vehicle = {
+        "id": said.vehicle_id,
+        "name": "Red van",
+        "public_key": encode_base64url(said.public_key),
+        "advertising_key": encode_base64url(said.advertising_key),
+    }
+    exchange = {
+        "ticket": encode_base64url(said.ticket),
+        "proven": encode_base64url(visit.session.challenge),
+        "enrol": encode_base64url(visit.session.enrol),
+    }
+    return Good({"vehicle": vehicle, "public_key": scene.point, **exchange}, 201)
+
+
+@good
+async def operators_add(scene: Scene) -> Good:
+    return Good({"name": "Ada", "role": "support", "lifetime_seconds": DAY}, 201, scene.operator)
+
+
+@good
+async def operators_rotate(scene: Scene) -> Good:
+    made = await scene.ask("/v1/operators", (await operators_add(scene)).body, scene.operator)
+    scene.ids["operator_id"] = made["operator"]["id"]
+    return Good({"lifetime_seconds": DAY}, 200, scene.operator)
+
+
+@good
+async def tenants_add(scene: Scene) -> Good:
+    return Good({"name": "Blue Motors"}, 201, scene.operator)
+
+
+@good
+async def tenants_change(scene: Scene) -> Good:
+    scene.ids["tenant_id"] = (await scene.ask("/v1/tenants", {"name": "Blue Motors"}, scene.operator))["id"]
+    return Good({"keys_per_vehicle": 7}, 200, scene.operator)
+
+
+@good
+async def people_add(scene: Scene) -> Good:
+    return Good({"name": "Ada"}, 201, scene.operator)
+
+
+@good
+async def ownership_end_epoch(scene: Scene) -> Good:
+    person = await scene.ask("/v1/people", {"name": "Ada"}, scene.operator)
+    scene.ids["person_id"] = person["id"]
+    return Good({"person_id": person["id"]}, 200, scene.operator)
+
+
+@good
 async def ownership_offer(scene: Scene) -> Good:
     return Good({"open_seconds": DAY}, 201)
 
@@ -256,11 +330,15 @@ async def furnish(scene: Scene) -> None:
     wish = {"profile": "access", "lifetime_seconds": DAY}
     command = f"/v1/vehicles/{vehicle}/commands"
     once = {**scene.headers, "Idempotency-Key": "furnish", "Prefer": "wait=5"}
+    operator = await scene.ask("/v1/operators", {"name": "Ada", "role": "support"}, scene.operator)
     scene.ids |= {
         "invitation_id": (await scene.ask(f"/v1/keys/{key}/invitations", wish))["id"],
         "command_id": (await scene.ask(command, {"action": "unlock"}, once))["id"],
         "pairing_id": (await scene.ask("/v1/pairings", {"code": "31415926", "name": "Red van"}))["id"],
         "transfer_id": (await scene.ask(f"/v1/vehicles/{vehicle}:transfer"))["id"],
+        "operator_id": operator["operator"]["id"],
+        "tenant_id": (await scene.ask("/v1/tenants", {"name": "Blue"}, scene.operator))["id"],
+        "person_id": (await scene.ask("/v1/people", {"name": "Ada"}, scene.operator))["id"],
     }
 
 
@@ -276,6 +354,8 @@ class Operation(NamedTuple):
     parameters: list[Json]
     body: Json
     secured: bool
+    alone: bool
+    """For operators alone."""
 
     def named(self, place: str) -> list[str]:
         return [each["name"] for each in self.parameters if each["in"] == place]
@@ -290,6 +370,7 @@ def operations(document: Json) -> list[Operation]:
             each.get("parameters", []),
             each.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {}),
             "security" in each,
+            "operators" in each["x-keygw-permission"] and "apps" not in each["x-keygw-permission"],
         )
         for path, item in document["paths"].items()
         for method, each in item.items()

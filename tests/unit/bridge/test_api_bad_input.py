@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 DOCUMENT = json.loads((Path(__file__).resolve().parents[3] / "protocols/bridge_api/openapi.json").read_text("utf-8"))
 EVERY = {each.id: each for each in operations(DOCUMENT)}
 WITH_BODY = [name for name, each in EVERY.items() if each.body]
-WORDS = {"scopes": "unknown_scope", "action": "unknown_action", "entitlements": "unknown_entitlement", "id": "bad_id"}
+WORDS = {"scopes": "unknown_scope", "action": "unknown_action", "entitlements": "unknown_entitlement"}
+WORDS |= {"id": "bad_id", "role": "unknown_role"}
 """Fields whose wrong words have codes of their own, so that an app can tell."""
 BROKEN = {
     "cut off": b'{"a":',
@@ -172,8 +173,8 @@ async def test_one_thing_wrong_in_a_query_is_refused_and_named(scene: Scene) -> 
 
 def caller(scene: Scene, operation: Operation) -> dict[str, str]:
     """Who may use an operation without a body: some are the operator's alone."""
-    alone = operation.path.startswith(("/v1/audit", "/v1/admin", "/v1/apps/{")) or operation.id == "keys_resume"
-    return scene.operator if alone else scene.headers
+    other = operation.id == "keys_resume" or operation.path.startswith("/v1/people/")  # not its own key, not its person
+    return scene.operator if operation.alone or other else scene.headers
 
 
 async def request(scene: Scene, operation: Operation) -> Good:
@@ -266,6 +267,8 @@ def altered(operation: Operation, body: dict[str, Any]) -> dict[str, Any]:
         return {**body, "action": "lock"}
     if operation.id == "vehicles_issue_batch":
         return {"keys": [{**body["keys"][0], "label": "Another"}]}
+    if operation.id == "pairings_redeem":
+        return {**body, "vehicle": {**body["vehicle"], "name": "Another"}}
     return {**body, "name" if "name" in body else "label": "Another"}
 
 
