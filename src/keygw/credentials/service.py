@@ -118,7 +118,7 @@ class CredentialService(VehicleService, ListService, FormerTokens, OwnershipServ
             now = await self._now(tx)
             vehicle = await self._vehicle(tx, vehicle_id)
             refuse_without_ticket(vehicle)
-            await use_reservation(tx, vehicle_id, holder)
+            await use_reservation(tx, vehicle, holder)
             plan = plan_owner(holder, label, lifetime, now, self._limits)
             return await self._make(tx, vehicle, plan, now, actor)
 
@@ -139,7 +139,7 @@ class CredentialService(VehicleService, ListService, FormerTokens, OwnershipServ
                 if planned.parent and await key_of_grant(tx, planned.parent, planned.device, wish.grant or b""):
                     raise Conflict("a key was issued on this grant already", code="grant_used")
                 if planned.parent is None:
-                    await use_reservation(tx, vehicle_id, planned.device)
+                    await use_reservation(tx, vehicle, planned.device)
                 made.append(await self._make(tx, vehicle, planned, now, actor, wish.grant))
             return made
 
@@ -173,7 +173,7 @@ class CredentialService(VehicleService, ListService, FormerTokens, OwnershipServ
         async def work(tx: CredentialTransaction) -> DigitalKey:
             now = await self._now(tx)
             record = await accept_ticket(tx, vehicle, device, ticket, transcript)
-            await use_reservation(tx, vehicle.id, device)
+            await use_reservation(tx, record, device)
             holder = await judge_holder(tx, device, attested, now)
             key = await self._make(tx, record, plan_owner(holder, label, None, now, self._limits), now, actor)
             self._journal.pairing(tx, key.id, key.vehicle_id, "enrolled")
