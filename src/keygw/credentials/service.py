@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from typing import Self, cast
 
@@ -31,7 +30,7 @@ from keygw.credentials.ports import (
     VehicleRecord,
 )
 from keygw.credentials.renewal import renew
-from keygw.credentials.service_base import no_notice
+from keygw.credentials.service_base import no_notice, twin
 from keygw.credentials.service_changes import SWEPT
 from keygw.credentials.service_former import FormerTokens
 from keygw.credentials.service_lists import ListService
@@ -84,7 +83,7 @@ class CredentialService(VehicleService, ListService, FormerTokens, OwnershipServ
     def under(self, once: Once) -> Self:
         """This service for one operation that is carried out once. Beside its errors: ``Replayed``, and ``Conflict``
         idempotency_mismatch."""
-        narrowed = copy.copy(self)
+        narrowed = twin(self)
         narrowed._store = cast("CredentialStore", OnceStore(self._store, once, self._clock))
         narrowed.invitations = self.invitations.on(narrowed._store)
         narrowed.devices = self.devices.on(narrowed._store)
