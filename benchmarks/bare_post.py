@@ -6,6 +6,7 @@ server is uvicorn on uvloop with httptools, as the gateway's.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import socket
@@ -49,6 +50,8 @@ def main() -> None:
             pass
         server.should_exit = True
 
+    gc.collect()
+    gc.freeze()  # as the gateway does
     threading.Thread(target=follow_stdin, daemon=True).start()
     print(json.dumps({"url": f"http://127.0.0.1:{listener.getsockname()[1]}"}), flush=True)
     server.run(sockets=[listener])

@@ -39,7 +39,7 @@ from keygw.token.trust import kid_of
 GROUP = "credentials"
 WRITERS = 32
 EACH = 12
-ROUNDS = 7
+ROUNDS = 15
 TABLES = ("digital_keys", "audit", "outbox", "idempotency")
 
 
@@ -47,14 +47,18 @@ def figures() -> Iterator[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         signer = LocalSigner.generate()
         sign = microseconds(lambda: signer.sign(bytes(300)))
-        storage, raw, groups, batch = asyncio.run(_measure(Path(folder), signer))
-        yield from _storage_figures(storage, raw, groups, batch, sign)
+        pairs, groups, batch = asyncio.run(_measure(Path(folder), signer))
+        storage = min(mine for mine, _ in pairs)  # the best: what else the machine does can only add time
+        yield from _storage_figures(pairs, storage, groups, batch, sign)
         yield from _http_figures(Path(folder), storage, sign)
 
 
-def _storage_figures(storage: float, raw: float, groups: Sequence[int], batch: float, sign: float) -> Iterator[Figure]:
+def _storage_figures(
+    pairs: Sequence[tuple[float, float]], storage: float, groups: Sequence[int], batch: float, sign: float
+) -> Iterator[Figure]:
+    ratio, raw = statistics.median(mine / base for mine, base in pairs), min(base for _, base in pairs)
     detail: dict[str, object] = {"us": round(storage, 1), "raw_us": round(raw, 1), "sign_us": round(sign, 1)}
-    yield Figure("durable issue: storage CPU / raw sqlite3", GROUP, storage / raw, "x", goal=1.3, detail=detail)
+    yield Figure("durable issue: storage CPU / raw sqlite3", GROUP, ratio, "x", goal=1.3, detail=detail)
     yield Figure("durable issue: storage CPU / ES256 signature", GROUP, storage / sign, "x", goal=2.0, detail=detail)
     yield Figure(
         "rows per fsync, 32 concurrent", GROUP, statistics.mean(groups) * _ROWS, "rows", goal=16,
@@ -85,34 +89,38 @@ def _http_figures(folder: Path, storage: float, sign: float) -> Iterator[Figure]
     yield Figure(many, GROUP, cost.batched / sign, "x", goal=4.0, detail=more)
 
 
-async def _measure(folder: Path, signer: LocalSigner) -> tuple[float, float, list[int], float]:
-    """Microseconds of CPU for the rows of one key, ours and raw; keys in each group; the same for a key of a batch."""
+async def _measure(folder: Path, signer: LocalSigner) -> tuple[list[tuple[float, float]], list[int], float]:
+    """What ``_storage`` tells, and microseconds of CPU for a key of a batch."""
     async with await open_store(folder / "data") as store:
-        storage, raw, groups = await _storage(store, signer, folder)
-    # The best: what else the machine does can only add time.
-    return min(storage), min(raw), groups, await _batch(folder / "batch", signer)
+        pairs, groups = await _storage(store, signer, folder)
+    return pairs, groups, await _batch(folder / "batch", signer)
 
 
 _ROWS = 4
 """Key, audit, outbox, idempotency; the phones are known."""
 
 
-async def _storage(store: Store, signer: LocalSigner, folder: Path) -> tuple[list[float], list[float], list[int]]:
-    """Microseconds of CPU for one key, ours and raw, a pair for each round; keys in each group."""
+async def _storage(store: Store, signer: LocalSigner, folder: Path) -> tuple[list[tuple[float, float]], list[int]]:
+    """Microseconds of CPU for the rows of one key, ours and raw, a pair for each round; keys in each group."""
     service, vehicles = await _service(store, signer)
-    phones = [LocalSigner.generate().public_key for _ in range(EACH)]
-    token = await service.key_token((await service.issue_owner_key(vehicles[0].id, phones[0])).id)
+    # Each has a key of one vehicle alone, one more in every round: as many as people's phones hold.
+    phones = {each.id: [LocalSigner.generate().public_key for _ in range(EACH)] for each in vehicles}
+    token = await service.key_token((await service.issue_owner_key(vehicles[0].id, phones[vehicles[0].id][0])).id)
     canned = KeyToken(token.jwt, token.cwt, None, token.expires_at, token.renew_from)
     groups: list[int] = []
+
+    def signed(*_: object) -> KeyToken:
+        return canned
+
     store.database.watch(lambda works, _seconds: groups.append(works))
 
     async def writer(vehicle: Vehicle) -> None:
-        for phone in phones:
+        for phone in phones[vehicle.id]:
             once = Once("app_bench", os.urandom(8).hex(), sha256(vehicle.name.encode()).digest(), 201)
             await service.under(once).issue_owner_key(vehicle.id, phone, actor="app:bench")
 
-    ours, raw = [], []
-    with mock.patch("keygw.credentials.issuing.sign_token", return_value=canned):
+    pairs = []
+    with mock.patch("keygw.credentials.issuing.sign_token", signed):  # a mock of its own takes as long as two rows
         await asyncio.gather(*map(writer, vehicles))
         groups.clear()
         for number in range(ROUNDS):
@@ -121,10 +129,11 @@ async def _storage(store: Store, signer: LocalSigner, folder: Path) -> tuple[lis
             _copy(store.directory / DATABASE_NAME, copy)
             start = time.process_time()
             await asyncio.gather(*map(writer, vehicles))
-            ours.append((time.process_time() - start) / (WRITERS * EACH) * 1e6)
+            ours = (time.process_time() - start) / (WRITERS * EACH) * 1e6
             rows = {table: await _since(store, table, before) for table in TABLES}
-            raw.append(_raw(copy, rows))
-    return ours, raw, groups
+            pairs.append((ours, _raw(copy, rows)))
+            copy.unlink()
+    return pairs, groups
 
 
 async def _batch(folder: Path, signer: LocalSigner) -> float:

@@ -9,6 +9,7 @@ over a live link of the same ether, to another car.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import statistics
@@ -112,6 +113,8 @@ async def _measure(folder: Path) -> list[tuple[float, float]]:
         transport = httpx.ASGITransport(running.http)  # type: ignore[arg-type]  # an ASGI application
         client = httpx.AsyncClient(transport=transport, base_url="http://bench", headers=bearer)
         app = _App(await stack.enter_async_context(client))
+        gc.collect()
+        gc.freeze()  # as ``keygw serve`` does
         flushed = stack.enter_context((folder / "flushed").open("wb", buffering=0))
         pairs = []
         for number in range(CARS):

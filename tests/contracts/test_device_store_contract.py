@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from keygw.credentials.device_ports import Holder
+from keygw.credentials.life_ports import Loss
 from keygw.credentials.ports import CredentialStore, CredentialTransaction
 from keygw.credentials.values import KeyToken
 from keygw.model.device import AttestationLevel, Device, DeviceKind
@@ -128,10 +130,18 @@ async def test_the_profile_of_a_key_is_kept(store: CredentialStore) -> None:
 async def test_keys_are_counted_by_device_over_all_vehicles(store: CredentialStore) -> None:
     ended = replace(key("key_4", 4, PHONE), state=KeyState.REVOKING)
     await add(store, key("key_1", 1, PHONE), key("key_2", 2, HOSTED), key("key_3", 1, PHONE, vehicle="veh_b"), ended)
-    assert await store.unexpired_of_device(PHONE.id, 199, 9) == 2
-    assert await store.unexpired_of_device(PHONE.id, 199, 1) == 1
-    assert await store.unexpired_of_device(PHONE.id, 200, 9) == 0
-    assert await store.unexpired_of_device("dev_c", 0, 9) == 0
+    assert await store.holder(PHONE.id, 199, 9) == Holder(PHONE, False, 2)
+    assert await store.holder(PHONE.id, 199, 1) == Holder(PHONE, False, 1)
+    assert await store.holder(PHONE.id, 200, 9) == Holder(PHONE, False, 0)
+    assert await store.holder("dev_c", 0, 9) == Holder()
+
+
+async def test_who_is_to_hold_a_key_is_known_with_what_was_said_of_it(store: CredentialStore) -> None:
+    await save(store, FULL)
+    for lost in (True, False):
+        loss = Loss(1, lost, 100)
+        await store.write(lambda tx, loss=loss: tx.set_loss(PHONE.id, loss))  # type: ignore[misc]  # bound now
+        assert await store.holder(PHONE.id, 0, 9) == Holder(FULL, lost, 0)
 
 
 async def test_keys_are_counted_by_the_owner_key_they_stand_on(store: CredentialStore) -> None:

@@ -12,7 +12,7 @@ import pytest
 from keygw.credentials.invitation import Invitation, InvitationState
 from keygw.credentials.life_ports import Loss, Waiting
 from keygw.credentials.lifecycle import Hold
-from keygw.credentials.ports import CredentialStore, CredentialTransaction, ListRecord
+from keygw.credentials.ports import CredentialReads, CredentialStore, CredentialTransaction, ListRecord
 from keygw.credentials.transfer import Transfer, TransferState
 from keygw.credentials.values import KeyToken
 from keygw.model.device import Device, DeviceKind
@@ -92,13 +92,28 @@ async def test_losses(store: CredentialStore) -> None:
     assert await store.loss(PHONE.id) == Loss(2, False, 120)
 
 
+async def reserved(reads: CredentialReads, vehicle_id: str) -> str | None:
+    record = await reads.vehicle(vehicle_id)
+    assert record is not None
+    return record.reserved_for
+
+
 async def test_reservations(store: CredentialStore) -> None:
     for app_id in ("app_a", "app_b"):
         await store.write(lambda tx, app_id=app_id: tx.reserve(CAR.id, app_id))  # type: ignore[misc]  # bound now
-        assert await store.reservation(CAR.id) == app_id
-    assert await store.reservation(OTHER.id) is None
+        assert await reserved(store, CAR.id) == app_id
+    assert await reserved(store, OTHER.id) is None
     await store.write(lambda tx: tx.reserve(CAR.id, None))
-    assert await store.reservation(CAR.id) is None
+    assert await reserved(store, CAR.id) is None
+
+
+async def test_a_reservation_is_seen_by_what_follows_in_its_transaction(store: CredentialStore) -> None:
+    async def work(tx: CredentialTransaction) -> None:
+        for app_id in ("app_a", None, "app_b"):
+            await tx.reserve(CAR.id, app_id)
+            assert await reserved(tx, CAR.id) == app_id
+
+    await store.write(work)
 
 
 async def test_what_time_has_overtaken(store: CredentialStore) -> None:

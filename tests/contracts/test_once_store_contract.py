@@ -24,17 +24,18 @@ async def store(opener: Open, tmp_path: Path) -> AsyncIterator[CredentialStore]:
         yield store
 
 
-async def mark(store: CredentialStore, app: str, key: str, answered: Answered = MARK) -> bool:
-    return await store.write(lambda tx: tx.mark_answered(app, key, answered))
+async def mark(store: CredentialStore, app: str, key: str, answered: Answered = MARK) -> None:
+    await store.write(lambda tx: tx.mark_answered(app, key, answered))
 
 
 async def test_the_first_mark_stays(store: CredentialStore) -> None:
     assert await store.answered("app_a", "k") is None
-    assert await mark(store, "app_a", "k")
-    assert not await mark(store, "app_a", "k", Answered(bytes(32), "key_c", 200, 2000))
+    await mark(store, "app_a", "k")
+    with pytest.raises(Conflict):
+        await mark(store, "app_a", "k", Answered(bytes(32), "key_c", 200, 2000))
     assert await store.answered("app_a", "k") == MARK
-    assert await mark(store, "app_b", "k")
-    assert await mark(store, "app_a", "K")
+    await mark(store, "app_b", "k")
+    await mark(store, "app_a", "K")
 
 
 async def test_it_goes_with_the_transaction_it_stands_in(store: CredentialStore) -> None:

@@ -93,6 +93,15 @@ async def test_a_page_that_is_full_enough_is_followed_by_a_new_one(store: Creden
     assert [(page.number, page.taken) for page in await store.status_pages()] == [(1, 2), (2, 2), (3, 1)]
 
 
+async def test_places_are_counted_within_a_transaction_as_well(store: CredentialStore) -> None:
+    async def work(tx: CredentialTransaction) -> list[tuple[int, int]]:
+        taken = [await tx.take_status_page(base, 2) for base in (BASE, BASE, NEXT, BASE, BASE, BASE, NEXT)]
+        return [(page.number, page.taken) for page in taken]
+
+    assert await store.write(work) == [(1, 1), (1, 2), (2, 1), (3, 1), (3, 2), (4, 1), (2, 2)]
+    assert [(page.number, page.taken) for page in await store.status_pages()] == [(1, 2), (2, 2), (3, 2), (4, 1)]
+
+
 async def test_each_base_has_its_own_newest_page(store: CredentialStore) -> None:
     """What was signed names the page by its old URL, so that page stays what it is."""
     for index, base in enumerate((BASE, NEXT, BASE, NEXT)):

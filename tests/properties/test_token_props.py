@@ -18,7 +18,7 @@ from keygw.model.entitlement import Entitlement
 from keygw.model.errors import TokenError
 from keygw.model.ids import format_id, id_bytes
 from keygw.model.revocation import ListAck, RevocationList
-from keygw.token.claims import MAX_TIME, KeyClaims, raw_ids, text_id
+from keygw.token.claims import MAX_TIME, KeyClaims, raw_ids
 from keygw.token.cwt import decode_cwt, encode_cwt
 from keygw.token.grant import Grant, sign_grant, verify_grant
 from keygw.token.jwt import decode_jwt, encode_jwt
@@ -82,9 +82,10 @@ def test_the_fixed_codec_writes_what_the_general_one_would(given_claims: KeyClai
 
 
 @given(ids, ids, ids)
-def test_the_fast_ids_are_the_ids_of_the_model(first: bytes, second: bytes, third: bytes) -> None:
+def test_the_fast_ids_are_base32(first: bytes, second: bytes, third: bytes) -> None:
     texts = [format_id("key", first), format_id("veh", second), format_id("key", third)]
-    assert [text_id(text[:4], raw) for text, raw in zip(texts, (first, second, third), strict=True)] == texts
+    for text, raw in zip(texts, (first, second, third), strict=True):
+        assert text[4:] == base64.b32encode(raw).decode().lower()
     assert raw_ids(*texts) == first + second + third == b"".join(map(id_bytes, texts))
 
 

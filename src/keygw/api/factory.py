@@ -62,8 +62,9 @@ def create_api(services: Services) -> FastAPI:
         generate_unique_id_function=_operation_id,
     )
     app.state.services = services
-    first = (meta, health, apps, audit, pairings, vehicles, commands, keys, ownership, invitations, devices, policy)
-    rest = (status, status_lists, operators, tenants, limits, people, events, docs, link, issuer_keys)
+    # In the order of what is asked most: each of them is tried in turn.
+    first = (commands, keys, vehicles, status, health, meta, apps, audit, pairings, ownership, invitations, devices)
+    rest = (policy, status_lists, operators, tenants, limits, people, events, docs, link, issuer_keys)
     routers = [*(each.router for each in (*first, *rest)), issuer_keys.public]
     permissions.state(routers)
     for router in routers:

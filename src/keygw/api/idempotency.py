@@ -8,7 +8,6 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Request, Response
 
-from keygw.api.auth import Caller
 from keygw.api.strict import parse
 from keygw.credentials.once import Once
 
@@ -18,7 +17,6 @@ REPLAYED = "Idempotent-Replayed"
 async def _once(
     request: Request,
     response: Response,
-    caller: Caller,
     idempotency_key: Annotated[
         str | None,
         Header(
@@ -40,8 +38,9 @@ async def _once(
     def replayed() -> None:
         response.headers[REPLAYED] = "true"
 
-    return Once(caller.id, idempotency_key, sha256(said + meant).digest(), status, replayed)
+    # The route has asked who calls before: ``Caller`` stands in front of ``Repeatable``.
+    return Once(request.state.caller.id, idempotency_key, sha256(said + meant).digest(), status, replayed)
 
 
 Repeatable = Annotated[Once | None, Depends(_once)]
-"""Of a route that makes or changes something: give it on to the bridge."""
+"""Of a route that makes or changes something, behind its ``Caller``: give it on to the bridge."""

@@ -6,9 +6,22 @@ The contract suite is ``tests/contracts/test_device_store_contract.py``.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from keygw.model.device import Device
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A device that is to hold one more key. ``device``: as it is stored, ``None``: it is not.
+
+    ``lost``: it is reported lost now. ``live_keys``: how many it holds, counted as ``DeviceReads`` says.
+    """
+
+    device: Device | None = None
+    lost: bool = False
+    live_keys: int = 0
 
 
 class DeviceReads(Protocol):
@@ -21,8 +34,8 @@ class DeviceReads(Protocol):
     async def registered_count(self, app_id: str) -> int:
         """How many devices that app has registered."""
 
-    async def unexpired_of_device(self, device_id: str, at: int, most: int) -> int:
-        """Keys of that device, over all vehicles."""
+    async def holder(self, device_id: str, at: int, most: int) -> Holder:
+        """What there is to ask before it gets a key, its keys counted over all vehicles."""
 
     async def unexpired_of_owner(self, owner_key_id: str, at: int, most: int) -> int:
         """Keys that stand on that owner key, itself left out."""

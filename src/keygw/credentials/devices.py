@@ -136,7 +136,7 @@ class Devices:
         async def work(tx: CredentialTransaction) -> None:
             device = await _known(tx, device_id)
             _check_phone(device)
-            if await tx.unexpired_of_device(device.id, int(await self._now(tx)), most=1):
+            if (await tx.holder(device.id, int(await self._now(tx)), most=1)).live_keys:
                 raise Conflict("the device holds a key that lives: revoke it first", code="device_in_use")
             await tx.forget_device(device.id)
             self._journal.record(tx, actor, "device.removed", device_id=device.id)

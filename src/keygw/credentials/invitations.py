@@ -6,7 +6,6 @@ wrong activation code, a second device, time) is committed first and raised afte
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Self
@@ -25,6 +24,7 @@ from keygw.credentials.invitation_steps import InvitationSteps, parent_of, unkno
 from keygw.credentials.issuing import check_friend, checked_label, checked_public_key, hosted_grant
 from keygw.credentials.journal import Journal, device_actor, link_actor
 from keygw.credentials.ports import CredentialReads, CredentialStore, CredentialTransaction, Vault
+from keygw.credentials.service_base import twin
 from keygw.credentials.sharing import callers_grant, same_grant
 from keygw.credentials.values import DAY, IssuerKeys, Limits
 from keygw.crypto.kdf import constant_time_equal, hmac256, sha256
@@ -79,7 +79,7 @@ class Invitations:
 
     def on(self, store: CredentialStore) -> Self:
         """The same, with another store behind it."""
-        other = copy.copy(self)
+        other = twin(self)
         other._store = store
         return other
 

@@ -132,13 +132,10 @@ async def make_key(
     issued_at = int(now)
     name = vehicle.vehicle.id
     await _check_room(tx, vehicle, plan, issued_at, limits)
+    device = await _holding(tx, plan.device, issued_at, limits)
     index = await tx.take_index(name)
     if index is None:
         raise Conflict("every key index of this vehicle has been used", code="vehicle_full")
-    device = await tx.add_device(plan.device)
-    loss = await tx.loss(device.id)
-    if loss is not None and loss.lost:
-        raise Conflict("the device is reported lost: it gets no key before it is found", code="device_lost")
     parent = plan.parent
     _check_profile(plan, device, issued_at, limits)
     key = DigitalKey(
@@ -175,7 +172,7 @@ async def make_key(
 async def _check_room(
     tx: CredentialTransaction, vehicle: VehicleRecord, plan: KeyPlan, at: int, limits: Limits
 ) -> None:
-    """Is there room for one more key of the vehicle, of its owner key, of the device?"""
+    """Is there room for one more key of the vehicle, of its owner key?"""
     # Counting takes the longer the more there are; a vehicle that never had so many keys cannot have too many.
     many = vehicle.next_index >= limits.unexpired_keys
     if many and await tx.unexpired_count(vehicle.vehicle.id, at) >= limits.unexpired_keys:
@@ -193,12 +190,23 @@ async def _check_room(
             "or wait until some have ended",
             code="owner_full",
         )
+
+
+async def _holding(tx: CredentialTransaction, device: Device, at: int, limits: Limits) -> Device:
+    """The device as it is stored from now on, if it may hold one more key."""
     most = limits.keys_per_device
-    if await tx.unexpired_of_device(plan.device.id, at, most) >= most:
+    holder = await tx.holder(device.id, at, most)
+    if holder.live_keys >= most:
         raise Conflict(
             f"the device holds {most} unexpired keys: revoke what nobody needs, or use another device",
             code="device_full",
         )
+    if holder.lost:
+        raise Conflict("the device is reported lost: it gets no key before it is found", code="device_lost")
+    known = holder.device
+    if known is None or (known.app_id is None and device.app_id is not None):
+        return await tx.add_device(device)
+    return known
 
 
 async def _root(tx: CredentialTransaction, key: DigitalKey) -> str:

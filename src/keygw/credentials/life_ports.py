@@ -48,9 +48,6 @@ class LifeReads(Protocol):
     async def invitations_over(self, at: int, limit: int) -> Sequence[str]:
         """Ids of open or claimed invitations whose ``expires_at <= at``, earliest first."""
 
-    async def reservation(self, vehicle_id: str) -> str | None:
-        """The app, or the person, for whom the vehicle's next owner key is reserved."""
-
     async def person_of(self, app_id: str) -> str | None:
         """The person for whom that app acts."""
 

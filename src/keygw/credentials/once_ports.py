@@ -28,8 +28,8 @@ class OnceReads(Protocol):
 class OnceWrites(Protocol):
     """Within a transaction."""
 
-    async def mark_answered(self, app_id: str, key: str, answered: Answered) -> bool:
-        """Write the mark; False if there is one under that key, which stays."""
+    async def mark_answered(self, app_id: str, key: str, answered: Answered) -> None:
+        """Write the mark. ``Conflict`` idempotency_mismatch if there is one under that key: who writes has asked."""
 
     async def drop_answered(self, before: int) -> int:
         """Forget the marks of before that time (Unix seconds); how many that were."""

@@ -37,6 +37,7 @@ class VehicleRecord:
     ``ticket_counter``: the newest pairing ticket that was used; 0 for a vehicle that was never paired here.
     ``issued_before``: watermark of its lists (Unix seconds); tokens issued before it open nothing.
     ``next_index``: of the next key; so many were issued at most.
+    ``reserved_for``: the app, or the person, for whom the next owner key is reserved.
     """
 
     vehicle: Vehicle
@@ -47,6 +48,7 @@ class VehicleRecord:
     ticket_counter: int = 0
     issued_before: int = 0
     next_index: int = 0
+    reserved_for: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ def sign_token(
     status: StatusReference | None = None,
 ) -> KeyToken:
     """Both forms, with ``end`` as their ``exp``. ``status``: the key's place in a status list, for the JWT."""
-    claims = replace(claims_of(key, device, vehicle, issuer.issuer, end), status=status)
+    claims = claims_of(key, device, vehicle, issuer.issuer, end, status)
     return KeyToken(
         jwt=encode_jwt(claims, issuer.signer, issuer.kid),
         cwt=encode_cwt(claims, issuer.signer, issuer.kid),
@@ -162,8 +162,15 @@ async def _keep_former(tx: CredentialTransaction, key: DigitalKey, token: KeyTok
         await tx.keep_former_token(key.id, key.vehicle_id, token.cwt)
 
 
-def claims_of(key: DigitalKey, device: Device, vehicle: VehicleRecord, issuer: str, end: int) -> KeyClaims:
-    """The claims that both forms of the key token carry. ``end``: their ``exp``."""
+def claims_of(
+    key: DigitalKey,
+    device: Device,
+    vehicle: VehicleRecord,
+    issuer: str,
+    end: int,
+    status: StatusReference | None = None,
+) -> KeyClaims:
+    """The claims that both forms of the key token carry, but for ``status``. ``end``: their ``exp``."""
     return KeyClaims(
         issuer=issuer,
         key_id=key.id,
@@ -182,6 +189,7 @@ def claims_of(key: DigitalKey, device: Device, vehicle: VehicleRecord, issuer: s
         epoch=key.epoch,
         status_index=None,
         user_verification=False,
+        status=status,
     )
 
 

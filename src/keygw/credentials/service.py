@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from typing import Self, cast
 
@@ -31,7 +30,7 @@ from keygw.credentials.ports import (
     VehicleRecord,
 )
 from keygw.credentials.renewal import renew
-from keygw.credentials.service_base import no_notice
+from keygw.credentials.service_base import no_notice, twin
 from keygw.credentials.service_changes import SWEPT
 from keygw.credentials.service_former import FormerTokens
 from keygw.credentials.service_lists import ListService
@@ -84,7 +83,7 @@ class CredentialService(VehicleService, ListService, FormerTokens, OwnershipServ
     def under(self, once: Once) -> Self:
         """This service for one operation that is carried out once. Beside its errors: ``Replayed``, and ``Conflict``
         idempotency_mismatch."""
-        narrowed = copy.copy(self)
+        narrowed = twin(self)
         narrowed._store = cast("CredentialStore", OnceStore(self._store, once, self._clock))
         narrowed.invitations = self.invitations.on(narrowed._store)
         narrowed.devices = self.devices.on(narrowed._store)
@@ -118,7 +117,7 @@ class CredentialService(VehicleService, ListService, FormerTokens, OwnershipServ
             now = await self._now(tx)
             vehicle = await self._vehicle(tx, vehicle_id)
             refuse_without_ticket(vehicle)
-            await use_reservation(tx, vehicle_id, holder)
+            await use_reservation(tx, vehicle, holder)
             plan = plan_owner(holder, label, lifetime, now, self._limits_of(vehicle))
             return await self._make(tx, vehicle, plan, now, actor)
 
@@ -139,7 +138,7 @@ class CredentialService(VehicleService, ListService, FormerTokens, OwnershipServ
                 if planned.parent and await key_of_grant(tx, planned.parent, planned.device, wish.grant or b""):
                     raise Conflict("a key was issued on this grant already", code="grant_used")
                 if planned.parent is None:
-                    await use_reservation(tx, vehicle_id, planned.device)
+                    await use_reservation(tx, vehicle, planned.device)
                 made.append(await self._make(tx, vehicle, planned, now, actor, wish.grant))
             return made
 
@@ -173,7 +172,7 @@ class CredentialService(VehicleService, ListService, FormerTokens, OwnershipServ
         async def work(tx: CredentialTransaction) -> DigitalKey:
             now = await self._now(tx)
             record = await accept_ticket(tx, vehicle, device, ticket, transcript)
-            await use_reservation(tx, vehicle.id, device)
+            await use_reservation(tx, record, device)
             holder = await judge_holder(tx, device, attested, now)
             planned = plan_owner(holder, label, None, now, self._limits_of(record))
             key = await self._make(tx, record, planned, now, actor)

@@ -176,9 +176,9 @@ class OwnershipService(ServiceBase):
         self._journal.tell(tx, event_type, vehicle_id, data)
 
 
-async def use_reservation(tx: CredentialTransaction, vehicle_id: str, device: Device) -> None:
+async def use_reservation(tx: CredentialTransaction, vehicle: VehicleRecord, device: Device) -> None:
     """Let an owner key be made for that device, and the reservation end with it. ``Forbidden`` vehicle_reserved."""
-    reserved = await tx.reservation(vehicle_id)
+    reserved = vehicle.reserved_for
     if reserved is None:
         return
     if device.app_id != reserved:
@@ -186,7 +186,7 @@ async def use_reservation(tx: CredentialTransaction, vehicle_id: str, device: De
         person = None if device.app_id is None else await tx.person_of(device.app_id)
         if person is None or person not in (reserved, await tx.person_of(reserved)):
             raise Forbidden("the vehicle's next owner key is for another app", code="vehicle_reserved")
-    await tx.reserve(vehicle_id, None)
+    await tx.reserve(vehicle.vehicle.id, None)
 
 
 def unknown_transfer() -> NotFound:

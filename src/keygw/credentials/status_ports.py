@@ -59,7 +59,8 @@ class StatusWrites(Protocol):
 
     async def take_status_page(self, base: str, most: int) -> StatusPage:
         """The newest page under that base with fewer than ``most`` places given, one more of them given now; a new page
-        if there is none. Numbers ascend and are never used again."""
+        if there is none. Numbers ascend and are never used again. What else reads the page in the transaction does not
+        see the place counted yet."""
 
     async def take_status_place(self, page: int, index: int, key_id: str) -> bool:
         """Give that place, whose status is 0, to that key; ``False`` if another has it. The key is added in the same

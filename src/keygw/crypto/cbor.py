@@ -17,6 +17,7 @@ from keygw.model.errors import ProtocolError
 
 MAX_BYTES = 4096
 MAX_DEPTH = 8
+_KEYS = (int, str, bytes)
 _FLOAT_BYTES = {25: 3, 26: 5, 27: 9}
 _SIMPLE = {20: False, 21: True, 22: None}
 
@@ -26,22 +27,24 @@ def encode(value: object) -> bytes:
 
     ``TypeError`` for a kind of value that has none here, ``ValueError`` for an integer beyond 64 bits.
     """
+    if isinstance(value, str):
+        text = value.encode()
+        return _head(0x60, len(text)) + text
     if isinstance(value, bytes):
         return byte_string(value)
     if value is None or isinstance(value, bool):
         return b"\xf6" if value is None else b"\xf5" if value else b"\xf4"
     if isinstance(value, int):
         return integer(value)
-    if isinstance(value, str):
-        text = value.encode()
-        return _head(0x60, len(text)) + text
     if isinstance(value, list | tuple):
         return b"".join([_head(0x80, len(value)), *map(encode, value)])
     if isinstance(value, dict):
-        if not all(isinstance(key, int | str | bytes) and not isinstance(key, bool) for key in value):
-            raise TypeError("map keys are integers or strings")
-        pairs = sorted((encode(key), encode(item)) for key, item in value.items())
-        return _head(0xA0, len(pairs)) + b"".join([key + item for key, item in pairs])
+        pairs = []
+        for key, item in value.items():
+            if not isinstance(key, _KEYS) or isinstance(key, bool):
+                raise TypeError("map keys are integers or strings")
+            pairs.append((encode(key), encode(item)))
+        return _head(0xA0, len(pairs)) + b"".join([key + item for key, item in sorted(pairs)])
     if isinstance(value, float):
         return cbor2.dumps(value, canonical=True)
     raise TypeError(f"no CBOR for a {type(value).__name__}")

@@ -165,6 +165,7 @@ def thumbprint(public_key: bytes) -> bytes:
     return sha256(b"\xa4\x01\x02\x20\x01\x21\x58\x20%b\x22\x58\x20%b" % coordinates(public_key))
 
 
+@lru_cache(maxsize=1024)
 def device_id(public_key: bytes) -> str:
     """``dev_...``: the head of the thumbprint, so that the id cannot be claimed for another key."""
     return format_id("dev", thumbprint(public_key)[:ID_BYTES])

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+from binascii import b2a_base64
+
+_URLSAFE = bytes.maketrans(b"+/", b"-_")
 
 
 def encode_base64url(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+    return b2a_base64(data, newline=False).translate(_URLSAFE, b"=").decode("ascii")
 
 
 def decode_base64url(text: str) -> bytes:

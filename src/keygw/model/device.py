@@ -27,7 +27,10 @@ class AttestationLevel(StrEnum):
 
     @property
     def rank(self) -> int:
-        return list(AttestationLevel).index(self)
+        return _RANKS[self]
+
+
+_RANKS = {level: rank for rank, level in enumerate(AttestationLevel)}
 
 
 @dataclass(frozen=True, slots=True)

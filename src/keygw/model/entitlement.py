@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import KEEP, IntFlag
+from functools import lru_cache
 
 from keygw.model.errors import BadInput
 from keygw.model.signal import SignalId
@@ -31,7 +32,7 @@ class Entitlement(IntFlag, boundary=KEEP):
     @property
     def names(self) -> tuple[str, ...]:
         """``("door.lock", ...)`` in bit order; unknown bits as ``bit.<n>``."""
-        return tuple(_name(bit) for bit in range(self.bit_length()) if self & (1 << bit))
+        return _names(int(self))
 
     @classmethod
     def from_names(cls, names: Iterable[str]) -> Entitlement:
@@ -50,8 +51,10 @@ _BY_NAME = {member.name.lower().replace("_", "."): member for member in Entitlem
 _BY_BIT = {member.bit_length() - 1: name for name, member in _BY_NAME.items()}
 
 
-def _name(bit: int) -> str:
-    return _BY_BIT.get(bit, f"bit.{bit}")
+@lru_cache(maxsize=256)
+def _names(bits: int) -> tuple[str, ...]:
+    """A memo: the same few sets are told again and again."""
+    return tuple(_BY_BIT.get(bit, f"bit.{bit}") for bit in range(bits.bit_length()) if bits & (1 << bit))
 
 
 @dataclass(frozen=True, slots=True)

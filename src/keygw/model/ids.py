@@ -7,7 +7,6 @@ operator, ``per_`` person. A device id is not random: it is the head of its key'
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Callable
 from functools import lru_cache
@@ -17,17 +16,20 @@ from keygw.model.errors import BadInput
 ID_BYTES = 10
 PREFIXES = ("veh", "key", "dev", "cmd", "app", "whk", "par", "inv", "trf", "gwy", "ten", "opr", "per")
 _ID = re.compile(rf"(?:{'|'.join(PREFIXES)})_[a-z2-7]{{16}}", re.ASCII)
-_DIGITS = str.maketrans("abcdefghijklmnopqrstuvwxyz234567", "0123456789abcdefghijklmnopqrstuv")
+_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS = tuple(first + second for first in _LETTERS for second in _LETTERS)
+_DIGITS = str.maketrans(_LETTERS, "0123456789abcdefghijklmnopqrstuv")
 """Base32 is Python's own base 32 with other digits, and 16 of them fill 10 bytes exactly: no text but one for each."""
 
 Random = Callable[[int], bytes]
 
 
 def format_id(prefix: str, raw: bytes) -> str:
-    """``("key", 10 bytes)`` -> ``key_...``."""
+    """``("key", 10 bytes)`` -> ``key_...``, ten bits at a time."""
     if len(raw) != ID_BYTES:
         raise ValueError(f"an id has {ID_BYTES} bytes, not {len(raw)}")
-    return f"{prefix}_{base64.b32encode(raw).decode().lower()}"
+    bits = int.from_bytes(raw, "big")
+    return f"{prefix}_{''.join([_PAIRS[bits >> shift & 1023] for shift in (70, 60, 50, 40, 30, 20, 10, 0)])}"
 
 
 def new_id(prefix: str, random: Random) -> str:

@@ -23,9 +23,10 @@ from keygw.store.status_store import SqlStatusReads
 
 _VEHICLE = """
     SELECT id, name, public_key, advertising_key, epoch, list_sequence, acknowledged_sequence, receipts_through,
-           ticket_counter, issued_before, next_index, tenant_id
-    FROM vehicles
+           ticket_counter, issued_before, next_index, app_id, tenant_id
+    FROM vehicles LEFT JOIN vehicle_reservations ON vehicle_id = id
 """
+_ONE_VEHICLE = f"{_VEHICLE} WHERE id = ?"
 # Sharing goes two levels deep at most (credentials.values.MAX_DEPTH): parent and grandparent are all there is above.
 _KEY = """
     SELECT k.id, k.vehicle_id, k.device_id, k.role, k.entitlements, k.key_index, k.not_before, k.expires_at,
@@ -67,7 +68,7 @@ class SqlReads(
         return await is_unconfirmed(self._fetch)
 
     async def vehicle(self, vehicle_id: str) -> VehicleRecord | None:
-        rows = await self._fetch(f"{_VEHICLE} WHERE id = ?", (vehicle_id,))
+        rows = await self._fetch(_ONE_VEHICLE, (vehicle_id,))
         return _vehicle(rows[0]) if rows else None
 
     async def vehicles(self) -> list[VehicleRecord]:
@@ -132,7 +133,7 @@ class SqlReads(
 
 
 def _vehicle(row: Row) -> VehicleRecord:
-    return VehicleRecord(Vehicle(row[0], row[1], row[2], row[3], row[11]), *row[4:11])
+    return VehicleRecord(Vehicle(row[0], row[1], row[2], row[3], row[12]), *row[4:12])
 
 
 def _key(row: Row) -> KeyRecord:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from keygw.credentials.lifecycle import Hold
@@ -17,17 +18,30 @@ from keygw.model.vehicle import Vehicle
 from keygw.store.audit_store import SqlAuditWrites
 from keygw.store.credential_reads import SqlReads
 from keygw.store.device_store import SqlDeviceWrites, device_of
+from keygw.store.errors import Duplicate
 from keygw.store.group import Row, Storage, Transaction
 from keygw.store.invitation_store import SqlInvitationWrites
 from keygw.store.issuer_store import SqlIssuerKeyWrites
 from keygw.store.life_store import SqlLifeWrites
-from keygw.store.marks import RESTORED
 from keygw.store.once_store import SqlOnceWrites
 from keygw.store.outbox_store import SqlOutboxWrites
 from keygw.store.status_store import SqlStatusWrites
 
-_ISSUED, _VEHICLES, _DEVICES = "credentials.last_issued_at", "credentials.vehicles", "credentials.devices"
+_ISSUED, _VEHICLES, _RESTORED = "credentials.last_issued_at", "credentials.vehicles", "credentials.restored"
 """What the works of one group share (``Transaction.memo``): the first that asks asks for all."""
+
+_ADD_KEY = """
+    INSERT INTO digital_keys (id, vehicle_id, device_id, role, entitlements, key_index, not_before, expires_at,
+        issued_at, state, parent_id, depth, max_depth, epoch, label, version, jwt, cwt, signed_grant, token_expires_at,
+        renew_from, profile)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+
+@lru_cache(maxsize=1024)
+def _spoils_vehicles(sql: str) -> bool:
+    """Whether what is known of vehicles may be wrong after it. There are as many statements as stand in the code."""
+    return "UPDATE vehicles" in sql or "INTO vehicle_reservations" in sql or "FROM vehicle_reservations" in sql
 
 
 class _Transaction(
@@ -48,13 +62,11 @@ class _Transaction(
         self._transaction = transaction
         self._memo = transaction.memo
 
-    async def _remembering(self, sql: str, parameters: Iterable[Any] = ()) -> list[Row]:
+    def _remembering(self, sql: str, parameters: Iterable[Any] = ()) -> Coroutine[Any, Any, list[Row]]:
         # Whoever writes these tables, by whatever statement, need not know of the memo.
-        if "UPDATE vehicles" in sql:
+        if _spoils_vehicles(sql):
             self._memo.pop(_VEHICLES, None)
-        elif "UPDATE devices" in sql or "INTO devices" in sql:
-            self._memo.pop(_DEVICES, None)
-        return await self._transaction.fetch(sql, parameters)
+        return self._transaction.fetch(sql, parameters)
 
     async def last_issued_at(self) -> int:
         at: int | None = self._memo.get(_ISSUED)
@@ -68,6 +80,12 @@ class _Transaction(
         if found is None and (found := await super().vehicle(vehicle_id)) is not None:
             known[vehicle_id] = found
         return found
+
+    async def restored_unconfirmed(self) -> bool:
+        marked: bool | None = self._memo.get(_RESTORED)
+        if marked is None:
+            marked = self._memo[_RESTORED] = await super().restored_unconfirmed()
+        return marked
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         self._transaction.after_commit(callback)
@@ -100,76 +118,38 @@ class _Transaction(
             raise Conflict("this pairing ticket, or a newer one, has been used", code="ticket_replayed")
 
     async def add_device(self, device: Device) -> Device:
-        added: dict[str, Device] = self._memo.setdefault(_DEVICES, {})
-        known = added.get(device.id)
-        if known is not None and (device.app_id is None or known.app_id is not None):
-            return known
         self._transaction.announce(lambda: f"device {device.id}")
         # Mostly the update changes nothing; it is there also because only a written row is answered.
-        rows = await self._transaction.fetch(
+        rows = await self._fetch(
             "INSERT INTO devices (id, kind, public_key, label, app_id) VALUES (?, ?, ?, ?, ?) "
             "ON CONFLICT (id) DO UPDATE SET app_id = coalesce(devices.app_id, excluded.app_id) "
             "RETURNING id, kind, public_key, label, app_id, attestation, attestation_format, model, attested_at, "
             "registered_at",
             (device.id, device.kind.value, device.public_key, device.label, device.app_id),
         )
-        found = added[device.id] = device_of(rows[0])
-        return found
+        return device_of(rows[0])
 
     async def take_index(self, vehicle_id: str) -> int | None:
-        rows = await self._transaction.fetch(
-            "UPDATE vehicles SET next_index = next_index + 1 WHERE id = ? AND next_index <= ? "
-            "AND NOT EXISTS (SELECT 1 FROM facts WHERE name = ?) RETURNING next_index",
-            (vehicle_id, INDEX_MAX, RESTORED),
-        )
-        if not rows and await self.restored_unconfirmed():
+        if await self.restored_unconfirmed():
             raise Conflict(
                 "the database was restored from a backup, and does not know what was issued or revoked since: the "
                 "operator confirms it with keygw restore --confirm",
                 code="restored_unconfirmed",
             )
-        if not rows:
+        vehicle = await self.vehicle(vehicle_id)
+        if vehicle is None or vehicle.next_index > INDEX_MAX:
             return None
-        following = int(rows[0][0])
-        known = self._memo.get(_VEHICLES, {})
-        if vehicle_id in known:
-            known[vehicle_id] = replace(known[vehicle_id], next_index=following)
-        return following - 1
+        index = vehicle.next_index
+        # Past the memo, which is kept true here.
+        await self._transaction.fetch("UPDATE vehicles SET next_index = ? WHERE id = ?", (index + 1, vehicle_id))
+        self._memo[_VEHICLES][vehicle_id] = replace(vehicle, next_index=index + 1)
+        return index
 
     async def add_key(self, key: DigitalKey, token: KeyToken) -> None:
-        rows = await self._fetch(
-            "INSERT INTO digital_keys (id, vehicle_id, device_id, role, entitlements, key_index, not_before, "
-            "expires_at, issued_at, state, parent_id, depth, max_depth, epoch, label, version, jwt, cwt, "
-            "signed_grant, token_expires_at, renew_from, profile) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-            "ON CONFLICT DO NOTHING RETURNING id",
-            (
-                key.id,
-                key.vehicle_id,
-                key.device_id,
-                int(key.role),
-                int(key.entitlements),
-                key.index,
-                key.not_before,
-                key.expires_at,
-                key.issued_at,
-                key.state.value,
-                key.parent_id,
-                key.depth,
-                key.max_depth,
-                key.epoch,
-                key.label,
-                key.version,
-                token.jwt,
-                token.cwt,
-                token.grant,
-                token.expires_at,
-                token.renew_from,
-                key.profile,
-            ),
-        )
-        if not rows:
-            raise Conflict("the key's id or index is taken", code="key_exists")
+        try:
+            await self._fetch(_ADD_KEY, _key_row(key, token))
+        except Duplicate as error:
+            raise Conflict("the key's id or index is taken", code="key_exists") from error
 
     async def set_key_state(
         self, key: DigitalKey, state: KeyState, list_sequence: int | None = None, hold: Hold | None = None
@@ -272,6 +252,34 @@ def _counted(rows: Sequence[Row]) -> int:
     if not rows:
         raise Conflict("somebody else changed the key meanwhile: try again", code="key_changed", retryable=True)
     return int(rows[0][0])
+
+
+def _key_row(key: DigitalKey, token: KeyToken) -> Row:
+    """The values of ``_ADD_KEY``."""
+    return (
+        key.id,
+        key.vehicle_id,
+        key.device_id,
+        int(key.role),
+        int(key.entitlements),
+        key.index,
+        key.not_before,
+        key.expires_at,
+        key.issued_at,
+        key.state.value,
+        key.parent_id,
+        key.depth,
+        key.max_depth,
+        key.epoch,
+        key.label,
+        key.version,
+        token.jwt,
+        token.cwt,
+        token.grant,
+        token.expires_at,
+        token.renew_from,
+        key.profile,
+    )
 
 
 class SqlCredentials(SqlReads):

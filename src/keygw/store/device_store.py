@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from keygw.credentials.device_ports import Holder
 from keygw.model.device import AttestationLevel, Device, DeviceKind
 from keygw.store.group import Fetch, Row, Transaction
 
@@ -15,6 +16,12 @@ _LIVE_KEY = """
 _KNOWN = """
     WHERE app_id IS NOT NULL OR EXISTS (SELECT 1 FROM digital_keys WHERE digital_keys.device_id = devices.id)
 """
+_HOLDER = f"""
+    SELECT id, kind, public_key, label, app_id, attestation, attestation_format, model, attested_at, registered_at,
+           coalesce((SELECT lost FROM device_losses WHERE device_id = id), 0),
+           (SELECT count(*) FROM ({_LIVE_KEY} AND device_id = devices.id LIMIT ?) live)
+    FROM devices WHERE id = ?
+"""  # noqa: S608 - our own words
 
 
 class SqlDeviceReads:
@@ -34,8 +41,9 @@ class SqlDeviceReads:
         sql = "SELECT count(*) FROM devices WHERE app_id = ? AND registered_at IS NOT NULL"
         return int((await self._fetch(sql, (app_id,)))[0][0])
 
-    async def unexpired_of_device(self, device_id: str, at: int, most: int) -> int:
-        return len(await self._fetch(f"{_LIVE_KEY} AND device_id = ? LIMIT ?", (at, device_id, most)))
+    async def holder(self, device_id: str, at: int, most: int) -> Holder:
+        rows = await self._fetch(_HOLDER, (at, most, device_id))
+        return Holder(device_of(rows[0]), bool(rows[0][10]), rows[0][11]) if rows else Holder()
 
     async def unexpired_of_owner(self, owner_key_id: str, at: int, most: int) -> int:
         # Two levels are all there are (credentials.values.MAX_DEPTH).

@@ -34,6 +34,8 @@ Ledger = Callable[[Fetch, Sequence[Any]], Awaitable[None]]
 class Transaction:
     """The open transaction. Only of use inside its work."""
 
+    __slots__ = ("_announcer", "_callbacks", "_fetch", "_open", "appended", "broken", "failed", "memo", "wrote")
+
     def __init__(self, fetch: Fetch, memo: dict[str, Any] | None = None, announcer: Ledger | None = None) -> None:
         self._fetch = fetch
         self._announcer = announcer
@@ -88,6 +90,8 @@ Work = Callable[[Transaction], Awaitable[T]]
 class Job(Generic[T]):
     """A work that waits, and then what became of it. ``done`` belongs to the event loop, the rest to who runs it."""
 
+    __slots__ = ("callbacks", "done", "error", "result", "work")
+
     def __init__(self, work: Work[T], done: asyncio.Future[T]) -> None:
         self.work = work
         self.done = done
@@ -97,6 +101,7 @@ class Job(Generic[T]):
 
     def tell(self) -> None:
         """Run what was to follow the commit, and wake the writer."""
+        self.renew()
         if self.error is not None:
             self.done.set_exception(self.error)
             return
@@ -109,6 +114,11 @@ class Job(Generic[T]):
                     {"message": "a callback after a commit failed", "exception": error}
                 )
         self.done.set_result(self.result)  # type: ignore[arg-type]  # a work that returned has set it
+
+    def renew(self) -> None:
+        """A writer that is cancelled takes the future along; the work goes on, and somebody is to be told."""
+        if self.done.cancelled():
+            self.done = self.done.get_loop().create_future()
 
 
 class Storage(Protocol):
@@ -250,13 +260,13 @@ class GroupCommit:
         cancelled: asyncio.CancelledError | None = None
         while True:
             try:
-                # Shielded: a cancellation must not take the future along, which whoever runs the work will tell.
-                result = await asyncio.shield(job.done)
+                result = await job.done
             except asyncio.CancelledError as error:
                 if job in self._waiting:
                     self._waiting.remove(job)
                     raise
                 cancelled = error
+                job.renew()
             except Exception:
                 if cancelled is None:
                     raise

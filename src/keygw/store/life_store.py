@@ -55,10 +55,6 @@ class SqlLifeReads:
         )
         return [row[0] for row in rows]
 
-    async def reservation(self, vehicle_id: str) -> str | None:
-        rows = await self._fetch("SELECT app_id FROM vehicle_reservations WHERE vehicle_id = ?", (vehicle_id,))
-        return rows[0][0] if rows else None
-
     async def person_of(self, app_id: str) -> str | None:
         rows = await self._fetch("SELECT person_id FROM apps WHERE id = ?", (app_id,))
         return rows[0][0] if rows else None

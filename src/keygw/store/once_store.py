@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from keygw.credentials.once_ports import Answered
+from keygw.model.errors import Conflict
+from keygw.store.errors import Duplicate
 from keygw.store.group import Fetch
 
 
@@ -25,13 +27,15 @@ class SqlOnceWrites:
 
     _fetch: Fetch
 
-    async def mark_answered(self, app_id: str, key: str, answered: Answered) -> bool:
-        rows = await self._fetch(
-            "INSERT INTO idempotency (app_id, idempotency_key, fingerprint, resource, status, created_at) "
-            "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING status",
-            (app_id, key, answered.fingerprint, answered.resource, answered.status, answered.created_at),
-        )
-        return bool(rows)
+    async def mark_answered(self, app_id: str, key: str, answered: Answered) -> None:
+        try:
+            await self._fetch(
+                "INSERT INTO idempotency (app_id, idempotency_key, fingerprint, resource, status, created_at) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                (app_id, key, answered.fingerprint, answered.resource, answered.status, answered.created_at),
+            )
+        except Duplicate as error:
+            raise Conflict("this Idempotency-Key was used", code="idempotency_mismatch") from error
 
     async def drop_answered(self, before: int) -> int:
         return len(await self._fetch("DELETE FROM idempotency WHERE created_at < ? RETURNING status", (before,)))

@@ -7,12 +7,21 @@ ones, and whoever starts asks for all that ever changed, which are few. A key th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from keygw.credentials.status_ports import StatusPage, StatusPlace
-from keygw.store.group import Fetch, Row
+from keygw.store.group import Fetch, Row, Transaction
 
+_NEWEST = "status.newest_pages"
+"""What the works of one group share (``Transaction.memo``)."""
 _PAGE = "SELECT number, base, version, taken FROM status_pages"
+
+
+async def _count_taken(fetch: Fetch, numbers: Sequence[int]) -> None:
+    """``store.group.Ledger``: the number of the page, for each place that was given in it."""
+    for number, count in Counter(numbers).items():
+        await fetch("UPDATE status_pages SET taken = taken + ? WHERE number = ?", (count, number))
 
 
 class SqlStatusReads:
@@ -56,20 +65,26 @@ class SqlStatusReads:
 class SqlStatusWrites(SqlStatusReads):
     """``StatusWrites`` in an open transaction."""
 
+    _transaction: Transaction
+
     async def take_status_page(self, base: str, most: int) -> StatusPage:
-        rows = await self._fetch(
-            "UPDATE status_pages SET taken = taken + 1 WHERE taken < ? AND number = "
-            "(SELECT max(number) FROM status_pages WHERE base = ?) RETURNING number, base, version, taken",
-            (most, base),
-        )
-        if not rows:
+        # Asked once a group, and counted once at its end.
+        pages: dict[str, StatusPage] = self._transaction.memo.setdefault(_NEWEST, {})
+        page = pages.get(base)
+        if page is None:
+            rows = await self._fetch(f"{_PAGE} WHERE base = ? ORDER BY number DESC LIMIT 1", (base,))
+            page = _page(rows[0]) if rows else None
+        if page is None or page.taken >= most:
             rows = await self._fetch(
                 "INSERT INTO status_pages (number, base, version, taken) "
-                "SELECT coalesce(max(number), 0) + 1, ?, 0, 1 FROM status_pages WHERE true "
+                "SELECT coalesce(max(number), 0) + 1, ?, 0, 0 FROM status_pages WHERE true "
                 "RETURNING number, base, version, taken",
                 (base,),
             )
-        return _page(rows[0])
+            page = _page(rows[0])
+        self._transaction.append(_count_taken, page.number)
+        taken = pages[base] = StatusPage(page.number, base, page.version, page.taken + 1)
+        return taken
 
     async def take_status_place(self, page: int, index: int, key_id: str) -> bool:
         return bool(

@@ -14,6 +14,7 @@ from keygw.crypto.signer import device_id
 from keygw.model.digital_key import Role
 from keygw.model.entitlement import Entitlement
 from keygw.model.errors import TokenError
+from keygw.model.ids import format_id
 
 MAX_DEPTH = 2
 """An owner key is 0, a friend key 1, a key shared by a friend 2 (KEY_PROTOCOL, sharing)."""
@@ -32,9 +33,7 @@ _KEY_ID = re.compile(r"key_[a-z2-7]{16}", re.ASCII)
 _ISSUER = re.compile(rf"[!#-\[\]-~]{{1,{MAX_ISSUER}}}", re.ASCII)
 _URI = re.compile(rf"https?://[!#-\[\]-~]{{1,{MAX_URI - 8}}}", re.ASCII)
 
-_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
-_DIGITS = str.maketrans(_LETTERS, "0123456789abcdefghijklmnopqrstuv")
-_PAIRS = tuple(first + second for first in _LETTERS for second in _LETTERS)
+_DIGITS = str.maketrans("abcdefghijklmnopqrstuvwxyz234567", "0123456789abcdefghijklmnopqrstuv")
 
 
 def malformed(what: str) -> TokenError:
@@ -134,11 +133,8 @@ def raw_ids(first: str, second: str, third: str) -> bytes:
     return int((first[4:] + second[4:] + third[4:]).translate(_DIGITS), 32).to_bytes(30, "big")
 
 
-@lru_cache(maxsize=1024)
-def text_id(head: str, raw: bytes) -> str:
-    """``("key_", 10 bytes)`` -> ``key_...``: ``model.ids.format_id``, ten bits at a time."""
-    bits = int.from_bytes(raw, "big")
-    return head + "".join([_PAIRS[bits >> shift & 1023] for shift in (70, 60, 50, 40, 30, 20, 10, 0)])
+text_id = lru_cache(maxsize=1024)(format_id)
+"""A memo: a vehicle reads the same ids again and again."""
 
 
 def check_number(name: str, value: object, limit: int, *, least: int = 0) -> int:

@@ -109,9 +109,9 @@ def _claims(payload: bytes, issuer: IssuerKey) -> KeyClaims:
     try:
         return KeyClaims(
             issuer=issuer.issuer,
-            key_id=text_id("key_", cti),
+            key_id=text_id("key", cti),
             device_key=check_public_key((b"\x03" if odd == b"\xf5" else b"\x02") + x),
-            vehicle_id=text_id("veh_", vehicle),
+            vehicle_id=text_id("veh", vehicle),
             vehicle_thumbprint=head,
             role=Role(_number(role)),
             entitlements=Entitlement(_number(rights)),
@@ -119,7 +119,7 @@ def _claims(payload: bytes, issuer: IssuerKey) -> KeyClaims:
             issued_at=_number(iat),
             not_before=_number(nbf),
             expires_at=_number(exp),
-            parent_id=None if parent is None else text_id("key_", parent),
+            parent_id=None if parent is None else text_id("key", parent),
             depth=_number(depth),
             max_depth=_number(deepest),
             epoch=_number(epoch),

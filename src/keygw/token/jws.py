@@ -1,12 +1,13 @@
 """The compact JWS of everything that we sign for HTTP (RFC 7515), ES256: header exactly ``typ``, ``alg`` and ``kid``.
 
-PyJWT does the JOSE mechanics with our signer behind it, so that the private key may live elsewhere. Around it stands
+Signing is three parts joined by dots, and the private key may live elsewhere. Reading is PyJWT's, and around it stands
 what RFC 8725 asks for and PyJWT leaves open: exactly the three header parameters, canonical base64url, no member twice,
 whole numbers only. What the claims may be is for the reader of each ``typ``.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NoReturn
 
 from jwt import PyJWS
@@ -25,16 +26,13 @@ _HEADER = {"typ", "alg", "kid"}
 
 
 class _Es256(Algorithm):
-    """ES256 through ``keygw.crypto``: PyJWT's "key" is our ``Signer`` for signing, 33 bytes for verifying."""
+    """ES256 through ``keygw.crypto``, for verifying alone: PyJWT's "key" is our 33 bytes."""
 
     def prepare_key(self, key: Any) -> Any:
         return key
 
-    def sign(self, msg: bytes, key: Signer) -> bytes:
-        signature = key.sign(msg)
-        if len(signature) != SIGNATURE_BYTES:
-            raise ValueError(f"the signer must give {SIGNATURE_BYTES} bytes, r || s")
-        return signature
+    def sign(self, msg: bytes, key: Any) -> NoReturn:
+        raise NotImplementedError("private keys stay behind their signer")
 
     def verify(self, msg: bytes, key: bytes, sig: bytes) -> bool:
         """PyJWT wants a bool here and raises for us."""
@@ -64,11 +62,19 @@ _JWS: Any = _jws()  # Any: PyJWT's annotations admit only the key objects of its
 
 def sign_jws(typ: str, payload: dict[str, Any], signer: Signer, kid: bytes) -> str:
     """The signed text. ``kid`` (8 bytes) names ``signer``'s key; ``ValueError`` for any other length."""
+    content = f"{_header(typ, kid)}.{encode_base64url(dump_object(payload))}"
+    signature = signer.sign(content.encode("ascii"))
+    if len(signature) != SIGNATURE_BYTES:
+        raise ValueError(f"the signer must give {SIGNATURE_BYTES} bytes, r || s")
+    return f"{content}.{encode_base64url(signature)}"
+
+
+@lru_cache(maxsize=64)
+def _header(typ: str, kid: bytes) -> str:
+    """As it travels. A memo: an issuer has one key at a time and a few kinds of objects."""
     if len(kid) != KID_BYTES:
         raise ValueError(f"a kid has {KID_BYTES} bytes")
-    header = {"typ": typ, "kid": encode_base64url(kid)}
-    text: str = _JWS.encode(dump_object(payload), signer, algorithm="ES256", headers=header)
-    return text
+    return encode_base64url(dump_object({"alg": "ES256", "kid": encode_base64url(kid), "typ": typ}))
 
 
 def open_jws(text: str, typ: str, issuers: TrustedIssuers, limit: int) -> tuple[dict[str, Any], IssuerKey]:

@@ -27,7 +27,7 @@ def parse_object(data: bytes) -> dict[str, Any]:
 
 def dump_object(value: dict[str, Any]) -> bytes:
     """The shortest spelling, members in the given order."""
-    return json.dumps(value, separators=(",", ":")).encode("ascii")
+    return _encode(value).encode("ascii")
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -47,4 +47,5 @@ def _refuse(text: str) -> NoReturn:
     raise ValueError("only whole numbers are allowed")
 
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 _DECODER = json.JSONDecoder(object_pairs_hook=_members, parse_int=_integer, parse_float=_refuse, parse_constant=_refuse)
