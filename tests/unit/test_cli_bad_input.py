@@ -36,6 +36,9 @@ NUMBERS = ["", "x", "0x10", "9" * 400]
 SPANS = ["1", "-1h", "0s", "9" * 400 + "h", *UGLY]
 BAD: dict[str, list[str]] = {
     **dict.fromkeys(("VEHICLE", "KEY", "DEVICE", "INVITATION", "TRANSFER", "APP", "PROFILE", "ID", "NAME"), IDS),
+    **dict.fromkeys(("TENANT", "OPERATOR", "PERSON"), IDS),
+    "ROLE": ["", "nonsense", *UGLY],
+    "NAME=NUMBER": ["", "keys_per_vehicle", "keys_per_vehicle=x", "=7", "nonsense=7", "keys_per_vehicle=" + "9" * 400],
     **dict.fromkeys(("FILE", "DIR", "PATH"), FILES),
     **dict.fromkeys(("SECONDS", "N", "PORT"), NUMBERS),
     "SPAN": SPANS,
@@ -49,6 +52,10 @@ MAY_BE = {
     ("config check", "DIR"),
     ("vehicles provision", "DIR"),
     ("apps add", "NAME"),
+    ("admin apps add", "NAME"),
+    ("admin operators add", "NAME"),
+    ("admin people add", "NAME"),
+    ("admin tenants add", "NAME"),
 }
 """Where a folder need not be there yet, and where a name is a new one."""
 SELECTING = {"audit list"}
@@ -72,7 +79,9 @@ def good(car: dict[str, str], owner: str, tmp_path: Path, monkeypatch: pytest.Mo
         "VEHICLE": car["id"], "KEY": owner, "ACTION": "unlock", "NONCE": "0011223344556677", "CODE": "31415926",
         "DEVICE": "dev_mfrggzdfmztwq2lk", "INVITATION": "inv_mfrggzdfmztwq2lk", "TRANSFER": "trf_mfrggzdfmztwq2lk",
         "APP": "app_mfrggzdfmztwq2lk", "PROFILE": "access", "FILE": "line.json", "GRANT": "AAAA", "NAME": "An app",
-        "SCOPE": "key.read", "TEXT": "AAAA", "public_key": LocalSigner.generate().public_key.hex(),
+        "ROLE": "support", "OPERATOR": "opr_mfrggzdfmztwq2lk", "PERSON": "per_mfrggzdfmztwq2lk", "TENANT": "default",
+        "NAME=NUMBER": "keys_per_vehicle=20", "SCOPE": "key.read",
+        "TEXT": "AAAA", "public_key": LocalSigner.generate().public_key.hex(),
     }  # fmt: skip
 
 
@@ -135,7 +144,10 @@ def test_a_line_that_is_not_the_commands_own(run: Run, good: dict[str, str], nam
 def test_one_bad_word_is_refused(run: Run, good: dict[str, str], name: str) -> None:
     command = COMMANDS[name]
     for each in taking(command):
-        for number, bad in enumerate(BAD.get(each.metavar or "", ())):
+        # What a name is given to must not be there, under that name, for the commands that follow.
+        more = " new" if (name, each.metavar) in MAY_BE and each.metavar == "NAME" else ""
+        for number, word in enumerate(BAD.get(each.metavar or "", ())):
+            bad = word + more
             line = [*name.split(), *words(command, good, each, bad), *(["--json"] if number % 2 else [])]
             said = run(*line)
             if name in RESULTS and said.code in (Exit.NOT_DONE, Exit.ENVIRONMENT):

@@ -230,7 +230,7 @@ async def hijacked(scene: Scene) -> str:
     "more with the owner's after it was used",
     protects="the ticket names device key, vehicle and transcript, and its counter is used once",
     expected="ticket_foreign, ticket_replayed",
-    recorded=("event: key.issued",),
+    recorded=("event: key.issued", "event: key.pairing"),
 )
 async def ticket_stolen(scene: Scene) -> str:
     garage = scene.unowned()
