@@ -69,6 +69,10 @@ def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> Non
             each["public_key"] = encode_base64url(phone.public_key)
         if isinstance(each.get("profile"), str):
             each["profile"] = "access"
+        if isinstance(each.get("tenant_id"), str) and each["tenant_id"] not in _THERE:
+            each["tenant_id"] = "default"
+        if _operation(case) == "operators_add":
+            each["role"] = "support"
         if isinstance(each.get("expires_at"), str):
             each["expires_at"] = (datetime.now(UTC) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
     if isinstance(case.body, dict):
@@ -142,7 +146,8 @@ def after_call(context: HookContext, case: Case, response: Response) -> None:
     if response.status_code != 201:
         return
     made = response.json()
-    _THERE.update(made[name] for name in ("id", "challenge") if name in made)
+    for each in _objects(made):
+        _THERE.update(each[name] for name in ("id", "challenge") if isinstance(each.get(name), str))
     if _operation(case) == "invitations_create" and made["link"] is not None:
         _SECRETS[made["id"]] = made["link"].partition("#")[2], made["activation_code"]
 
