@@ -55,11 +55,15 @@ async def test_the_fence_grows_with_every_hand(store: BridgeStore) -> None:
     assert await store.lease(CAR) == second
 
 
-async def test_it_is_not_given_back_while_a_command_waits(store: BridgeStore) -> None:
+@pytest.mark.parametrize("end", [CommandState.CONFIRMED, CommandState.UNKNOWN])
+async def test_it_is_not_given_back_while_a_command_is_under_way(store: BridgeStore, end: CommandState) -> None:
     stored, lease = await store.add_command(record(), A)
     assert lease == Lease(CAR, A, 1)
     assert not await store.give_back(lease)
-    assert await store.save_command(stored.moved(SENT, 1001.0), ACCEPTED, lease)
+    sent = stored.moved(SENT, 1001.0)
+    assert await store.save_command(sent, ACCEPTED, lease)
+    assert not await store.give_back(lease)
+    assert await store.save_command(sent.moved(end, 1002.0), SENT, lease)
     assert await store.give_back(lease)
 
 

@@ -46,7 +46,8 @@ class LeaseStore(Protocol):
         """The lease of that vehicle: this gateway's if nobody had it, else as it is."""
 
     async def give_back(self, lease: Lease) -> bool:
-        """Whether it is given back; not while a command waits to be carried, nor if it is somebody else's now."""
+        """Whether it is given back; not while a command is neither settled nor unknown, nor if it is
+        somebody else's now."""
 
     async def lease(self, vehicle_id: str) -> Lease | None:
         """Who has it, if anybody."""

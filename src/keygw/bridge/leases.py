@@ -172,15 +172,13 @@ class Leases:
             if vehicle_id in self._users or self.busy(vehicle_id):
                 continue
             if not await self._store.give_back(lease):
-                await self.on_taken(vehicle_id)  # a command waits of which we have not heard
+                self._later(self.on_taken(vehicle_id))  # a command is open of which we have not heard, or not in time
             elif self._held.get(vehicle_id) == lease:
-                del self._held[vehicle_id]
-                await self.on_lost(vehicle_id)
+                self._lose(vehicle_id)
 
     async def _bury(self, gateway_id: str, count: int) -> None:
         for lease in await self._store.bury(gateway_id, count, self.gateway_id):
-            self._held[lease.vehicle_id] = lease
-            await self.on_taken(lease.vehicle_id)
+            self.note(lease)
         self._seen.pop(gateway_id, None)
 
     async def _begin_anew(self) -> None:

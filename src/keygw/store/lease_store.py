@@ -65,7 +65,8 @@ class SqlLeases:
             given = await tx.fetch(
                 "UPDATE leases SET gateway_id = NULL, heard = NULL "
                 "WHERE vehicle_id = ? AND gateway_id = ? AND fence = ? AND NOT EXISTS "
-                "(SELECT 1 FROM commands WHERE vehicle_id = leases.vehicle_id AND state IN ('accepted', 'queued')) "
+                "(SELECT 1 FROM commands WHERE vehicle_id = leases.vehicle_id "
+                "AND state IN ('accepted', 'queued', 'sent', 'acknowledged')) "
                 "RETURNING vehicle_id",
                 (lease.vehicle_id, lease.gateway_id, lease.fence),
             )
