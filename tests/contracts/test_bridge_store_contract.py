@@ -66,6 +66,7 @@ def opener(opened: OpenStore) -> Open:
 @pytest.fixture
 async def store(opener: Open, tmp_path: Path) -> AsyncIterator[BridgeStore]:
     async with opener(tmp_path) as store:
+        await store.join(GATEWAY)
         yield store
 
 
@@ -152,6 +153,7 @@ async def test_a_command_is_saved_whole(opener: Open, tmp_path: Path) -> None:
         patient=True,
     )
     async with opener(tmp_path) as store:
+        await store.join(GATEWAY)
         _, lease = await store.add_command(record(1), GATEWAY)
         assert await store.save_command(saved, CommandState.ACCEPTED, lease)
     async with opener(tmp_path) as store:

@@ -13,6 +13,7 @@ from keygw.bridge.lease_ports import Lease
 from keygw.bridge.ports import BridgeStore
 from keygw.bridge.records import CommandRecord
 from keygw.model.command import Action, Command, CommandState
+from keygw.model.errors import StoreError
 
 if TYPE_CHECKING:
     from tests.contracts.conftest import OpenStore
@@ -24,6 +25,8 @@ ACCEPTED, SENT = CommandState.ACCEPTED, CommandState.SENT
 @pytest.fixture
 async def store(opened: OpenStore, tmp_path: Path) -> AsyncIterator[BridgeStore]:
     async with await opened(tmp_path) as store:
+        await store.bridge.join(A)
+        await store.bridge.join(B)
         yield store.bridge
 
 
@@ -41,6 +44,8 @@ async def test_who_is_first_has_it_and_keeps_it(store: BridgeStore) -> None:
 
 
 async def test_of_many_at_once_one_has_it(store: BridgeStore) -> None:
+    for number in range(12):
+        await store.join(f"gwy_{number}")
     leases = await asyncio.gather(*(store.take(CAR, f"gwy_{number}") for number in range(12)))
     assert len(set(leases)) == 1
 
@@ -76,8 +81,6 @@ async def test_a_command_for_another_gateways_vehicle_is_that_ones(store: Bridge
 
 
 async def test_counts_of_all_that_live(store: BridgeStore) -> None:
-    await store.join(A)
-    await store.join(B)
     assert await store.beat(A) == {A: 1, B: 0}
     assert await store.beat(A) == {A: 2, B: 0}
     await store.leave(B)
@@ -85,8 +88,6 @@ async def test_counts_of_all_that_live(store: BridgeStore) -> None:
 
 
 async def test_a_gateway_that_stands_still_is_buried_once_with_all_it_had(store: BridgeStore) -> None:
-    await store.join(A)
-    await store.join(B)
     stored, before = await store.add_command(record(), A)
     await store.take("veh_b", A)
     await store.take("veh_c", B)
@@ -99,7 +100,6 @@ async def test_a_gateway_that_stands_still_is_buried_once_with_all_it_had(store:
 
 
 async def test_a_gateway_that_moves_on_is_not_buried(store: BridgeStore) -> None:
-    await store.join(A)
     await store.take(CAR, A)
     await store.beat(A)
     assert not await store.bury(A, 0, B)
@@ -107,7 +107,6 @@ async def test_a_gateway_that_moves_on_is_not_buried(store: BridgeStore) -> None
 
 
 async def test_who_leaves_gives_everything_back(store: BridgeStore) -> None:
-    await store.join(A)
     await store.take(CAR, A)
     await store.leave(A)
     assert await store.lease(CAR) is None
@@ -125,3 +124,14 @@ async def test_what_is_heard_is_told_by_who_has_the_vehicle_and_forgotten_with_t
     assert await store.heard(CAR) == {CAR: None}
     await store.tell_heard({lease: "too late"})
     assert await store.heard(CAR) == {CAR: None}
+
+
+async def test_who_was_buried_takes_nothing_until_it_begins_anew(store: BridgeStore) -> None:
+    """What it took nobody would take over: there is no gateway left to bury."""
+    await store.bury(A, 0, B)
+    for attempt in (store.take(CAR, A), store.add_command(record(), A)):
+        with pytest.raises(StoreError) as refused:
+            await attempt
+        assert refused.value.retryable
+    assert not await store.open_commands()
+    assert await store.take(CAR, B) == Lease(CAR, B, 1)

@@ -213,6 +213,19 @@ async def test_a_gateway_that_ends_in_good_order_leaves_what_waits_to_the_other(
     await until(lambda: _state(second, record, CommandState.CONFIRMED))
 
 
+async def test_what_was_left_while_nobody_listened_is_found_at_the_next_look(two: Pair) -> None:
+    first, second = two
+    owner = await first.owner()
+    await first.bridge.vehicles._fleet.disconnect(first.vehicle.id)
+    first.air.near = False
+    record = await command(first, owner, "lock", expires_at=first.now + 600)
+    second.bridge.neighbours._stopped = True  # its connection is down just then
+    await first.bridge.stop()
+    second.bridge.neighbours._stopped = False
+    second.bridge.neighbours.hear(None)
+    await until(lambda: _state(second, record, CommandState.CONFIRMED))
+
+
 async def test_the_car_is_left_alone_by_who_does_not_have_it(two: Pair) -> None:
     first, second = two
     await first.owner()

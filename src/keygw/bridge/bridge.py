@@ -188,15 +188,15 @@ class Bridge:
         await self._local.disconnect(vehicle_id)
 
     async def _wanted(self, vehicle_id: str) -> None:
-        if self.leases.of(vehicle_id) is not None:
+        if await self.leases.ours(vehicle_id):
             await self.commands.take_on(vehicle_id)
 
     async def _sent_for(self, vehicle_id: str) -> None:
-        if self.leases.of(vehicle_id) is not None:
+        if await self.leases.ours(vehicle_id):
             self._errands.request(vehicle_id)
 
     async def _asked_to_leave(self, vehicle_id: str) -> None:
-        if self.leases.of(vehicle_id) is not None:
+        if await self.leases.ours(vehicle_id):
             await self._local.disconnect(vehicle_id)
 
     async def _freed(self, vehicle_id: str) -> None:
@@ -208,6 +208,8 @@ class Bridge:
         """Something may have been announced that we have not heard."""
         for command_id in self._ledger.waited_for():
             await self._ledger.heard(command_id)
+        for vehicle_id in dict.fromkeys(record.command.vehicle_id for record in await self._store.open_commands()):
+            await self.leases.take(vehicle_id)  # nobody may have heard that it was freed
         for vehicle_id in self.leases.held():
             await self.commands.take_on(vehicle_id)
             self._errands.request(vehicle_id)

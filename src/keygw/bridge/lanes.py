@@ -97,9 +97,10 @@ class Lanes:
         await self._executor.write(job)
 
     def finish(self, job: Job) -> None:
-        """The job is over: free its place and wake whoever waits for it."""
-        self._jobs.pop(job.record.id, None)
+        """The job is over: free its place and wake whoever waits for it. The second time nothing happens."""
         job.done.set()
+        if self._jobs.pop(job.record.id, None) is None:
+            return
         self.release(job.record.command.vehicle_id)
 
     def contact(self, vehicle_id: str) -> None:
@@ -123,9 +124,9 @@ class Lanes:
             if lane.worker is not None:
                 lane.worker.cancel()
                 await asyncio.gather(lane.worker, return_exceptions=True)
+                lane.worker = None  # one that was cancelled before its first step has not said so itself
         for job in jobs:
-            if job.record.id in self._jobs:
-                self.finish(job)
+            self.finish(job)
 
     async def stop(self) -> None:
         """Drop everything where it is, as a crash would; the next start tidies up by the durable states."""

@@ -43,7 +43,10 @@ class LeaseStore(Protocol):
         """No longer be one of them, and give every lease back."""
 
     async def take(self, vehicle_id: str, gateway_id: str) -> Lease:
-        """The lease of that vehicle: this gateway's if nobody had it, else as it is."""
+        """The lease of that vehicle: this gateway's if none of the gateways had it, else as it is.
+
+        ``StoreError`` store_busy (retryable) if this gateway has been buried; ``add_command`` does the same.
+        """
 
     async def give_back(self, lease: Lease) -> bool:
         """Whether it is given back; not while a command is neither settled nor unknown, nor if it is

@@ -21,6 +21,9 @@ from keygw.model.ids import Random, new_id
 
 log = structlog.get_logger(__name__)
 
+MOST_GIVEN_BACK = 64
+"""In one beat, so that the next one is not late."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
@@ -114,6 +117,14 @@ class Leases:
                 self._held[vehicle_id] = lease
         return vehicle_id in self._held
 
+    async def ours(self, vehicle_id: str) -> bool:
+        """Whether it is ours by the books: the word of the database may have been lost on its way."""
+        if vehicle_id not in self._held:
+            lease = await self._store.lease(vehicle_id)
+            if lease is not None:
+                self.note(lease)
+        return vehicle_id in self._held
+
     def held(self) -> list[str]:
         """The vehicles that are ours."""
         return list(self._held)
@@ -168,6 +179,7 @@ class Leases:
             if other != self.gateway_id and now - since >= self._pulse.death:
                 log.warning("gateway_died", gateway_id=other)
                 await self._bury(other, count)
+        given = 0
         for vehicle_id, lease in list(self._held.items()):
             if vehicle_id in self._users or self.busy(vehicle_id):
                 continue
@@ -175,6 +187,11 @@ class Leases:
                 self._later(self.on_taken(vehicle_id))  # a command is open of which we have not heard, or not in time
             elif self._held.get(vehicle_id) == lease:
                 self._lose(vehicle_id)
+                if vehicle_id in self._users or self.busy(vehicle_id):  # somebody came for it meanwhile
+                    self.note(await self._store.take(vehicle_id, self.gateway_id))
+            given += 1
+            if given >= MOST_GIVEN_BACK:
+                break
 
     async def _bury(self, gateway_id: str, count: int) -> None:
         for lease in await self._store.bury(gateway_id, count, self.gateway_id):

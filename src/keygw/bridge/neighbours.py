@@ -12,6 +12,8 @@ from keygw.bridge.fault import describe
 
 log = structlog.get_logger(__name__)
 
+AGAIN_SECONDS = 5.0
+"""After what could not be answered, everything is looked at."""
 MOST_WAITING = 10_000
 """Announcements that wait; beyond, everything is looked at instead."""
 
@@ -54,19 +56,22 @@ class Neighbours:
                 text = next(iter(self._waiting))
                 del self._waiting[text]
                 if text is None:
-                    for look in self._looks:
-                        await _carefully(look, None)
+                    done = all([await _carefully(look, None) for look in self._looks])
                 else:
                     word, _, subject = text.partition(" ")
-                    await _carefully(partial(self._answers[word], subject), word)
+                    done = await _carefully(partial(self._answers[word], subject), word)
+                if not done:
+                    asyncio.get_running_loop().call_later(AGAIN_SECONDS, self.hear, None)
         finally:
             self._task = None
 
 
-async def _carefully(act: Look, word: str | None) -> None:
+async def _carefully(act: Look, word: str | None) -> bool:
     try:
         waiting = act()
         if waiting is not None:
             await waiting
     except Exception as error:  # what it was about is in the tables, and is seen at the next look
         log.error("announcement_not_answered", word=word, **describe(error))
+        return False
+    return True

@@ -11,7 +11,7 @@ from keygw.bridge.ledger import Ledger
 from keygw.bridge.ports import Credentials
 from keygw.bridge.records import CommandRecord
 from keygw.model.command import CommandState, Outcome
-from keygw.model.errors import KeygwError
+from keygw.model.errors import KeygwError, StoreError
 from keygw.model.receipt import Receipt
 from keygw.model.signal import SignalId, SignalValue
 from keygw.vehicle.expectation import contradicts
@@ -108,7 +108,8 @@ class Settlement:
         try:
             await self._ledger.move(record, state, reason=reason, receipt=receipt)
         except KeygwError as error:
-            self._unknown[record.id] = record
+            if isinstance(error, StoreError):  # else it has ended by another road, or is another gateway's
+                self._unknown[record.id] = record
             log.warning("settlement_not_recorded", command_id=record.id, code=error.code)
         else:
             log.info("command_settled", command_id=record.id, state=state.value, reason=reason)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from keygw.bridge.lease_ports import Lease
+from keygw.model.errors import StoreError
 from keygw.store.group import Row, Storage, Transaction
 
 HELD = "EXISTS (SELECT 1 FROM leases l WHERE l.vehicle_id = commands.vehicle_id AND l.gateway_id = ? AND l.fence = ?)"
@@ -113,10 +114,18 @@ class SqlLeases:
 
 
 async def take_lease(tx: Transaction, vehicle_id: str, gateway_id: str) -> Lease:
-    """The lease as it is after this gateway has reached for it."""
-    rows = await tx.fetch("SELECT gateway_id, fence FROM leases WHERE vehicle_id = ?", (vehicle_id,))
-    if rows and rows[0][0] is not None:
+    """The lease as it is after this gateway has reached for it. ``StoreError`` if this gateway has been buried.
+
+    Who is none of the gateways has nothing: what it took after its burial nobody else would take over.
+    """
+    rows = await tx.fetch(
+        "SELECT gateway_id, fence FROM leases WHERE vehicle_id = ? AND gateway_id IN (SELECT id FROM gateways)",
+        (vehicle_id,),
+    )
+    if rows:
         return Lease(vehicle_id, rows[0][0], rows[0][1])
+    if not await tx.fetch("SELECT 1 FROM gateways WHERE id = ?", (gateway_id,)):
+        raise StoreError("this gateway was taken for dead, and begins anew", code="store_busy", retryable=True)
     taken = await tx.fetch(
         "INSERT INTO leases (vehicle_id, gateway_id, fence) VALUES (?, ?, 1) ON CONFLICT (vehicle_id) DO UPDATE "
         "SET gateway_id = excluded.gateway_id, fence = leases.fence + 1 RETURNING fence",
