@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
+
+from generated import keep
 
 from keygw.api.factory import create_api
 from keygw.api.services import Services
@@ -78,17 +79,5 @@ def _named(scopes: list[str]) -> str:
     return ", ".join(f"`{each}`" for each in scopes) or "any token"
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="fail if the page is not what the program says")
-    text = document()
-    if parser.parse_args().check:
-        current = TARGET.is_file() and TARGET.read_text("utf-8") == text
-        sys.stdout.write("current\n" if current else "roles.md is not current: run python tools/make_roles.py\n")
-        return 0 if current else 1
-    TARGET.write_text(text, "utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(keep(TARGET, document, __doc__, Path(__file__).name))

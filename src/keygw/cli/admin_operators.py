@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -35,18 +34,14 @@ def add(
 
     Without --tenant it looks after what you look after: the whole gateway, or your tenant.
     """
-    from keygw.cli import files, lookup, spans
+    from keygw.cli import lookup, tokens
 
-    wish: dict[str, object] = {"name": name, "role": role}
-    if lasting is not None:
-        wish["lifetime_seconds"] = spans.seconds(lasting)
-    if save is not None:
-        files.must_be_new(save)
+    wish = {"name": name, "role": role, **tokens.wish(lasting, save)}
     with Target(url, token_file, data).open() as gateway:
         if tenant is not None:
             wish["tenant_id"] = lookup.tenant_id(gateway, tenant)
         answer = gateway.post(_PATH, wish)
-    _tell_token(answer, save, as_json=as_json)
+    tokens.tell(answer, _facts(answer["operator"]), save, as_json=as_json)
 
 
 @app.command("list")
@@ -95,14 +90,12 @@ def rotate(
 
     Everybody may do so for itself, by its id.
     """
-    from keygw.cli import files, lookup, spans
+    from keygw.cli import lookup, tokens
 
-    wish = {} if lasting is None else {"lifetime_seconds": spans.seconds(lasting)}
-    if save is not None:
-        files.must_be_new(save)
+    wish = tokens.wish(lasting, save)
     with Target(url, token_file, data).open() as gateway:
         answer = gateway.post(f"{_PATH}/{lookup.operator_id(gateway, name)}:rotate", wish)
-    _tell_token(answer, save, as_json=as_json)
+    tokens.tell(answer, _facts(answer["operator"]), save, as_json=as_json)
 
 
 @app.command()
@@ -146,18 +139,3 @@ def _facts(each: Mapping[str, Any]) -> list[tuple[str, object]]:
         ("looks after", each["tenant_id"] or "the gateway"),
         ("valid until", _until(each)),
     ]
-
-
-def _tell_token(answer: dict[str, Any], save: Path | None, *, as_json: bool) -> None:
-    from keygw.cli import files
-
-    if save is not None:
-        files.write_text(save, answer.pop("token") + "\n")
-        answer["token_file"] = str(save)
-    if as_json:
-        output.document(answer)
-        return
-    token = ("token", answer["token"]) if save is None else ("token file", save)
-    output.facts((*_facts(answer["operator"]), token))
-    if save is None:
-        output.remark("Keep the token now; it cannot be shown again.")

@@ -30,35 +30,22 @@ def add(
 
     The gateway keeps only a hash of the token.
     """
-    from keygw.cli import files, lookup, spans
+    from keygw.cli import lookup, tokens
 
-    wish: dict[str, object] = {"name": name, "scopes": [part for each in scope for part in each.split(",") if part]}
-    if lasting is not None:
-        wish["lifetime_seconds"] = spans.seconds(lasting)
-    if save is not None:
-        files.must_be_new(save)
+    scopes = [part for each in scope for part in each.split(",") if part]
+    wish = {"name": name, "scopes": scopes, **tokens.wish(lasting, save)}
     with Target(url, token_file, data).open() as gateway:
         if tenant is not None:
             wish["tenant_id"] = lookup.tenant_id(gateway, tenant)
         answer = gateway.post("/v1/apps", wish)
-    if save is not None:
-        files.write_text(save, answer.pop("token") + "\n")
-        answer["token_file"] = str(save)
-    if as_json:
-        output.document(answer)
-        return
     made = answer["app"]
-    output.facts(
-        (
-            ("app", made["id"]),
-            ("name", made["name"]),
-            ("scopes", ", ".join(made["scopes"])),
-            ("valid until", made["expires_at"]),
-            ("token", answer["token"]) if save is None else ("token file", save),
-        )
+    facts = (
+        ("app", made["id"]),
+        ("name", made["name"]),
+        ("scopes", ", ".join(made["scopes"])),
+        ("valid until", made["expires_at"]),
     )
-    if save is None:
-        output.remark("Keep the token now; it cannot be shown again.")
+    tokens.tell(answer, facts, save, as_json=as_json)
 
 
 @app.command("list")
