@@ -118,20 +118,19 @@ class Commands:
         vehicle_id = record.command.vehicle_id
         self._lanes.reserve(vehicle_id)
         self._launching.add(record.id)
+        entered = False
         try:
             stored, ours = await self._ledger.add(record)
             if stored.id != record.id:  # a twin of this request was quicker
-                self._lanes.release(vehicle_id)
                 return _same(stored, record.fingerprint), False
             if not ours:  # whoever has the vehicle was told, and carries it
-                self._lanes.release(vehicle_id)
                 return stored, True
+            entered = True
             return await self._enter(stored, deadline), True
-        except StoreError:
-            self._lanes.release(vehicle_id)
-            raise
         finally:
             self._launching.discard(record.id)
+            if not entered:
+                self._lanes.release(vehicle_id)
 
     async def _enter(self, record: CommandRecord, deadline: float) -> CommandRecord:
         """Into its lane, where it has a place."""
@@ -202,6 +201,10 @@ class Commands:
             return record
         await self._announce(f"cancel {record.id}")
         return await self._ledger.wait(record, ELSEWHERE_SECONDS)
+
+    async def stop(self) -> None:
+        """Wait for those that are being written down."""
+        await asyncio.gather(*self._launches, return_exceptions=True)
 
     async def cancel_here(self, command_id: str) -> None:
         """Another gateway was asked to take it back; it hears what became of that as of every step."""

@@ -95,7 +95,7 @@ class Outbox:
                         self._position = told.id
                         self._tell(told)
                 if not page:
-                    self._position = self._newest  # dropped since: so long ago was that
+                    self._newest = self._position  # dropped since, or a word of some other outbox
         finally:
             self._reading = None
 

@@ -535,6 +535,20 @@ async def test_an_outcome_that_can_never_be_written_frees_its_place(
     assert world.bridge._lanes._lanes == {}
 
 
+async def test_a_command_that_could_not_be_written_down_gives_its_place_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, _, _ = await world.owner()
+
+    async def broken(*_: object) -> object:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(type(world.store.bridge), "add_command", broken)
+    with pytest.raises(RuntimeError):
+        await ask(world, app)
+    assert world.bridge._lanes._lanes == {}
+
+
 async def test_a_store_error_while_a_doubt_is_pursued_strands_nobody(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -194,6 +194,25 @@ async def test_what_a_crash_kept_from_being_told_is_told_at_the_start(world: Wor
     assert event_id == (await world.store.credentials.outbox(2, 1))[0].event_id
 
 
+async def test_a_number_that_nobody_wrote_swallows_no_event(world: World) -> None:
+    """As after a restore beneath a gateway that runs: the others' numbers begin again below what it has heard of."""
+    told: list[str] = []
+    outbox = Outbox(world.store.credentials, lambda kind, _data, _id: told.append(kind), lambda: world.now)
+    await outbox.catch_up()
+    outbox.hear(99)
+    await _read(outbox)
+    owner = await world.owner(await world.car())
+    await world.service.suspend(owner.id)
+    outbox.heard("2")
+    await _read(outbox)
+    assert told == ["key.issued", "key.suspended"]
+
+
+async def _read(outbox: Outbox) -> None:
+    if outbox._reading is not None:
+        await outbox._reading
+
+
 async def test_old_events_go(world: World) -> None:
     owner = await world.owner(await world.car())
     outbox = Outbox(world.store.credentials, lambda *_: None, lambda: world.now)
