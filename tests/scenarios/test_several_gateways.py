@@ -47,6 +47,19 @@ async def command(town: Town, owner: Owner, action: str, **more: Any) -> Command
     return record
 
 
+async def part(town: Town, owner: Owner) -> None:
+    """End the link to the car."""
+    app = await town.bridge.apps.authenticate(owner[0])
+    await town.bridge.vehicles.disconnect(app, town.vehicle.id)
+
+
+async def left_waiting(town: Town, owner: Owner) -> CommandRecord:
+    """A command for the car, which that gateway has and does not reach."""
+    await part(town, owner)
+    town.air.near = False
+    return await command(town, owner, "lock", expires_at=town.now + 600)
+
+
 async def silence(town: Town, other: Town) -> None:
     """``town`` shows no sign of life until ``other`` takes it for dead."""
     await other.bridge.leases.round()
@@ -133,7 +146,7 @@ async def test_an_idle_car_goes_to_whoever_meets_it_next(two: Pair) -> None:
     owner = await first.owner()
     await first.bridge.leases.round()
     assert holder(first, second) == [True, False]  # its link is up
-    await first.bridge.vehicles._fleet.disconnect(first.vehicle.id)
+    await part(first, owner)
     await first.bridge.leases.round()
     assert holder(first, second) == [False, False]
     first.air.near = False
@@ -145,7 +158,7 @@ async def test_a_gateway_that_wakes_up_too_late_writes_and_sends_nothing(two: Pa
     """It froze before it reached the car: another carries the command, and the car acts once."""
     first, second = two
     owner = await first.owner()
-    await first.bridge.vehicles._fleet.disconnect(first.vehicle.id)
+    await part(first, owner)
     frozen = Frozen(first)
     first.brain.set_body({"locked": True})
     acted = first.brain.memory.receipt_sequence
@@ -192,9 +205,7 @@ async def test_what_may_have_left_is_settled_by_the_next_and_never_sent_again(tw
 async def test_a_command_that_waits_elsewhere_can_be_taken_back(two: Pair) -> None:
     first, second = two
     owner = await first.owner()
-    await first.bridge.vehicles._fleet.disconnect(first.vehicle.id)
-    first.air.near = False
-    record = await command(first, owner, "lock", expires_at=first.now + 600)
+    record = await left_waiting(first, owner)
     app = await second.bridge.apps.authenticate(owner[0])
     cancelled = await second.bridge.commands.cancel(app, first.vehicle.id, record.id)
     assert cancelled.state is CommandState.CANCELLED
@@ -206,9 +217,7 @@ async def test_a_command_that_waits_elsewhere_can_be_taken_back(two: Pair) -> No
 async def test_a_gateway_that_ends_in_good_order_leaves_what_waits_to_the_other(two: Pair) -> None:
     first, second = two
     owner = await first.owner()
-    await first.bridge.vehicles._fleet.disconnect(first.vehicle.id)
-    first.air.near = False
-    record = await command(first, owner, "lock", expires_at=first.now + 600)
+    record = await left_waiting(first, owner)
     await first.bridge.stop()
     await until(lambda: _state(second, record, CommandState.CONFIRMED))
 
@@ -216,9 +225,7 @@ async def test_a_gateway_that_ends_in_good_order_leaves_what_waits_to_the_other(
 async def test_what_was_left_while_nobody_listened_is_found_at_the_next_look(two: Pair) -> None:
     first, second = two
     owner = await first.owner()
-    await first.bridge.vehicles._fleet.disconnect(first.vehicle.id)
-    first.air.near = False
-    record = await command(first, owner, "lock", expires_at=first.now + 600)
+    record = await left_waiting(first, owner)
     second.bridge.neighbours._stopped = True  # its connection is down just then
     await first.bridge.stop()
     second.bridge.neighbours._stopped = False
@@ -228,9 +235,10 @@ async def test_what_was_left_while_nobody_listened_is_found_at_the_next_look(two
 
 async def test_the_car_is_left_alone_by_who_does_not_have_it(two: Pair) -> None:
     first, second = two
-    await first.owner()
+    owner = await first.owner()
+    app = await second.bridge.apps.authenticate(owner[0])
     with pytest.raises(HeldElsewhere):
-        await second.bridge.vehicles._fleet.sync_list(first.vehicle.id)
+        await second.bridge.vehicles.sync(app, first.vehicle.id)
 
 
 async def test_what_one_hears_of_the_car_is_known_at_the_other(two: Pair) -> None:
@@ -248,7 +256,7 @@ async def test_what_one_hears_of_the_car_is_known_at_the_other(two: Pair) -> Non
     assert (await second.ask("GET", f"/vehicles/{first.vehicle.id}/link", owner[0]))["state"] == "authenticated"
     asked = await second.ask("POST", f"/vehicles/{first.vehicle.id}/link:connect", owner[0])
     assert asked["state"] == "authenticated"
-    await first.bridge.vehicles._fleet.disconnect(first.vehicle.id)
+    await part(first, owner)
 
     async def known_to_be_gone() -> bool:
         link = await second.ask("GET", f"/vehicles/{first.vehicle.id}/link", owner[0])

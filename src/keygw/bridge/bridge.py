@@ -10,6 +10,7 @@ from keygw.bridge.access import Access
 from keygw.bridge.apps import Apps
 from keygw.bridge.audit import Audit
 from keygw.bridge.commands import Commands
+from keygw.bridge.deployment import Deployment
 from keygw.bridge.devices import Devices
 from keygw.bridge.errands import BACKOFF, Errands
 from keygw.bridge.executor import Executor, Timing
@@ -74,12 +75,9 @@ class Bridge:
         upkeep_seconds: float = ROUND_SECONDS,
     ) -> None:
         timing = timing or Timing()
-        self._store = store
-        self._local = fleet
         self.leases = Leases(store, random, sole=sole, pulse=pulse, clock=ticks)
-        self.leases.on_taken, self.leases.on_lost, self.leases.busy = self._taken, self._lost, self._busy
         self._mirror = Mirror(store, self.leases, feed, fleet.link)
-        fleet = LeasedFleet(fleet, self.leases, store.announce, self._mirror)
+        local, fleet = fleet, LeasedFleet(fleet, self.leases, store.announce, self._mirror)
         if not sole:
             feed.on_heard.append(self._mirror.note)
         self.feed = feed
@@ -90,7 +88,7 @@ class Bridge:
         self.tenants = Tenants(store, notes, clock, random)
         self.operators = Operators(store, self.apps, self.tenants, notes, clock, random, operator_hash)
         self.access = Access(credentials, store, clock)
-        self._ledger = ledger = Ledger(store, self.leases, feed.hub, clock, on_settled)
+        ledger = Ledger(store, self.leases, feed.hub, clock, on_settled)
         self._settlement = Settlement(ledger, credentials, feed.signals.live)
         self._errands = Errands(fleet, credentials, self._settlement, clock, backoff)
         self.issuer_keys = IssuerKeys(issuer_keys, credentials, fleet, self._errands)
@@ -122,21 +120,26 @@ class Bridge:
         self.vehicles = Vehicles(credentials, store, self.access, fleet, clock)
         self.pairings = Pairings(credentials, self.access, fleet, clock, random)
         self._credentials = credentials
+        self._deployment = Deployment(
+            store,
+            local,
+            self.leases,
+            self._mirror,
+            ledger,
+            self._settlement,
+            self._errands,
+            self._lanes,
+            self.commands,
+        )
         self.neighbours = Neighbours(
             {
-                "command": ledger.heard,
-                "carry": self._wanted,
-                "cancel": self.commands.cancel_here,
-                "errand": self._sent_for,
-                "leave": self._asked_to_leave,
-                "free": self._freed,
-                "heard": self._mirror.heard,
+                **self._deployment.answers,
                 "device": self.access.forget_device,
                 "app": self.apps.look,
                 LIMITS: self.limits.look,
                 **answers,
             },
-            (self._look, self._mirror.look, self.access.forget_devices, self.apps.look, self.limits.look, *looks),
+            (self._deployment.look, self.access.forget_devices, self.apps.look, self.limits.look, *looks),
         )
         feed.on_contact.append(self.contact)
         feed.receipt_listeners += [self._settlement.on_receipt, self._on_receipt]
@@ -144,10 +147,7 @@ class Bridge:
     async def start(self) -> None:
         """Tidy up after the last run, and try once more what it still owed to the vehicles."""
         await self.limits.look()
-        await self.leases.start()
-        for vehicle_id in dict.fromkeys(record.command.vehicle_id for record in await self._store.open_commands()):
-            if await self.leases.take(vehicle_id):
-                await self.commands.recover(vehicle_id)
+        await self._deployment.start()
         for vehicle_id in await self._credentials.vehicles_behind():
             self._errands.request(vehicle_id)
         self._upkeep.start()
@@ -157,6 +157,7 @@ class Bridge:
         await self.neighbours.stop()
         await self._upkeep.stop()
         await self.pairings.stop()
+        await self.commands.stop()
         await self._lanes.stop()
         await self._errands.stop()
         await self._settlement.stop()
@@ -172,44 +173,3 @@ class Bridge:
         """A session with this vehicle stands: whatever waited for it goes now."""
         self._lanes.contact(vehicle_id)
         self._errands.contact(vehicle_id)
-
-    def _busy(self, vehicle_id: str) -> bool:
-        link = self._local.link(vehicle_id)
-        up = link is not None and link.up
-        return up or self._errands.busy(vehicle_id) or not self._lanes.idle(vehicle_id)
-
-    async def _taken(self, vehicle_id: str) -> None:
-        await self._mirror.heard(vehicle_id)
-        await self.commands.take_on(vehicle_id)
-
-    async def _lost(self, vehicle_id: str) -> None:
-        await self._lanes.abandon(vehicle_id)
-        self._settlement.forget(vehicle_id)
-        await self._local.disconnect(vehicle_id)
-
-    async def _wanted(self, vehicle_id: str) -> None:
-        if await self.leases.ours(vehicle_id):
-            await self.commands.take_on(vehicle_id)
-
-    async def _sent_for(self, vehicle_id: str) -> None:
-        if await self.leases.ours(vehicle_id):
-            self._errands.request(vehicle_id)
-
-    async def _asked_to_leave(self, vehicle_id: str) -> None:
-        if await self.leases.ours(vehicle_id):
-            await self._local.disconnect(vehicle_id)
-
-    async def _freed(self, vehicle_id: str) -> None:
-        """A gateway has ended, and left this vehicle to whoever wants it."""
-        if await self._store.open_commands(vehicle_id) and await self.leases.take(vehicle_id):
-            await self.commands.take_on(vehicle_id)
-
-    async def _look(self) -> None:
-        """Something may have been announced that we have not heard."""
-        for command_id in self._ledger.waited_for():
-            await self._ledger.heard(command_id)
-        for vehicle_id in dict.fromkeys(record.command.vehicle_id for record in await self._store.open_commands()):
-            await self.leases.take(vehicle_id)  # nobody may have heard that it was freed
-        for vehicle_id in self.leases.held():
-            await self.commands.take_on(vehicle_id)
-            self._errands.request(vehicle_id)
