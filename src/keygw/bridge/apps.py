@@ -45,6 +45,14 @@ def token_hash(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
 
 
+def token_life(wanted: int | None) -> int:
+    """Seconds, by default 90 days. ``BadInput`` for what is no life of a token."""
+    seconds = DEFAULT_LIFETIME if wanted is None else wanted
+    if not 1 <= seconds <= MAX_LIFETIME:
+        raise BadInput(f"a token lives between 1 second and {MAX_LIFETIME} seconds")
+    return seconds
+
+
 class Apps:
     """``operator_hash``: ``token_hash`` of the operator's token, whose secret lives in a 0600 file, not here."""
 
@@ -69,7 +77,7 @@ class Apps:
         self,
         name: str,
         scopes: Iterable[str],
-        lifetime: float | None = None,
+        lifetime: int | None = None,
         *,
         tenant_id: str = DEFAULT_TENANT,
         by: App | None = None,
@@ -79,9 +87,7 @@ class Apps:
 
         ``by``: the operator who registers it; the gateway's own, unless it is said. ``Replayed`` if the same request
         has registered one before, whose token is gone."""
-        seconds = DEFAULT_LIFETIME if lifetime is None else lifetime
-        if not 0 < seconds <= MAX_LIFETIME:
-            raise BadInput(f"a token lives between 1 second and {MAX_LIFETIME} seconds")
+        seconds = token_life(lifetime)
         token, now = new_token(self._random), self._clock()
         app = App(
             new_id("app", self._random),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from keygw.bridge.access import require
-from keygw.bridge.apps import DEFAULT_LIFETIME, MAX_LIFETIME, Apps, new_token, token_hash
+from keygw.bridge.apps import Apps, new_token, token_hash, token_life
 from keygw.bridge.notes import Notes
 from keygw.bridge.people_ports import OperatorStore
 from keygw.bridge.ports import Clock
@@ -15,7 +15,7 @@ from keygw.bridge.roles import parse_role, scopes_of
 from keygw.bridge.scopes import Scope
 from keygw.bridge.tenants import Tenants
 from keygw.credentials.actors import OPERATOR_APP
-from keygw.model.errors import BadInput, Forbidden, NotFound
+from keygw.model.errors import Forbidden, NotFound
 from keygw.model.ids import Random, new_id
 
 
@@ -51,7 +51,7 @@ class Operators:
         """
         require(by, Scope.OPERATOR_MANAGE)
         now = int(self._clock())
-        expires_at = now + _seconds(lifetime)
+        expires_at = now + token_life(lifetime)
         tenant_id = by.tenant_id if tenant_id is None else await self._tenants.chosen(by, tenant_id)
         wanted = parse_role(role, platform=tenant_id is None)
         if not scopes_of(wanted, platform=tenant_id is None) <= by.scopes:
@@ -80,7 +80,7 @@ class Operators:
         if by.id != operator_id:
             require(by, Scope.OPERATOR_MANAGE)
         found = await self._known(by, operator_id)
-        expires_at, token = int(self._clock()) + _seconds(lifetime), new_token(self._random)
+        expires_at, token = int(self._clock()) + token_life(lifetime), new_token(self._random)
         if Scope.OPERATOR_MANAGE not in by.scopes:
             expires_at = min(expires_at, found.expires_at)
         fresh = replace(found, token_hash=token_hash(token), expires_at=expires_at)
@@ -119,13 +119,6 @@ class Operators:
         if found is None or not by.reaches(found.tenant_id):
             raise _unknown()
         return found
-
-
-def _seconds(lifetime: int | None) -> int:
-    seconds = DEFAULT_LIFETIME if lifetime is None else lifetime
-    if not 1 <= seconds <= MAX_LIFETIME:
-        raise BadInput(f"a token lives between 1 second and {MAX_LIFETIME} seconds")
-    return seconds
 
 
 def _unknown() -> NotFound:

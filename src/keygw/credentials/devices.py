@@ -5,10 +5,8 @@ A phone may have keys without any of this: it is then a device of level none, kn
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Self
 
 from keygw.credentials.attestation import Attestations, Attested, Evidence
 from keygw.credentials.issuing import checked_label, checked_public_key
@@ -55,12 +53,6 @@ class Devices:
         self._limits = limits
         self.attestations = attestations
         self._journal = journal
-
-    def on(self, store: CredentialStore) -> Self:
-        """The same, with another store behind it."""
-        other = copy.copy(self)
-        other._store = store
-        return other
 
     async def challenge(self, app_id: str) -> Challenge:
         """A fresh one for that app, good for ``CHALLENGE_SECONDS``."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Self
 
 from keygw.credentials.attestation import Attestations, Evidence
 from keygw.credentials.devices import with_attestation
@@ -24,7 +23,6 @@ from keygw.credentials.invitation_steps import InvitationSteps, parent_of, unkno
 from keygw.credentials.issuing import check_friend, checked_label, checked_public_key, hosted_grant
 from keygw.credentials.journal import Journal, device_actor, link_actor
 from keygw.credentials.ports import CredentialReads, CredentialStore, CredentialTransaction, Vault
-from keygw.credentials.service_base import twin
 from keygw.credentials.sharing import callers_grant, same_grant
 from keygw.credentials.values import DAY, IssuerKeys, Limits
 from keygw.crypto.kdf import constant_time_equal, hmac256, sha256
@@ -76,12 +74,6 @@ class Invitations:
         self._limits = limits
         self._attestations = attestations
         self._guesses = Guesses(clock)
-
-    def on(self, store: CredentialStore) -> Self:
-        """The same, with another store behind it."""
-        other = twin(self)
-        other._store = store
-        return other
 
     # What the owner does
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Self, cast
+from typing import Self
 
 from keygw.credentials.attestation import Attestations, Evidence
 from keygw.credentials.batches import KeyWish, checked_wishes, plan
@@ -19,7 +19,7 @@ from keygw.credentials.issuing import (
 )
 from keygw.credentials.lifecycle import CAUSES, KeyEvent, next_state, refusal, stage
 from keygw.credentials.listing import view
-from keygw.credentials.once import KEEP_SECONDS, Once, OnceStore, look
+from keygw.credentials.once import KEEP_SECONDS, Once, OnceStore, look, on
 from keygw.credentials.pairing import accept_ticket, judge_holder, refuse_without_ticket
 from keygw.credentials.policy import authorize
 from keygw.credentials.ports import (
@@ -30,7 +30,7 @@ from keygw.credentials.ports import (
     VehicleRecord,
 )
 from keygw.credentials.renewal import renew
-from keygw.credentials.service_base import no_notice, twin
+from keygw.credentials.service_base import no_notice
 from keygw.credentials.service_changes import SWEPT
 from keygw.credentials.service_former import FormerTokens
 from keygw.credentials.service_lists import ListService
@@ -83,10 +83,10 @@ class CredentialService(VehicleService, ListService, FormerTokens, OwnershipServ
     def under(self, once: Once) -> Self:
         """This service for one operation that is carried out once. Beside its errors: ``Replayed``, and ``Conflict``
         idempotency_mismatch."""
-        narrowed = twin(self)
-        narrowed._store = cast("CredentialStore", OnceStore(self._store, once, self._clock))
-        narrowed.invitations = self.invitations.on(narrowed._store)
-        narrowed.devices = self.devices.on(narrowed._store)
+        store = OnceStore(self._store, once, self._clock)
+        narrowed = on(self, store)
+        narrowed.invitations = on(self.invitations, store)
+        narrowed.devices = on(self.devices, store)
         return narrowed
 
     async def look(self, once: Once | None) -> None:

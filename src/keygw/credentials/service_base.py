@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any
 
 from keygw.credentials.invitation_steps import InvitationSteps
 from keygw.credentials.journal import Journal, vehicle_actor
@@ -22,16 +22,6 @@ from keygw.model.errors import Conflict, NotFound, TokenError
 from keygw.model.ids import Random
 
 _ALARMING = frozenset({"ack_mismatch", "receipt_conflict", "receipt_chain_broken"})
-
-
-S = TypeVar("S")
-
-
-def twin(of: S) -> S:
-    """A shallow copy of a service. ``copy.copy`` takes the way of pickle, and five times as long."""
-    other = object.__new__(type(of))
-    other.__dict__.update(of.__dict__)
-    return other
 
 
 def no_notice(event_type: str, data: dict[str, Any], event_id: str) -> None:

@@ -84,7 +84,7 @@ async def test_scopes_are_checked(world: World, scopes: list[str], code: str) ->
     assert refused.value.code == code
 
 
-@pytest.mark.parametrize("lifetime", [0, -1, MAX_LIFETIME + 1, float("nan"), float("inf")])
-async def test_a_lifetime_has_bounds(world: World, lifetime: float) -> None:
+@pytest.mark.parametrize("lifetime", [0, -1, MAX_LIFETIME + 1])
+async def test_a_lifetime_has_bounds(world: World, lifetime: int) -> None:
     with pytest.raises(BadInput):
         await world.bridge.apps.register("x", ["vehicle.read"], lifetime)
