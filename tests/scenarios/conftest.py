@@ -1,4 +1,4 @@
-"""A world in real processes for each story: radio, gateway, car, and a phone where the story has one."""
+"""Where the stories are set: a world in real processes (radio, gateway, car, phone), or a town in this one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from keygw_sim.scenarios.world import World
+from town import Town
 
 
 @pytest.fixture
@@ -20,3 +21,13 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         await world.register_app()
         assert (await world.pair_owner())["state"] == "done"
         yield world
+
+
+@pytest.fixture
+async def town(tmp_path: Path) -> AsyncIterator[Town]:
+    """A gateway with its API and a car, in this process."""
+    made = Town(tmp_path)
+    await made.start()
+    yield made
+    await made.aclose()
+    await made.road.close()

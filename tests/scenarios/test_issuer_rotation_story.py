@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
 
 from keygw.credentials.renewal import signed_by
 from town import Town
 
 DAY = 86_400
 PATH = "/admin/issuer-keys"
-
-
-@pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[Town]:
-    made = Town(tmp_path)
-    await made.start()
-    yield made
-    await made.aclose()
-    await made.road.close()
 
 
 async def rotate(town: Town, overlap: int) -> str:

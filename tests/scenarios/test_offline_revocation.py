@@ -7,8 +7,6 @@ car. A week passes when the test says so.
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -17,15 +15,6 @@ from keygw.model.base64url import encode_base64url
 from keygw.model.command import Action
 from keygw_sim.phone.satchel import Satchel
 from town import Town
-
-
-@pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[Town]:
-    made = Town(tmp_path)
-    await made.start()
-    yield made
-    await made.aclose()
-    await made.road.close()
 
 
 async def test_a_car_away_for_a_week_learns_of_a_revocation_from_another_friends_phone(town: Town) -> None:

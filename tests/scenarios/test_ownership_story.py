@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from keygw.credentials.values import DAY
@@ -12,15 +9,6 @@ from keygw.crypto.signer import thumbprint
 from keygw.model.base64url import encode_base64url
 from keygw.token.statement import StatementAct
 from town import Town
-
-
-@pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[Town]:
-    made = Town(tmp_path)
-    await made.start()
-    yield made
-    await made.aclose()
-    await made.road.close()
 
 
 async def refused(town: Town, method: str, path: str, token: str, **body: object) -> str:

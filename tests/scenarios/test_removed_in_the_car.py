@@ -6,21 +6,8 @@ Everything is real but radio and clocks.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
 
 from town import Town
-
-
-@pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[Town]:
-    made = Town(tmp_path)
-    await made.start()
-    yield made
-    await made.aclose()
-    await made.road.close()
 
 
 async def test_the_phone_is_refused_at_once_and_the_gateway_hears_of_it_with_the_next_command(town: Town) -> None:
