@@ -20,6 +20,8 @@ from typing import Any
 import httpx
 import pytest
 
+from served import serving
+
 HERE = Path(__file__).resolve().parent
 FEWEST = 2_000
 STORIES = 3
@@ -42,16 +44,8 @@ class Run:
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """A gateway without a radio, over a database of its own."""
-    data = tmp_path_factory.mktemp("api_run") / "data"
-    line = [sys.executable, "-m", "keygw", "serve", "--radio", "none", "--port", "0", "--json", "--data", str(data)]
-    with subprocess.Popen(
-        [*line, "--follow-stdin"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        yield json.loads(process.stdout.readline())
-        process.stdin.close()
-        assert process.wait(20) == 0
+    with serving(tmp_path_factory.mktemp("api_run") / "data") as ready:
+        yield ready
 
 
 @pytest.fixture(scope="module")

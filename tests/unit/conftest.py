@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +14,7 @@ import pytest
 from keygw.cli.main import main
 from keygw.crypto.signer import LocalSigner
 from keygw.model.ids import new_id
+from served import serving
 
 
 class Said(NamedTuple):
@@ -39,20 +38,8 @@ Run = Callable[..., Said]
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """``keygw serve`` on a free port; what it said when it was ready."""
-    data = tmp_path_factory.mktemp("gateway") / "data"
-    line = [sys.executable, "-m", "keygw", "serve", "--radio", "none", "--port", "0", "--json", "--data", str(data)]
-    with subprocess.Popen(
-        [*line, "--follow-stdin"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdin is not None
-        ready = process.stdout.readline()
-        if not ready:
-            assert process.stderr is not None
-            pytest.fail(process.stderr.read())
-        yield json.loads(ready)
-        process.stdin.close()
-        assert process.wait(20) == 0
+    with serving(tmp_path_factory.mktemp("gateway") / "data") as ready:
+        yield ready
 
 
 @pytest.fixture
