@@ -153,14 +153,11 @@ class Ownership:
 
     async def _visible(self, app: App, transfer_id: str) -> Transfer:
         _check_id(transfer_id)
-        try:
-            found = await self._credentials.transfer(transfer_id)
-        except NotFound:
-            raise _no_transfer() from None
+        found = await self._credentials.transfer(transfer_id)
         if not app.reaches((await self._credentials.vehicle(found.vehicle_id)).tenant_id):
-            raise _no_transfer()
+            raise unknown_transfer()
         if not (app.operator or found.offered_by == app.actor or found.app_id == app.id):
-            raise _no_transfer()
+            raise unknown_transfer()
         return found
 
     async def _with_vehicle(self, transfer: Transfer) -> TransferView:
@@ -171,12 +168,8 @@ def _check_id(transfer_id: str) -> None:
     try:
         id_bytes(transfer_id, "trf")
     except BadInput:
-        raise _no_transfer() from None
+        raise unknown_transfer() from None
 
 
 def _no_device() -> NotFound:
     return NotFound("there is no such device for this app", code="unknown_device")
-
-
-def _no_transfer() -> NotFound:
-    return NotFound("there is no such offer for this app", code="unknown_transfer")
