@@ -8,6 +8,7 @@ and all of another tenant, is not there: ``NotFound``, never ``Forbidden``, so t
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 from keygw.bridge.ports import BridgeStore, Clock, Credentials
@@ -86,18 +87,23 @@ class Access:
         self._clock = clock
         self._devices: dict[str, Device] = {}  # none changes but by a claim, which says so
 
-    async def view(self, app: App, vehicle_id: str) -> View:
-        """``NotFound`` unknown_vehicle if there is none, or the app has nothing to do with it."""
+    async def vehicle(self, app: App, vehicle_id: str) -> Vehicle:
+        """One of the caller's tenant, for who needs no view of its keys: those may be many. ``NotFound``
+        unknown_vehicle."""
         try:
             id_bytes(vehicle_id, "veh")
             vehicle = await self._credentials.vehicle(vehicle_id)
         except (BadInput, NotFound):
             raise _no_vehicle() from None
-        return await self._view(app, vehicle)
-
-    async def _view(self, app: App, vehicle: Vehicle) -> View:
         if not app.reaches(vehicle.tenant_id):
             raise _no_vehicle()
+        return vehicle
+
+    async def view(self, app: App, vehicle_id: str) -> View:
+        """``NotFound`` unknown_vehicle if there is none, or the app has nothing to do with it."""
+        return await self._view(app, await self.vehicle(app, vehicle_id))
+
+    async def _view(self, app: App, vehicle: Vehicle) -> View:
         vehicle_id = vehicle.id
         keys = tuple(await self._credentials.keys(vehicle_id=vehicle_id))
         own = tuple([key for key in keys if (await self.device(key.device_id)).app_id == app.id])
@@ -115,10 +121,9 @@ class Access:
         """Every vehicle the app may know of."""
         found: list[View] = []
         for vehicle in await self._credentials.vehicles():
-            try:
-                found.append(await self._view(app, vehicle))
-            except NotFound:
-                continue
+            if app.reaches(vehicle.tenant_id):
+                with contextlib.suppress(NotFound):
+                    found.append(await self._view(app, vehicle))
         return found
 
     async def key(self, app: App, key_id: str) -> tuple[DigitalKey, View]:

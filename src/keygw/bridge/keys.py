@@ -73,7 +73,7 @@ class Keys:
     ) -> Sequence[DigitalKey]:
         """For operators: keys of phones, all or none. The vehicle's new list, if friends need one, is on its way."""
         require(app, Scope.KEY_ISSUE)
-        vehicle_id = (await self._access.view(app, vehicle_id)).vehicle.id
+        await self._access.vehicle(app, vehicle_id)
         try:
             made = await self._once(once).issue_batch(vehicle_id, wishes, actor=app.actor)
         except Replayed as again:

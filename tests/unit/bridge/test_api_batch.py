@@ -51,6 +51,18 @@ async def test_a_hundred_keys_are_one_transaction(
     assert {each.entry.actor for each in records} == {"operator:operator"}
 
 
+async def test_an_issue_costs_the_same_however_many_keys_the_vehicle_has(
+    client: httpx.AsyncClient, world: World, operator: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It asks for none of them."""
+
+    async def asked(*_: object, **__: object) -> object:
+        raise AssertionError("all keys of the vehicle were read")
+
+    monkeypatch.setattr(world.credentials, "keys", asked)
+    assert (await post(client, world, [wish(phone())], operator)).status_code == 201
+
+
 async def test_a_friend_key_comes_with_the_grant_of_its_parent(
     client: httpx.AsyncClient, world: World, operator: dict[str, str]
 ) -> None:
