@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from keygw.bridge.apps import Unauthenticated
 from keygw.bridge.leases import HeldElsewhere
 from keygw.bridge.records import CommandRecord
 from keygw.model.command import CommandState
-from keygw.vehicle.ports import Link
+from keygw.model.errors import Conflict, NotFound
+from keygw.vehicle.ports import Link, Sighting
 from keygw.wire.messages import MessageType
 from town import DEATH, GatewayAir, Town
 
@@ -287,6 +288,43 @@ async def test_an_app_that_is_removed_at_one_is_out_at_the_other(two: Pair) -> N
             await ended.wait()
     with pytest.raises(Unauthenticated):
         await second.bridge.apps.authenticate(token)
+
+
+async def test_a_pairing_is_shown_and_taken_back_at_the_other(two: Pair) -> None:
+    first, second = two
+    _, token = await first.app("Owner", "key.manage")
+    searching = asyncio.Event()
+
+    async def scan(seconds: float) -> Sequence[Sighting]:
+        searching.set()
+        await asyncio.sleep(3600)
+        return []
+
+    first.air.scan = scan  # type: ignore[method-assign]
+    made = await first.ask("POST", "/pairings", token, code="31415926", name="Car")
+    await searching.wait()
+    assert await second.ask("GET", f"/pairings/{made['id']}", token) == made
+    app = await second.bridge.apps.authenticate(token)
+    with pytest.raises(Conflict) as again:
+        await second.bridge.pairings.start(app, "31415926", "Car")
+    assert again.value.code == "pairing_under_way"
+    await second.bridge.pairings.cancel(app, made["id"])
+    async with asyncio.timeout(5):
+        await first.bridge.pairings.wait(made["id"])
+    with pytest.raises(NotFound):
+        await first.bridge.pairings.get(app, made["id"])
+
+
+async def test_wrong_codes_are_counted_wherever_they_are_tried(two: Pair) -> None:
+    first, _ = two
+    _, token = await first.app("Guesser", "key.manage")
+    app = await first.bridge.apps.authenticate(token)
+    for tries in range(5):
+        await two[tries % 2].store.bridge.note_guess(app.id, True, int(first.now), 5)
+    for town in two:
+        with pytest.raises(Conflict) as locked:
+            await town.bridge.pairings.start(app, "31415926", "Car")
+        assert locked.value.code == "pairing_locked"
 
 
 class Frozen(GatewayAir):

@@ -57,10 +57,13 @@ class Street:
     async def pair(self, code: str, seconds: float = 0.3) -> Outcome:
         return await pair(
             self.air,
-            PairingTask(code, self.signer, lambda: self.said.append("proving"), self._issue),
+            PairingTask(code, self.signer, self._proving, self._issue),
             os.urandom,
             seconds,
         )
+
+    async def _proving(self) -> None:
+        self.said.append("proving")
 
     async def _issue(self, ticketed: Ticketed) -> bytes:
         self.said.append("enrolled")

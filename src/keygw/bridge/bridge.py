@@ -118,7 +118,7 @@ class Bridge:
         self.status_lists = credentials.status_lists
         self.invitations = Invitations(credentials, self.access, self._errands)
         self.vehicles = Vehicles(credentials, store, self.access, fleet, clock)
-        self.pairings = Pairings(credentials, self.access, fleet, clock, random)
+        self.pairings = Pairings(store, credentials, self.access, fleet, clock, random, sole=sole)
         self._credentials = credentials
         self._deployment = Deployment(
             store,
@@ -136,10 +136,18 @@ class Bridge:
                 **self._deployment.answers,
                 "device": self.access.forget_device,
                 "app": self.apps.look,
+                "pairing": self.pairings.look,
                 LIMITS: self.limits.look,
                 **answers,
             },
-            (self._deployment.look, self.access.forget_devices, self.apps.look, self.limits.look, *looks),
+            (
+                self._deployment.look,
+                self.access.forget_devices,
+                self.apps.look,
+                self.pairings.look,
+                self.limits.look,
+                *looks,
+            ),
         )
         feed.on_contact.append(self.contact)
         feed.receipt_listeners += [self._settlement.on_receipt, self._on_receipt]
@@ -147,6 +155,7 @@ class Bridge:
     async def start(self) -> None:
         """Tidy up after the last run, and try once more what it still owed to the vehicles."""
         await self.limits.look()
+        await self.pairings.recover()
         await self._deployment.start()
         for vehicle_id in await self._credentials.vehicles_behind():
             self._errands.request(vehicle_id)

@@ -1,7 +1,8 @@
 """Owner pairing as an app sees it: give the code that the car shows, watch a resource until it is done.
 
 The car itself counts tries and closes; what is counted here, for each app, only keeps an app from spending the tries of
-every car around. Pairings live in memory: they last two minutes, and a restart ends them without harm.
+every car around. A pairing is kept where every gateway on the database sees it; the one that was asked searches for the
+car, and takes no step once somebody has dropped it there.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from functools import partial
 
 import structlog
@@ -17,6 +17,7 @@ import structlog
 from keygw.bridge.access import Access, require
 from keygw.bridge.fault import describe
 from keygw.bridge.keys import KeyView, shown
+from keygw.bridge.pairing_ports import INTERRUPTED, Pairing, PairingState, PairingStore
 from keygw.bridge.ports import Clock, Credentials, Fleet, KeyToken, SignedList
 from keygw.bridge.records import App
 from keygw.bridge.scopes import Scope
@@ -36,44 +37,13 @@ from keygw.vehicle.pairing import PairingTask
 
 log = structlog.get_logger(__name__)
 
-SECONDS = 120.0
+SECONDS = 120
 """A code lives no longer, so there is no use in looking longer."""
 MOST_TRIES = 5
-LOCKED_SECONDS = 600.0
+LOCKED_SECONDS = 600
+WRONG = "pairing_code_wrong"
 KEPT = 100
-
-
-class PairingState(StrEnum):
-    SEARCHING = "searching"
-    PROVING = "proving"
-    """A car shows a code; the guess is staked."""
-    ENROLLED = "enrolled"
-    """The car has signed the ticket; the owner key is on its way."""
-    DONE = "done"
-    FAILED = "failed"
-
-    @property
-    def settled(self) -> bool:
-        return self in (PairingState.DONE, PairingState.FAILED)
-
-
-@dataclass(frozen=True, slots=True)
-class Pairing:
-    """``vehicle_id`` and ``key_id`` from ``ENROLLED`` on; ``reason`` with ``FAILED``. Times: Unix seconds.
-
-    ``FAILED`` with a key: the car has not said that it took the token; it takes it at the next session.
-    """
-
-    id: str
-    app_id: str
-    tenant_id: str | None
-    name: str
-    created_at: float
-    expires_at: float
-    state: PairingState = PairingState.SEARCHING
-    reason: str | None = None
-    vehicle_id: str | None = None
-    key_id: str | None = None
+"""Of each app."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +70,35 @@ class Redeemed:
 
 
 class Pairings:
-    def __init__(self, credentials: Credentials, access: Access, fleet: Fleet, clock: Clock, random: Random) -> None:
+    """``sole``: no other gateway can be at a pairing of this database."""
+
+    def __init__(
+        self,
+        store: PairingStore,
+        credentials: Credentials,
+        access: Access,
+        fleet: Fleet,
+        clock: Clock,
+        random: Random,
+        *,
+        sole: bool,
+    ) -> None:
+        self._store = store
         self._credentials = credentials
         self._access = access
         self._fleet = fleet
         self._clock = clock
         self._random = random
-        self._known: dict[str, Pairing] = {}
+        self._sole = sole
+        self._under_way: dict[str, Pairing] = {}
+        """Those that are searched for here, as they are written down."""
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._wrong: dict[str, tuple[int, float]] = {}
         self._devices: dict[str, Device] = {}
+
+    async def recover(self) -> None:
+        """What the last run has left under way has failed."""
+        if self._sole:
+            await self._store.interrupt_pairings()
 
     async def start(self, app: App, code: str, name: str) -> Pairing:
         """Begin; returns at once. ``Conflict`` pairing_under_way (one at a time), pairing_locked (5 wrong codes).
@@ -119,14 +108,13 @@ class Pairings:
         require(app, Scope.KEY_MANAGE)
         if len(code) != CODE_DIGITS or not (code.isascii() and code.isdecimal()):
             raise BadInput(f"a pairing code has {CODE_DIGITS} digits", code="bad_code")
-        wrong, last = self._wrong.get(app.id, (0, 0.0))
-        if wrong >= MOST_TRIES and self._clock() < last + LOCKED_SECONDS:
+        now, guesses = int(self._clock()), await self._store.guesses(app.id)
+        if guesses.wrong >= MOST_TRIES and now < guesses.last + LOCKED_SECONDS:
             raise Conflict("too many wrong codes; wait some minutes, then use a new code", code="pairing_locked")
-        if any(each.app_id == app.id and not each.state.settled for each in self._known.values()):
-            raise Conflict("this app is pairing already; wait for it or cancel it", code="pairing_under_way")
-        now = self._clock()
         pairing = Pairing(new_id("par", self._random), app.id, app.tenant_id, name, now, now + SECONDS)
-        self._keep(pairing)
+        if not await self._store.add_pairing(pairing, KEPT):
+            raise Conflict("this app is pairing already; wait for it or cancel it", code="pairing_under_way")
+        self._under_way[pairing.id] = pairing
         self._tasks[pairing.id] = asyncio.create_task(self._run(app, pairing.id, code), name=f"pairing {pairing.id}")
         return pairing
 
@@ -170,24 +158,26 @@ class Pairings:
             await self._credentials.current_list(key.vehicle_id),
         )
 
-    def get(self, app: App, pairing_id: str) -> Pairing:
+    async def get(self, app: App, pairing_id: str) -> Pairing:
         """``NotFound`` unknown_pairing, also for another app's."""
         require(app, Scope.KEY_MANAGE)
-        found = self._known.get(pairing_id)
+        found = await self._store.pairing(pairing_id)
         if found is None or not (found.app_id == app.id or (app.operator and app.reaches(found.tenant_id))):
-            raise NotFound("there is no such pairing for this app", code="unknown_pairing")
-        return found
+            raise _unknown()
+        return found.seen(self._clock())
 
     async def cancel(self, app: App, pairing_id: str) -> None:
         """End it, or forget a settled one. ``Conflict`` already_enrolled once the car has signed: revoke the key."""
-        pairing = self.get(app, pairing_id)
-        if pairing.state is PairingState.ENROLLED:
+        await self.get(app, pairing_id)
+        if not await self._store.drop_pairing(pairing_id, int(self._clock())):
             raise Conflict("the car has enrolled the device; wait, then revoke the key", code="already_enrolled")
-        task = self._tasks.pop(pairing_id, None)
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-        self._known.pop(pairing_id, None)
+        await self._end(pairing_id)
+
+    async def look(self, pairing_id: str | None = None) -> None:
+        """Somebody may have dropped it, or any, at another gateway."""
+        for each in [*self._tasks] if pairing_id is None else [pairing_id]:
+            if each in self._tasks and await self._store.pairing(each) is None:
+                await self._end(each)
 
     async def wait(self, pairing_id: str) -> None:
         """Until it is settled."""
@@ -196,14 +186,12 @@ class Pairings:
             await asyncio.wait([task])
 
     async def stop(self) -> None:
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        """End those that are under way here, as interrupted."""
+        await asyncio.gather(*(self._end(pairing_id) for pairing_id in [*self._tasks]))
 
     async def _run(self, app: App, pairing_id: str, code: str) -> None:
         try:
-            device = await self._device(app, self._known[pairing_id].name)
+            device = await self._device(app, self._under_way[pairing_id].name)
             signer = await self._credentials.device_signer(device.id)
             task = PairingTask(
                 code,
@@ -212,35 +200,54 @@ class Pairings:
                 issue=partial(self._issue, app, pairing_id, device),
             )
             outcome = await self._fleet.pair(task, SECONDS)
+        except asyncio.CancelledError:
+            await self._settle(app, pairing_id, INTERRUPTED)
+            raise
         except KeygwError as error:
-            if error.code == "pairing_code_wrong":
-                self._wrong[app.id] = (self._wrong.get(app.id, (0, 0.0))[0] % MOST_TRIES + 1, self._clock())
-            self._now_is(pairing_id, state=PairingState.FAILED, reason=error.code)
+            await self._settle(app, pairing_id, error.code)
         except Exception as error:
             log.error("pairing_broke", pairing_id=pairing_id, **describe(error))
-            self._now_is(pairing_id, state=PairingState.FAILED, reason="internal")
+            await self._settle(app, pairing_id, "internal")
         else:
-            self._wrong.pop(app.id, None)
-            done = outcome is Outcome.DONE
-            state = PairingState.DONE if done else PairingState.FAILED
-            self._now_is(pairing_id, state=state, reason=None if done else outcome.label)
+            await self._settle(app, pairing_id, None if outcome is Outcome.DONE else outcome.label)
         finally:
-            try:
-                await self._tell(self._known.get(pairing_id))
-            finally:
-                self._tasks.pop(pairing_id, None)
+            self._forget(pairing_id)
+
+    async def _settle(self, app: App, pairing_id: str, reason: str | None) -> None:
+        """How it ended. One that cannot be written down is seen as interrupted in the end."""
+        try:
+            if reason in (None, WRONG):
+                await self._store.note_guess(app.id, reason is not None, int(self._clock()), MOST_TRIES)
+            state = PairingState.DONE if reason is None else PairingState.FAILED
+            await self._now_is(pairing_id, state=state, reason=reason)
+        except NotFound:
+            return
+        except KeygwError as error:
+            log.warning("pairing_not_written", pairing_id=pairing_id, code=error.code)
+        await self._tell(self._under_way[pairing_id])
+
+    async def _end(self, pairing_id: str) -> None:
+        task = self._tasks.get(pairing_id)
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            self._forget(pairing_id)  # one that had not begun yet does not do so itself
+
+    def _forget(self, pairing_id: str) -> None:
+        self._tasks.pop(pairing_id, None)
+        self._under_way.pop(pairing_id, None)
 
     async def _issue(self, app: App, pairing_id: str, device: Device, ticketed: Ticketed) -> bytes:
         """The ticket for an owner key, and the key's token for the car."""
-        said, name = ticketed.credential, self._known[pairing_id].name
-        self._now_is(pairing_id, state=PairingState.ENROLLED, vehicle_id=said.vehicle_id)
+        said, name = ticketed.credential, self._under_way[pairing_id].name
+        await self._now_is(pairing_id, state=PairingState.ENROLLED, vehicle_id=said.vehicle_id)
         tenant_id = await self._tenant(app, said.vehicle_id)
         vehicle = Vehicle(said.vehicle_id, name, said.public_key, said.advertising_key, tenant_id)
         key = await self._credentials.pair_owner(
             vehicle, device, said.ticket, ticketed.transcript, label=name, actor=app.actor
         )
         self._devices.pop(app.id, None)
-        self._now_is(pairing_id, key_id=key.id)
+        await self._now_is(pairing_id, key_id=key.id)
         return (await self._credentials.key_token(key.id)).cwt
 
     async def _tenant(self, app: App, vehicle_id: str) -> str:
@@ -256,17 +263,17 @@ class Pairings:
             self._devices[app.id] = await self._credentials.create_hosted_device(app.id, name, actor=app.actor)
         return self._devices[app.id]
 
-    def _now_is(self, pairing_id: str, **changes: object) -> None:
-        self._known[pairing_id] = replace(self._known[pairing_id], **changes)  # type: ignore[arg-type]  # its own fields
+    async def _now_is(self, pairing_id: str, **changes: object) -> None:
+        """``NotFound`` unknown_pairing if somebody has dropped it, here or at another gateway."""
+        before = self._under_way[pairing_id]
+        after = replace(before, **changes)  # type: ignore[arg-type]  # its own fields
+        if not await self._store.save_pairing(after, before.state):
+            raise _unknown()
+        self._under_way[pairing_id] = after
 
-    def _keep(self, pairing: Pairing) -> None:
-        self._known[pairing.id] = pairing
-        for old in [each.id for each in self._known.values() if each.state.settled][: max(0, len(self._known) - KEPT)]:
-            del self._known[old]
-
-    async def _tell(self, pairing: Pairing | None) -> None:
+    async def _tell(self, pairing: Pairing) -> None:
         """Every owner of the vehicle hears how it ended, once there is a key; that there is one was told with it."""
-        if pairing is None or pairing.key_id is None or pairing.vehicle_id is None or not pairing.state.settled:
+        if pairing.key_id is None or pairing.vehicle_id is None or not pairing.state.settled:
             return
         try:
             await self._credentials.tell_pairing(
@@ -274,3 +281,7 @@ class Pairings:
             )
         except KeygwError as error:
             log.warning("pairing_not_told", pairing_id=pairing.id, code=error.code)
+
+
+def _unknown() -> NotFound:
+    return NotFound("there is no such pairing for this app", code="unknown_pairing")

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from typing import Protocol
 
 from keygw.bridge.lease_ports import Lease, LeaseStore
+from keygw.bridge.pairing_ports import PairingStore
 from keygw.bridge.people_ports import LimitStore, Note, OperatorStore, PersonStore, TenantStore
 from keygw.bridge.records import App, CommandRecord
 from keygw.credentials.attestation import Evidence
@@ -104,7 +105,9 @@ class CommandStore(Protocol):
         """All (of that vehicle) in state accepted, queued, sent, acknowledged or unknown, oldest first."""
 
 
-class BridgeStore(AppStore, CommandStore, LeaseStore, TenantStore, OperatorStore, PersonStore, LimitStore, Protocol):
+class BridgeStore(
+    AppStore, CommandStore, LeaseStore, PairingStore, TenantStore, OperatorStore, PersonStore, LimitStore, Protocol
+):
     """All; one object usually serves."""
 
 

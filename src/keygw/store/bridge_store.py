@@ -19,6 +19,7 @@ from keygw.store.group import Row, Storage, Transaction
 from keygw.store.lease_store import HELD, SqlLeases, take_lease
 from keygw.store.notes import write_note
 from keygw.store.once_store import SqlOnceReads, SqlOnceWrites
+from keygw.store.pairing_store import SqlPairings
 from keygw.store.people_store import SqlPeople
 
 _APP = "SELECT id, name, scopes, created_at, token_hash, revoked, expires_at, tenant_id, person_id FROM apps"
@@ -38,7 +39,7 @@ class _Marks(SqlOnceReads, SqlOnceWrites):
         self._fetch = transaction.fetch
 
 
-class SqlBridge(SqlLeases, SqlPeople):
+class SqlBridge(SqlLeases, SqlPairings, SqlPeople):
     """``bridge.ports.BridgeStore``. Each write is a transaction of its own, durable on return."""
 
     def __init__(self, database: Storage) -> None:

@@ -38,11 +38,11 @@ CONNECT_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class PairingTask:
-    """``code``: 8 digits. ``proving`` is called when the guess is staked; ``issue`` turns the ticket into a CWT."""
+    """``code``: 8 digits. ``proving`` is awaited before the guess is staked; ``issue`` turns the ticket into a CWT."""
 
     code: str
     signer: Signer
-    proving: Callable[[], None]
+    proving: Callable[[], Awaitable[None]]
     issue: Callable[[Ticketed], Awaitable[bytes]]
 
 
@@ -136,7 +136,7 @@ class _Exchange:
             case PairingOffered(salt):
                 secret = await asyncio.to_thread(secret_for, self._task.code, salt)
                 self._staked = True
-                self._task.proving()
+                await self._task.proving()
                 self._session.share(secret)
             case SignatureNeeded(message):
                 self._session.sign(self._task.signer.sign(message))

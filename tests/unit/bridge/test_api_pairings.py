@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from keygw.bridge.pairing_ports import Pairing
 from keygw.crypto.signer import thumbprint
 from keygw.session.identity import recognises
 from keygw_sim.chance import chance
@@ -132,6 +133,30 @@ async def test_one_at_a_time_and_only_ones_own(client: httpx.AsyncClient, world:
         assert (hidden.status_code, hidden.json()["code"]) == (404, "unknown_pairing")
     assert (await client.delete(path, headers=auth(token))).status_code == 204
     assert (await client.get(path, headers=auth(token))).status_code == 404
+    assert (await client.post("/v1/pairings", json=WRONG, headers=auth(token))).status_code == 202
+
+
+async def test_a_gateway_that_stops_says_that_it_was_interrupted(
+    client: httpx.AsyncClient, world: Any, auth: Auth, car: Car
+) -> None:
+    world.car.patience = 60
+    _, token = await world.app()
+    made = (await client.post("/v1/pairings", json=WRONG, headers=auth(token))).json()
+    await asyncio.sleep(0)  # it has begun
+    await world.bridge.pairings.stop()
+    shown = (await client.get(f"/v1/pairings/{made['id']}", headers=auth(token))).json()
+    assert (shown["state"], shown["reason"]) == ("failed", "interrupted")
+
+
+async def test_one_that_a_crash_left_under_way_is_over_at_the_next_start(
+    client: httpx.AsyncClient, world: Any, auth: Auth, car: Car
+) -> None:
+    app, token = await world.app()
+    left = Pairing("par_left", app.id, app.tenant_id, "Blue van", int(world.clock()), int(world.clock()) + 120)
+    assert await world.store.bridge.add_pairing(left, 100)
+    await (await world.rebuild()).start()
+    shown = (await client.get("/v1/pairings/par_left", headers=auth(token))).json()
+    assert (shown["state"], shown["reason"]) == ("failed", "interrupted")
     assert (await client.post("/v1/pairings", json=WRONG, headers=auth(token))).status_code == 202
 
 

@@ -16,7 +16,8 @@ from keygw.api.present import key_json, token_json
 from keygw.api.routes.devices import AttestationIn
 from keygw.api.routes.vehicles import NewVehicle
 from keygw.api.strict import StrictRoute
-from keygw.bridge.pairings import Pairing, PhoneExchange
+from keygw.bridge.pairing_ports import Pairing
+from keygw.bridge.pairings import PhoneExchange
 from keygw.events.event import rfc3339
 from keygw.model.vehicle import Vehicle
 
@@ -106,7 +107,7 @@ async def redeem(body: PhonePairing, caller: Caller, wired: Wired, once: Repeata
 
 @router.get("/{pairing_id}", response_model=PairingOut, responses=problems(404), summary="How a pairing stands")
 async def get(pairing_id: str, caller: Caller, wired: Wired) -> dict[str, Any]:
-    return pairing_json(wired.bridge.pairings.get(caller, pairing_id))
+    return pairing_json(await wired.bridge.pairings.get(caller, pairing_id))
 
 
 @router.delete("/{pairing_id}", status_code=204, responses=problems(404, 409), summary="Cancel or forget a pairing")
