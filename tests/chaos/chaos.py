@@ -22,7 +22,12 @@ if TYPE_CHECKING:
     from keygw_chaos.report import Report
 
 HERE = Path(__file__).resolve().parent
-STORIES = ("kill-sqlite", "disk-full", "locked", "clock-jumps", "kill-postgres", "crash-postgres")
+ON_POSTGRES = {
+    "kill-postgres": "gateway killed, PostgreSQL",
+    "crash-postgres": "PostgreSQL crashed",
+    "clock-jumps-postgres": "clock jumps both ways, PostgreSQL",
+}
+STORIES = ("kill-sqlite", "disk-full", "locked", "clock-jumps", *ON_POSTGRES)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -86,12 +91,12 @@ async def stories(given: argparse.Namespace) -> list[Report]:
 async def on_postgres(
     story: str, folder: Path, given: argparse.Namespace, rng: random.Random, say: Callable[[str], None]
 ) -> Report:
-    from keygw_chaos import faults, kills
+    from keygw_chaos import clocks, faults, kills
     from keygw_chaos.gateway import GatewayProcess
     from keygw_chaos.report import Report
     from postgres_server import PostgresServer, programs
 
-    report = Report("gateway killed, PostgreSQL" if story == "kill-postgres" else "PostgreSQL crashed")
+    report = Report(ON_POSTGRES[story])
     binaries = programs()
     if binaries is None:
         report.skipped = "no initdb and postgres here"
@@ -99,6 +104,8 @@ async def on_postgres(
     server = PostgresServer(binaries, safe=True)
     try:
         server.start()
+        if story == "clock-jumps-postgres":
+            return await clocks.clock_jumps(folder, given.jumps, rng, say, server)
         url = server.create("chaos")
         if story == "kill-postgres":
             gateway = GatewayProcess(folder / "data", env={"KEYGW_DATABASE": url})

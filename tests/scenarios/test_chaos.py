@@ -28,7 +28,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize(
-    "story", ["kill-sqlite", "disk-full", "locked", "clock-jumps", "kill-postgres", "crash-postgres"]
+    "story",
+    ["kill-sqlite", "disk-full", "locked", "clock-jumps", "kill-postgres", "crash-postgres", "clock-jumps-postgres"],
 )
 def test_nothing_that_was_acknowledged_is_lost(story: str, seed: int, require: Require) -> None:
     if "postgres" in story:

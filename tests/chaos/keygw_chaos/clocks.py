@@ -6,8 +6,9 @@ import os
 import random
 import sqlite3
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from keygw_chaos.gateway import GatewayProcess
@@ -15,6 +16,7 @@ from keygw_chaos.kills import CLIENTS, Say, damaged, final, settle, under_load
 from keygw_chaos.load import SCOPES, Client
 from keygw_chaos.report import Report
 from keygw_chaos.wrong_clock import set_offset
+from postgres_server import PostgresServer
 
 DAY = 86_400
 FARTHEST = 20 * DAY
@@ -27,13 +29,17 @@ RESTARTS = 0.2
 """How many of the jumps come while the gateway is down: it was killed, and starts with another time."""
 
 
-async def clock_jumps(folder: Path, jumps: int, rng: random.Random, say: Say) -> Report:
-    report = Report("clock jumps both ways")
+async def clock_jumps(
+    folder: Path, jumps: int, rng: random.Random, say: Say, server: PostgresServer | None = None
+) -> Report:
+    """``server``: where the database is; by default it is a file."""
+    report = Report(f"clock jumps both ways, {'SQLite' if server is None else 'PostgreSQL'}")
     clock, data = folder / "clock", folder / "data"
     set_offset(clock, 0.0)
     path = os.pathsep.join(filter(None, (_HERE, os.environ.get("PYTHONPATH"))))
     launcher = (sys.executable, "-m", "keygw_chaos.wrong_clock", str(clock))
-    gateway = GatewayProcess(data, env={"PYTHONPATH": path}, launcher=launcher)
+    where = {} if server is None else {"KEYGW_DATABASE": server.create("clocks")}
+    gateway = GatewayProcess(data, env={"PYTHONPATH": path, **where}, launcher=launcher)
     await gateway.start()
     token = await gateway.new_app(*SCOPES, lifetime_seconds=3 * LIFETIME)
     clients = [Client(token, random.Random(rng.random()), lifetime=LIFETIME) for _ in range(CLIENTS)]
@@ -60,11 +66,19 @@ async def clock_jumps(folder: Path, jumps: int, rng: random.Random, say: Say) ->
     report.acknowledged = sum(client.acknowledged for client in clients)
     report.unavailable = sum(client.unavailable for client in clients)
     await gateway.stop()
-    report.wrong += damaged(data / "keygw.db") + undercut(data / "keygw.db")
+    if server is None:
+        report.wrong += damaged(data / "keygw.db") + undercut(partial(_in_file, data / "keygw.db"))
+    else:
+        report.wrong += undercut(lambda sql: server.sql(sql, "clocks").splitlines())
     return report
 
 
-def undercut(database: Path) -> list[str]:
+def _in_file(database: Path, sql: str) -> Sequence[object]:
+    with closing(sqlite3.connect(database)) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def undercut(ask: Callable[[str], Sequence[object]]) -> list[str]:
     """Signed times that went back: of lists, or below what the database says was signed last."""
     questions: dict[str, str] = {
         "a list is older than the one before": "SELECT b.vehicle_id, b.sequence FROM revocation_lists a "
@@ -74,8 +88,7 @@ def undercut(database: Path) -> list[str]:
         "WHERE issued_at > (SELECT value FROM facts WHERE name = 'last_issued_at')",
         "a key ended": "SELECT id, state FROM digital_keys WHERE state = 'expired'",
     }
-    with closing(sqlite3.connect(database)) as connection:
-        found = {what: connection.execute(sql).fetchall() for what, sql in questions.items()}
+    found = {what: ask(sql) for what, sql in questions.items()}
     return [f"{what}: {rows[:3]}" for what, rows in found.items() if rows]
 
 
