@@ -21,6 +21,7 @@ from keygw.model.command import Action, Command, CommandState, Outcome
 from keygw.model.errors import Conflict
 from keygw.model.receipt import Receipt
 from keygw.vehicle.values import Measures
+from words import word
 
 if TYPE_CHECKING:
     from tests.contracts.conftest import OpenStore
@@ -35,7 +36,7 @@ GATEWAY = "gwy_a"
 
 
 async def add(store: BridgeStore, command: CommandRecord) -> CommandRecord:
-    stored, lease = await store.add_command(command, GATEWAY)
+    stored, lease = await store.add_command(command, GATEWAY, word(command))
     assert lease == Lease("veh_a", GATEWAY, 1)
     return stored
 
@@ -154,8 +155,8 @@ async def test_a_command_is_saved_whole(opener: Open, tmp_path: Path) -> None:
     )
     async with opener(tmp_path) as store:
         await store.join(GATEWAY)
-        _, lease = await store.add_command(record(1), GATEWAY)
-        assert await store.save_command(saved, CommandState.ACCEPTED, lease)
+        _, lease = await store.add_command(record(1), GATEWAY, word(record(1)))
+        assert await store.save_command(saved, CommandState.ACCEPTED, lease, word(saved))
     async with opener(tmp_path) as store:
         assert await store.command("cmd_1") == saved
         assert await add(store, record(1)) == saved
@@ -163,21 +164,28 @@ async def test_a_command_is_saved_whole(opener: Open, tmp_path: Path) -> None:
 
 async def test_what_was_never_added_is_not_saved(store: BridgeStore) -> None:
     lease = await store.take("veh_a", GATEWAY)
-    assert not await store.save_command(record(1), CommandState.ACCEPTED, lease)
+    assert not await store.save_command(record(1), CommandState.ACCEPTED, lease, word(record(1)))
 
 
 async def test_a_step_is_taken_from_where_the_command_stands(store: BridgeStore) -> None:
-    _, lease = await store.add_command(record(1), GATEWAY)
+    _, lease = await store.add_command(record(1), GATEWAY, word(record(1)))
     sent = record(1).moved(CommandState.SENT, 1001.0)
-    assert await store.save_command(sent, CommandState.ACCEPTED, lease)
-    assert not await store.save_command(record(1).moved(CommandState.FAILED, 1002.0), CommandState.ACCEPTED, lease)
+    assert await store.save_command(sent, CommandState.ACCEPTED, lease, word(sent))
+    assert not await store.save_command(
+        record(1).moved(CommandState.FAILED, 1002.0),
+        CommandState.ACCEPTED,
+        lease,
+        word(record(1).moved(CommandState.FAILED, 1002.0)),
+    )
     assert await store.command("cmd_1") == sent
 
 
 async def test_open_commands_are_the_unsettled_ones_oldest_first(store: BridgeStore) -> None:
     for number, state in enumerate(reversed(CommandState)):
-        _, lease = await store.add_command(record(number), GATEWAY)
-        assert await store.save_command(record(number).moved(state, 1001.0), CommandState.ACCEPTED, lease)
+        _, lease = await store.add_command(record(number), GATEWAY, word(record(number)))
+        assert await store.save_command(
+            record(number).moved(state, 1001.0), CommandState.ACCEPTED, lease, word(record(number).moved(state, 1001.0))
+        )
     assert not await store.open_commands("veh_b")
     assert await store.open_commands("veh_a") == await store.open_commands()
     found = [command.state for command in await store.open_commands()]

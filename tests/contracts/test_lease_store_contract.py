@@ -14,6 +14,7 @@ from keygw.bridge.ports import BridgeStore
 from keygw.bridge.records import CommandRecord
 from keygw.model.command import Action, Command, CommandState
 from keygw.model.errors import StoreError
+from words import word
 
 if TYPE_CHECKING:
     from tests.contracts.conftest import OpenStore
@@ -62,22 +63,24 @@ async def test_the_fence_grows_with_every_hand(store: BridgeStore) -> None:
 
 @pytest.mark.parametrize("end", [CommandState.CONFIRMED, CommandState.UNKNOWN])
 async def test_it_is_not_given_back_while_a_command_is_under_way(store: BridgeStore, end: CommandState) -> None:
-    stored, lease = await store.add_command(record(), A)
+    stored, lease = await store.add_command(record(), A, word(record()))
     assert lease == Lease(CAR, A, 1)
     assert not await store.give_back(lease)
     sent = stored.moved(SENT, 1001.0)
-    assert await store.save_command(sent, ACCEPTED, lease)
+    assert await store.save_command(sent, ACCEPTED, lease, word(sent))
     assert not await store.give_back(lease)
-    assert await store.save_command(sent.moved(end, 1002.0), SENT, lease)
+    assert await store.save_command(sent.moved(end, 1002.0), SENT, lease, word(sent.moved(end, 1002.0)))
     assert await store.give_back(lease)
 
 
 async def test_a_command_for_another_gateways_vehicle_is_that_ones(store: BridgeStore) -> None:
     held = await store.take(CAR, A)
-    stored, lease = await store.add_command(record(), B)
+    stored, lease = await store.add_command(record(), B, word(record()))
     assert lease == held
-    assert not await store.save_command(stored.moved(SENT, 1001.0), ACCEPTED, Lease(CAR, B, lease.fence))
-    assert await store.save_command(stored.moved(SENT, 1001.0), ACCEPTED, held)
+    assert not await store.save_command(
+        stored.moved(SENT, 1001.0), ACCEPTED, Lease(CAR, B, lease.fence), word(stored.moved(SENT, 1001.0))
+    )
+    assert await store.save_command(stored.moved(SENT, 1001.0), ACCEPTED, held, word(stored.moved(SENT, 1001.0)))
 
 
 async def test_counts_of_all_that_live(store: BridgeStore) -> None:
@@ -88,14 +91,14 @@ async def test_counts_of_all_that_live(store: BridgeStore) -> None:
 
 
 async def test_a_gateway_that_stands_still_is_buried_once_with_all_it_had(store: BridgeStore) -> None:
-    stored, before = await store.add_command(record(), A)
+    stored, before = await store.add_command(record(), A, word(record()))
     await store.take("veh_b", A)
     await store.take("veh_c", B)
     assert sorted(await store.bury(A, 0, B), key=str) == [Lease(CAR, B, 2), Lease("veh_b", B, 2)]
     assert not await store.bury(A, 0, "gwy_c")
     assert await store.lease("veh_c") == Lease("veh_c", B, 1)
     assert await store.beat(A) is None
-    assert not await store.save_command(stored.moved(SENT, 1001.0), ACCEPTED, before)
+    assert not await store.save_command(stored.moved(SENT, 1001.0), ACCEPTED, before, word(stored.moved(SENT, 1001.0)))
     assert await store.command(stored.id) == stored
 
 
@@ -129,7 +132,7 @@ async def test_what_is_heard_is_told_by_who_has_the_vehicle_and_forgotten_with_t
 async def test_who_was_buried_takes_nothing_until_it_begins_anew(store: BridgeStore) -> None:
     """What it took nobody would take over: there is no gateway left to bury."""
     await store.bury(A, 0, B)
-    for attempt in (store.take(CAR, A), store.add_command(record(), A)):
+    for attempt in (store.take(CAR, A), store.add_command(record(), A, word(record()))):
         with pytest.raises(StoreError) as refused:
             await attempt
         assert refused.value.retryable

@@ -290,6 +290,29 @@ async def test_an_app_that_is_removed_at_one_is_out_at_the_other(two: Pair) -> N
         await second.bridge.apps.authenticate(token)
 
 
+async def test_a_stream_goes_on_at_the_other(two: Pair) -> None:
+    first, second = two
+    owner = await first.owner()
+    here = first.hub.subscribe(lambda event: event.type == "keygw.command.updated")
+    await command(first, owner, "lock")
+    seen = await here.next()
+    assert seen is not None
+    done = await command(first, owner, "unlock")
+    await first.bridge.commands.wait(done, 5)
+
+    async def told_there() -> bool:
+        return second.hub.position == first.hub.position
+
+    await until(told_there)
+    stream = second.hub.subscribe(lambda event: True, after=seen.id)
+    told = [event async for event in second.bridge.history.missed(stream)]
+    assert (told.pop().data["reason"], stream.missed) == ("not_recorded", seen.id.partition("-")[0])
+    steps = [each.data["state"] for each in told if each.data.get("id") == done.id]
+    assert steps == [state.value for state in await states(first, done)]
+    assert steps[-1] == "confirmed"
+    assert len({each.id for each in told}) == len(told)
+
+
 async def test_a_pairing_is_shown_and_taken_back_at_the_other(two: Pair) -> None:
     first, second = two
     _, token = await first.app("Owner", "key.manage")
@@ -297,7 +320,7 @@ async def test_a_pairing_is_shown_and_taken_back_at_the_other(two: Pair) -> None
 
     async def scan(seconds: float) -> Sequence[Sighting]:
         searching.set()
-        await asyncio.sleep(3600)
+        await asyncio.Event().wait()
         return []
 
     first.air.scan = scan  # type: ignore[method-assign]

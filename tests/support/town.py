@@ -108,10 +108,11 @@ class Town:
         self.store: Store = await self._stack.enter_async_context(
             await open_store(self.folder / "gateway", database_url=self.database)
         )
-        self.hub = Hub("boot", self.clock)
+        self.hub = Hub(self.random(4).hex(), self.clock)
         feed = Feed(self.hub, SignalCache(self.clock))
-        outbox = Outbox(self.store.credentials, feed.on_key_event, self.clock)
+        outbox = Outbox(self.store.credentials, feed.on_event, self.clock)
         await outbox.catch_up()
+        self.hub.position = outbox.begins_at or self.hub.position
         signers = SignerPlaces(self.store.directory)
         keyring = await open_keyring(self.store.credentials, signers, self.clock)
         self.service = CredentialService(
@@ -144,6 +145,7 @@ class Town:
             sole=self.database is None,
             pulse=Pulse(beat=3600.0, death=DEATH),
             ticks=lambda: self.ticks,
+            notify=outbox,
             answers={"outbox": outbox.heard, "issuer": self.rotation.heard},
             looks=(outbox.look, self.rotation.reload),
         )

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from keygw.events.event import GAP, Event, rfc3339
+from keygw.events.event import GAP, Event, recorded_event
 from keygw.events.hub import Hub
 from keygw.events.subscription import Subscription
+from keygw.model.times import rfc3339
 
 
 def make(**limits: int) -> Hub:
@@ -54,7 +55,7 @@ def test_every_time_can_be_told(seconds: float, told: str) -> None:
 
 def test_an_event_is_a_cloudevent() -> None:
     event = say(make(), 7)
-    assert event.id == "b1-1"
+    assert event.id == "0.0-b1-1"
     assert json.loads(event.json) == {
         "specversion": "1.0",
         "id": "b1-1",
@@ -126,44 +127,60 @@ async def test_a_consumer_too_slow_for_what_must_not_be_dropped_is_let_go_with_a
     with pytest.raises(StopAsyncIteration):
         await slow.next()
     assert hub.consumers == 1
-    assert numbers(await drain(hub.subscribe(everything, after="b1-0"))) == [1, 2, 3, 4, 5]
+    assert numbers(await drain(hub.subscribe(everything, after="0.0-b1-0"))) == [1, 2, 3, 4, 5]
 
 
 async def test_resumption_gives_exactly_what_was_missed() -> None:
     hub = make()
     for number in range(1, 6):
         say(hub, number)
-    stream = hub.subscribe(everything, after="b1-3")
+    stream = hub.subscribe(everything, after="0.0-b1-3")
     say(hub, 6)
     assert numbers(await drain(stream)) == [4, 5, 6]
-    assert numbers(await drain(hub.subscribe(everything, after="b1-6"))) == []
+    assert numbers(await drain(hub.subscribe(everything, after="0.0-b1-6"))) == []
 
 
-@pytest.mark.parametrize("after", ["b0-3", "b1-99", "b1-", "b1-x", "-", "b1--1", "b1-١", "b1-" + "9" * 40, "\n"])
-async def test_an_unknown_id_is_a_gap_and_then_all_there_is(after: str) -> None:
+@pytest.mark.parametrize(
+    "after", ["7.5-b0-3", "7.5-b1-99", "7.5-b1-", "7.5-b1-x", "7.5-b1--1", "7.5-b1-١", "7.5-b1-" + "9" * 40, "7.5"]
+)
+async def test_where_its_memory_does_not_reach_it_says_from_where_on_the_books_must_tell(after: str) -> None:
     hub = make()
-    for number in (1, 2):
-        say(hub, number)
-    events = await drain(hub.subscribe(everything, after=after))
-    assert numbers(events) == [GAP, 1, 2]
-    assert events[0].data["reason"] == "unknown_id"
+    say(hub, 1)
+    hub.publish("keygw.test", "veh_x", {"n": 2}, position="9.1800000000")
+    stream = hub.subscribe(everything, after=after)
+    assert (stream.missed, stream.through) == ("7.5", "9.1800000000")
+    say(hub, 3)
+    assert numbers(await drain(stream)) == [3], "what the books tell is not told twice"
 
 
-async def test_an_id_older_than_the_ring_is_a_gap_that_says_how_wide() -> None:
+async def test_an_id_older_than_the_ring_is_for_the_books_too() -> None:
     hub = make(ring=3)
     for number in range(1, 11):
         say(hub, number)
-    events = await drain(hub.subscribe(everything, after="b1-4"))
-    assert numbers(events) == [GAP, 8, 9, 10]
-    assert (events[0].data["from"], events[0].data["to"]) == (5, 7)
-    assert numbers(await drain(hub.subscribe(everything, after="b1-7"))) == [8, 9, 10]
+    assert hub.subscribe(everything, after="0.0-b1-4").missed == "0.0"
+    stream = hub.subscribe(everything, after="0.0-b1-7")
+    assert stream.missed is None
+    assert numbers(await drain(stream)) == [8, 9, 10]
+
+
+def test_a_recorded_event_is_the_same_in_every_run() -> None:
+    first, again = make(), Hub("b2", lambda: 1_900_000_000.0)
+    told = first.publish("keygw.test", "veh_x", {"n": 1}, position="42.1800000000")
+    say(first, 2)
+    twin = again.publish("keygw.test", "veh_x", {"n": 1}, position="42.1800000000")
+    book = recorded_event("42.1800000000", "keygw.test", "veh_x", {"n": 1})
+    assert (told.id, twin.id, book.id) == ("42.1800000000-b1-1", "42.1800000000-b2-1", "42.1800000000")
+    same = [{**json.loads(each.json), "sequence": None} for each in (told, twin, book)]
+    assert same[0] == same[1] == same[2]
+    assert (same[0]["id"], same[0]["time"]) == ("42.1800000000", "2027-01-15T08:00:00.000Z")
+    assert say(first, 3).id == "42.1800000000-b1-3", "from there on the books go on"
 
 
 async def test_what_was_missed_is_not_counted_against_the_queue() -> None:
     hub = make(queue=2)
     for number in range(50):
         say(hub, number)
-    stream = hub.subscribe(everything, after="b1-0")
+    stream = hub.subscribe(everything, after="0.0-b1-0")
     say(hub, 50)
     assert numbers(await drain(stream)) == list(range(51))
 

@@ -337,6 +337,7 @@ class Step(BaseModel):
 
 class CommandOut(BaseModel):
     id: str
+    app_id: str = Field(description="Who asked")
     vehicle_id: str
     key_id: str
     action: str

@@ -11,9 +11,9 @@ from keygw.bridge.ports import ChainLink, IssuerInfo, KeyToken, Overdue, SignedL
 from keygw.bridge.records import App
 from keygw.credentials.issuer_keys import IssuerKeyRecord
 from keygw.crypto.signer import coordinates
-from keygw.events.event import rfc3339
 from keygw.model.base64url import encode_base64url
 from keygw.model.digital_key import DigitalKey
+from keygw.model.times import rfc3339
 from keygw.model.vehicle import IssuerRoot, Vehicle
 from keygw.vehicle.values import LinkStatus
 

@@ -84,7 +84,7 @@ async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
         store.database.watch(watch.committed)
         hub = Hub(secrets.token_hex(4), time.time)
         feed = Feed(hub, SignalCache(time.time))
-        outbox = Outbox(store.credentials, feed.on_key_event, time.time)
+        outbox = Outbox(store.credentials, feed.on_event, time.time)
         credentials = CredentialService(
             store.credentials,
             store.vault,
@@ -102,6 +102,7 @@ async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
         )
         housekeeping = Housekeeping(credentials.trail, outbox, credentials)
         await outbox.catch_up()
+        hub.position = outbox.begins_at or hub.position
         await housekeeping.start()
         stack.push_async_callback(housekeeping.stop)
         fleet = await stack.enter_async_context(
@@ -128,6 +129,7 @@ async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
             operator_hash=token_hash(operator),
             on_settled=watch.settled,
             sole=url is None,
+            notify=outbox,
             answers={"outbox": outbox.heard, "issuer": rotation.heard},
             looks=(outbox.look, rotation.reload),
         )

@@ -15,6 +15,7 @@ from keygw.bridge.devices import Devices
 from keygw.bridge.errands import BACKOFF, Errands
 from keygw.bridge.executor import Executor, Timing
 from keygw.bridge.feed import Feed
+from keygw.bridge.history import History
 from keygw.bridge.invitations import Invitations
 from keygw.bridge.issuer_keys import IssuerKeys
 from keygw.bridge.keys import Keys
@@ -37,6 +38,7 @@ from keygw.bridge.settlement import Settlement
 from keygw.bridge.tenants import Tenants
 from keygw.bridge.upkeep import ROUND_SECONDS, Upkeep
 from keygw.bridge.vehicles import Vehicles
+from keygw.credentials.values import Notify
 from keygw.model.ids import Random
 from keygw.model.receipt import Receipt
 
@@ -47,7 +49,8 @@ class Bridge:
     """Call ``start`` before the first request and ``stop`` after the last one.
 
     ``feed`` is made first, because the fleet and the credential service report to it. ``operator_hash``:
-    ``apps.token_hash`` of the operator's token. ``sole``: no other gateway can be on this database; else what others
+    ``apps.token_hash`` of the operator's token. ``notify``: hears of what is recorded, in its order; the feed itself,
+    if nobody stands between. ``sole``: no other gateway can be on this database; else what others
     announce goes to ``neighbours.hear``, and ``answers`` and ``looks`` are what further rooms do about it.
     """
 
@@ -63,6 +66,7 @@ class Bridge:
         clock: Clock,
         random: Random,
         operator_hash: bytes,
+        notify: Notify | None = None,
         on_settled: OnSettled = lambda record: None,
         sole: bool = True,
         pulse: Pulse | None = None,
@@ -88,7 +92,8 @@ class Bridge:
         self.tenants = Tenants(store, notes, clock, random)
         self.operators = Operators(store, self.apps, self.tenants, notes, clock, random, operator_hash)
         self.access = Access(credentials, store, clock)
-        ledger = Ledger(store, self.leases, feed.hub, clock, on_settled)
+        ledger = Ledger(store, self.leases, notify or feed.on_event, clock, on_settled)
+        self.history = History(store, feed.hub)
         self._settlement = Settlement(ledger, credentials, feed.signals.live)
         self._errands = Errands(fleet, credentials, self._settlement, clock, backoff)
         self.issuer_keys = IssuerKeys(issuer_keys, credentials, fleet, self._errands)

@@ -10,7 +10,8 @@ from typing import Any
 
 import structlog
 
-from keygw.bridge.present import receipt_json, signal_json
+from keygw.bridge.history import audience_of
+from keygw.bridge.present import signal_json
 from keygw.bridge.signals import SignalCache
 from keygw.events.hub import Hub
 from keygw.model.receipt import Receipt
@@ -18,6 +19,9 @@ from keygw.model.signal import Quality, Signal
 from keygw.vehicle.values import LinkStatus
 
 log = structlog.get_logger(__name__)
+
+_KEYS_STAY = frozenset({"command.updated", "key.used", "key.refused"})
+"""Events that change nothing about who may see what."""
 
 
 class Feed:
@@ -64,26 +68,23 @@ class Feed:
         self.hub.publish(kind, vehicle_id, {"vehicle_id": vehicle_id}, coalesce=f"{vehicle_id}/link")
 
     def on_receipt(self, vehicle_id: str, receipt: Receipt) -> None:
-        """A verified, stored receipt of any key of the vehicle, from whichever road. A key that was removed in the car
-        was not used; ``key.revoked`` tells of it."""
-        if not receipt.removes_key:
-            kind = "keygw.key.used" if receipt.outcome.ok else "keygw.key.refused"
-            self.hub.publish(kind, vehicle_id, receipt_json(receipt))
+        """A verified, stored receipt of any key of the vehicle, from whichever road. That it was stored is an event of
+        its own."""
         for listener in self.receipt_listeners:
             listener(vehicle_id, receipt)
 
-    def on_key_event(self, kind: str, data: Mapping[str, Any], event_id: str | None = None, /) -> None:
-        """``kind``: ``key.issued`` and so on, told by the credential service after its commit.
+    def on_event(self, kind: str, data: Mapping[str, Any], event_id: str | None = None, /) -> None:
+        """``kind``: ``key.issued``, ``command.updated`` and so on, of the outbox, told after the commit.
 
-        ``event_id``: of the outbox; an event that is told twice has the same one. An alert is for the operator, who
+        ``event_id``: an event that is told twice has the same one. An alert is for the operator, who
         reads the log, and for the owners' apps."""
         if kind == "security.alert":
             log.warning("security_alert", **data)
         vehicle_id = data.get("vehicle_id")
-        if isinstance(vehicle_id, str):
+        if isinstance(vehicle_id, str) and kind not in _KEYS_STAY:
             self._versions[vehicle_id] = self.version(vehicle_id) + 1
         subject = vehicle_id if isinstance(vehicle_id, str) else None
-        self.hub.publish(f"keygw.{kind}", subject, data, event_id=event_id)
+        self.hub.publish(f"keygw.{kind}", subject, data, audience=audience_of(kind, data), position=event_id)
 
     def version(self, vehicle_id: str) -> int:
         """Grows with every change to the vehicle's keys: whoever remembers a view of them sees when to look again."""

@@ -6,7 +6,6 @@ import math
 
 from keygw.bridge.access import Access, View
 from keygw.bridge.feed import Feed
-from keygw.bridge.ledger import UPDATED
 from keygw.bridge.ports import Clock
 from keygw.bridge.records import App
 from keygw.bridge.scopes import Scope
@@ -14,6 +13,8 @@ from keygw.bridge.signals import SIGNAL_IDS
 from keygw.events.event import GAP, Event
 from keygw.model.digital_key import Role
 from keygw.model.errors import NotFound
+
+UPDATED = "keygw.command.updated"
 
 
 class EventGate:

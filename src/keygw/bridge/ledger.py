@@ -1,4 +1,4 @@
-"""The one place where a command changes state: durable first, then told to everybody who waits or listens."""
+"""The one place where a command changes state: durable with the event that tells of it, then told to who waits."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 from keygw.bridge.leases import Leases, lease_lost
-from keygw.bridge.ports import Clock, CommandStore
+from keygw.bridge.ports import Clock, CommandStore, Word
 from keygw.bridge.present import command_json
 from keygw.bridge.records import CommandRecord
-from keygw.events.hub import Hub
+from keygw.credentials.outbox_ports import OutboxEvent, Told
+from keygw.credentials.values import Notify
 from keygw.model.command import CommandState as S
 from keygw.model.errors import Conflict
 
-UPDATED = "keygw.command.updated"
+UPDATED = "command.updated"
 
 TRANSITIONS: dict[S, frozenset[S]] = {
     S.ACCEPTED: frozenset({S.QUEUED, S.SENT, S.FAILED, S.EXPIRED, S.CANCELLED}),
@@ -38,13 +39,13 @@ class Ledger:
         self,
         store: CommandStore,
         leases: Leases,
-        hub: Hub,
+        notify: Notify,
         clock: Clock,
         on_settled: OnSettled = lambda record: None,
     ) -> None:
         self._store = store
         self._leases = leases
-        self._hub = hub
+        self._notify = notify
         self._clock = clock
         self._on_settled = on_settled
         self._waiting: dict[str, set[asyncio.Future[CommandRecord]]] = {}
@@ -54,31 +55,29 @@ class Ledger:
 
         And whether it is ours to carry; else the gateway that has the vehicle has been told.
         """
-        stored, lease = await self._store.add_command(record, self._leases.gateway_id)
+        stored, lease = await self._store.add_command(record, self._leases.gateway_id, self._word(record))
         ours = self._leases.note(lease)
-        if stored.id == record.id:
-            self._tell(stored)
         return stored, ours
 
     async def move(self, record: CommandRecord, state: S, **changes: Any) -> CommandRecord:
-        """Write the step, then publish it. ``Conflict`` illegal_step if the table has no such step, lease_lost if
-        another gateway has taken the vehicle over."""
+        """Write the step, and what is told of it. ``Conflict`` illegal_step if the table has no such step,
+        lease_lost if another gateway has taken the vehicle over."""
         if state not in TRANSITIONS[record.state]:
             raise Conflict(f"a command cannot go from {record.state} to {state}", code="illegal_step")
         moved = record.moved(state, self._clock(), **changes)
         lease = self._leases.of(record.command.vehicle_id)
-        if lease is None or not await self._store.save_command(moved, record.state, lease):
+        if lease is None or not await self._store.save_command(moved, record.state, lease, self._word(moved)):
             raise lease_lost()
-        self._tell(moved)
+        self._ended(moved)
+        if moved.state.settled:
+            self._on_settled(moved)
         return moved
 
     async def heard(self, command_id: str) -> CommandRecord | None:
-        """Another gateway has written that command: tell those who wait or listen here. The record as it is."""
-        if not (self._hub.consumers or command_id in self._waiting):
-            return None
-        record = await self._store.command(command_id)
+        """Another gateway has written that command: tell those who wait here. The record as it is, if anybody does."""
+        record = await self._store.command(command_id) if command_id in self._waiting else None
         if record is not None:
-            self._publish(record)
+            self._ended(record)
         return record
 
     def waited_for(self) -> list[str]:
@@ -109,13 +108,14 @@ class Ledger:
             if not waiting:
                 self._waiting.pop(record.id, None)
 
-    def _tell(self, record: CommandRecord) -> None:
-        self._publish(record)
-        if record.state.settled:
-            self._on_settled(record)
+    def _word(self, record: CommandRecord) -> Word:
+        event = OutboxEvent(UPDATED, record.command.vehicle_id, command_json(record), int(record.updated_at))
+        return Word(event, self._told)
 
-    def _publish(self, record: CommandRecord) -> None:
-        self._hub.publish(UPDATED, record.command.vehicle_id, command_json(record), audience=record.app_id)
+    def _told(self, told: Told) -> None:
+        self._notify(told.event.type, dict(told.event.data), told.event_id)
+
+    def _ended(self, record: CommandRecord) -> None:
         if record.state.settled:
             for future in self._waiting.get(record.id, ()):
                 if not future.done():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from keygw.bridge.lease_ports import Lease, LeaseStore
@@ -18,6 +19,7 @@ from keygw.credentials.invitation import Invitation
 from keygw.credentials.issuer_keys import IssuerKeyRecord, IssuerKeyring
 from keygw.credentials.lifecycle import Hold
 from keygw.credentials.once import Once
+from keygw.credentials.outbox_ports import OutboxEvent, Told
 from keygw.credentials.transfer import Transfer
 from keygw.credentials.values import Limits
 from keygw.crypto.signer import Signer
@@ -79,21 +81,36 @@ class AppStore(Protocol):
         """The vehicle ids that app registered."""
 
 
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What a change tells. ``told``: called on the event loop once it is durable, in the order of the outbox."""
+
+    event: OutboxEvent
+    told: Callable[[Told], None]
+
+
+class Outbox(Protocol):
+    """The recorded events: see ``credentials.outbox_ports.OutboxReads``."""
+
+    async def outbox(self, after: int, limit: int, through: int | None = None) -> Sequence[Told]: ...
+    async def outbox_bounds(self) -> tuple[int, int]: ...
+
+
 class CommandStore(Protocol):
     """Command resources. Every write is durable when it returns. ``StoreError`` if the database cannot be used.
 
-    Keep ``records.command_to_text(record)`` beside the columns needed here: id, vehicle_id, app_id,
-    idempotency_key (unique with app_id), state.
+    The ``word`` of a step is in the outbox with it, or neither is. Keep ``records.command_to_text(record)`` beside the
+    columns needed here: id, vehicle_id, app_id, idempotency_key (unique with app_id), state.
     """
 
-    async def add_command(self, record: CommandRecord, gateway_id: str) -> tuple[CommandRecord, Lease]:
+    async def add_command(self, record: CommandRecord, gateway_id: str, word: Word) -> tuple[CommandRecord, Lease]:
         """Insert, and return it, with the lease of its vehicle, which is this gateway's now if nobody had it.
 
         If (app_id, idempotency_key) is taken: no insert, and the earlier record. If another gateway has the vehicle,
         the command is that one's to carry, and it is told.
         """
 
-    async def save_command(self, record: CommandRecord, was: CommandState, lease: Lease) -> bool:
+    async def save_command(self, record: CommandRecord, was: CommandState, lease: Lease, word: Word) -> bool:
         """Replace the record with this id. False, and nothing is written, unless it is in state ``was`` and the lease
         still stands."""
 
@@ -106,7 +123,16 @@ class CommandStore(Protocol):
 
 
 class BridgeStore(
-    AppStore, CommandStore, LeaseStore, PairingStore, TenantStore, OperatorStore, PersonStore, LimitStore, Protocol
+    AppStore,
+    CommandStore,
+    LeaseStore,
+    LimitStore,
+    OperatorStore,
+    Outbox,
+    PairingStore,
+    PersonStore,
+    TenantStore,
+    Protocol,
 ):
     """All; one object usually serves."""
 

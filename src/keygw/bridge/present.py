@@ -6,11 +6,10 @@ from dataclasses import asdict
 from typing import Any
 
 from keygw.bridge.records import CommandRecord
-from keygw.events.event import rfc3339
-from keygw.model.base64url import encode_base64url
+from keygw.credentials.receipts import receipt_json
 from keygw.model.command import CommandState
-from keygw.model.receipt import Receipt
 from keygw.model.signal import Quality, Signal
+from keygw.model.times import rfc3339
 
 RETRYABLE_REASONS = frozenset(
     {
@@ -21,29 +20,12 @@ RETRYABLE_REASONS = frozenset(
 )  # fmt: skip
 
 
-def receipt_json(receipt: Receipt) -> dict[str, Any]:
-    """``signed`` is the vehicle-signed original, so that an app can check it against the vehicle key."""
-    return {
-        "vehicle_id": receipt.vehicle_id,
-        "sequence": receipt.sequence,
-        "number": receipt.number,
-        "key_id": receipt.key_id,
-        "action": receipt.action.label,
-        "outcome": receipt.outcome.label,
-        "ok": receipt.outcome.ok,
-        "before": receipt.before,
-        "after": receipt.after,
-        "boot_epoch": receipt.boot_epoch,
-        "at": rfc3339(receipt.at) if receipt.at else None,
-        "signed": encode_base64url(receipt.signed),
-    }
-
-
 def command_json(record: CommandRecord) -> dict[str, Any]:
     """The command resource. ``retryable``: the same wish may be sent again under a new Idempotency-Key."""
     command = record.command
     return {
         "id": command.id,
+        "app_id": record.app_id,
         "vehicle_id": command.vehicle_id,
         "key_id": command.key_id,
         "action": command.action.label,

@@ -189,6 +189,6 @@ def _subject(entry: dict[str, Any]) -> str:
 
 
 def _time(at: int) -> str:
-    from keygw.events.event import rfc3339
+    from keygw.model.times import rfc3339
 
     return rfc3339(at)

@@ -39,6 +39,8 @@ class Outbox:
         self._notify = notify
         self._clock = clock
         self._consumer = consumer
+        self.begins_at: str | None = None
+        """The id of the newest event by the end of ``catch_up``; ``None``: there was none."""
         self._position = 0
         self._newest = 0
         self._settled: int | None = None
@@ -83,6 +85,8 @@ class Outbox:
                 self._tell(each)
                 count += 1
         self._position = newest
+        for last in await self._store.outbox(newest - 1, 1, newest):
+            self.begins_at = last.event_id
         await self.settle()
         return count
 

@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from keygw.credentials.ports import CredentialTransaction
 from keygw.crypto.kdf import HASH_BYTES
+from keygw.model.base64url import encode_base64url
 from keygw.model.errors import Conflict, NotFound, TokenError
 from keygw.model.receipt import Receipt
+from keygw.model.times import rfc3339
 from keygw.token.receipt import receipt_hash
+
+
+def receipt_json(receipt: Receipt) -> dict[str, Any]:
+    """``signed`` is the vehicle-signed original, so that an app can check it against the vehicle key."""
+    return {
+        "vehicle_id": receipt.vehicle_id,
+        "sequence": receipt.sequence,
+        "number": receipt.number,
+        "key_id": receipt.key_id,
+        "action": receipt.action.label,
+        "outcome": receipt.outcome.label,
+        "ok": receipt.outcome.ok,
+        "before": receipt.before,
+        "after": receipt.after,
+        "boot_epoch": receipt.boot_epoch,
+        "at": rfc3339(receipt.at) if receipt.at else None,
+        "signed": encode_base64url(receipt.signed),
+    }
 
 
 async def keep(tx: CredentialTransaction, vehicle_id: str, receipt: Receipt) -> bool:

@@ -154,11 +154,14 @@ class ListService(ChangeService):
                         "hash": receipt_hash(signed).hex(),
                     },
                 )
-                if receipt.removes_key:
+                if receipt.removes_key:  # which is no use of it; that it was revoked tells of it
                     await self._removed(tx, receipt)
-                elif await tx.mark_met(receipt.key_id, vehicle_id):
+                    return
+                if await tx.mark_met(receipt.key_id, vehicle_id):
                     met = view(await self._record(tx, receipt.key_id), await self._now(tx))
                     self._tell(tx, vehicle_actor(vehicle_id), "key.met", [met])
+                used = "key.used" if receipt.outcome.ok else "key.refused"
+                self._journal.tell(tx, used, vehicle_id, receipt_book.receipt_json(receipt))
 
         try:
             await self._store.write(work)

@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
+
+from keygw.model.times import rfc3339
 
 SOURCE = "urn:keygw:gateway"
 GAP = "keygw.gap"
-_LAST = 253402300799
-"""The end of the year 9999, after which RFC 3339 has no word."""
+BEGINNING = "0.0"
+"""The position of before the first recorded event."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """``id`` is ``<boot>-<sequence>``, or empty for a gap, which nobody can resume from.
+    """``id``: for ``Hub.subscribe``. ``<position>-<boot>-<sequence>``, where the position is the id of the newest
+    *recorded* event by then, which any run of any gateway on the same books can resume from; that alone for one that is
+    told from the books; empty for a gap.
 
     ``subject``: the vehicle id, if there is one. ``audience``: the app id that alone may see it (``None``: scopes and
     keys decide). ``coalesce``: a later event with the same value makes this one superfluous; ``None``: never drop it.
@@ -34,12 +37,6 @@ class Event:
     coalesce: str | None = None
 
 
-def rfc3339(seconds: float) -> str:
-    """Unix seconds -> ``2026-01-31T12:00:00.000Z``. What lies outside 1970 to 9999 is told as the nearer end of it."""
-    when = datetime.fromtimestamp(min(max(0.0, seconds), _LAST), UTC)
-    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def make_event(
     boot: str,
     sequence: int,
@@ -48,25 +45,45 @@ def make_event(
     time: float,
     data: Mapping[str, Any],
     *,
+    position: str = BEGINNING,
     audience: str | None = None,
     coalesce: str | None = None,
-    lasting: str | None = None,
+    recorded: bool = False,
 ) -> Event:
-    """An event with its CloudEvents text. ``data`` must be plain JSON values.
+    """An event of this run with its CloudEvents text. ``data`` must be plain JSON values.
 
-    ``lasting``: the CloudEvents ``id`` of one that is the same event in every run; else that of this run serves."""
-    event_id = f"{boot}-{sequence}-gap" if kind == GAP else f"{boot}-{sequence}"
+    ``recorded``: it is the same event in every run, and ``position`` is its own: its CloudEvents ``id``."""
+    local = f"{boot}-{sequence}-gap" if kind == GAP else f"{boot}-{sequence}"
+    text = _cloud_event(position if recorded else local, kind, subject, time, data, sequence=str(sequence))
+    shown = "" if kind == GAP else f"{position}-{local}"
+    return Event(shown, sequence, kind, subject, time, data, text, audience, coalesce)
+
+
+def recorded_event(
+    position: str, kind: str, subject: str | None, data: Mapping[str, Any], audience: str | None = None
+) -> Event:
+    """One from the books, which another run may have told before: with no place among the events of this one."""
+    time = recorded_at(position)
+    return Event(position, 0, kind, subject, time, data, _cloud_event(position, kind, subject, time, data), audience)
+
+
+def recorded_at(position: str) -> float:
+    """When what is recorded there happened, Unix seconds."""
+    return float(position.partition(".")[2])
+
+
+def _cloud_event(
+    event_id: str, kind: str, subject: str | None, time: float, data: Mapping[str, Any], **more: str
+) -> str:
     envelope = {
         "specversion": "1.0",
-        "id": lasting or event_id,
+        "id": event_id,
         "source": SOURCE,
         "type": kind,
         **({"subject": subject} if subject is not None else {}),
         "time": rfc3339(time),
         "datacontenttype": "application/json",
-        "sequence": str(sequence),
+        **more,
         "data": data,
     }
-    text = json.dumps(envelope, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    shown = "" if kind == GAP else event_id
-    return Event(shown, sequence, kind, subject, time, data, text, audience, coalesce)
+    return json.dumps(envelope, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

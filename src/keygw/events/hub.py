@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from keygw.events.event import GAP, Event, make_event
+from keygw.events.event import BEGINNING, GAP, Event, make_event, recorded_at
 from keygw.events.subscription import Filter, Subscription
 
 RING = 1000
@@ -14,12 +14,13 @@ QUEUE = 256
 
 
 class Hub:
-    """``boot`` names this run of the gateway (ids of another run are unknown here); ``clock`` gives Unix seconds.
+    """``boot`` names this run of the gateway; ``clock`` gives Unix seconds. ``position``: of the newest recorded event.
 
     For use on one event loop. ``publish`` is synchronous and never blocks.
     """
 
     def __init__(self, boot: str, clock: Callable[[], float], *, ring: int = RING, queue: int = QUEUE) -> None:
+        self.position = BEGINNING
         self._boot = boot
         self._clock = clock
         self._queue = queue
@@ -40,22 +41,24 @@ class Hub:
         *,
         coalesce: str | None = None,
         audience: str | None = None,
-        event_id: str | None = None,
+        position: str | None = None,
     ) -> Event:
         """Hand an event to everybody who wants it, and keep it in the ring. ``data``: plain JSON values.
 
-        ``event_id``: of an event that may be told again, after a restart: its CloudEvents ``id``."""
+        ``position``: of one that is recorded, ``<number>.<Unix seconds>``; numbers grow from call to call."""
         self._sequence += 1
+        self.position = position or self.position
         event = make_event(
             self._boot,
             self._sequence,
             kind,
             subject,
-            self._clock(),
+            self._clock() if position is None else recorded_at(position),
             data,
+            position=self.position,
             audience=audience,
             coalesce=coalesce,
-            lasting=event_id,
+            recorded=position is not None,
         )
         self._ring.append(event)
         for subscription in tuple(self._subscriptions):
@@ -65,28 +68,33 @@ class Hub:
     def subscribe(self, wanted: Filter, after: str | None = None) -> Subscription:
         """Events from now on, or from just after the event id ``after``.
 
-        An ``after`` that is unknown, of another run, or older than the ring brings a ``keygw.gap`` first and then
-        everything the ring still has. After ``close`` the subscription is at its end at once.
+        One of another run, or older than the ring, is ``missed`` of the subscription: what happened since then, up to
+        its ``through``, only the books can tell. After ``close`` the subscription is at its end at once.
         """
         subscription = Subscription(wanted, self._gap, self._queue, self._subscriptions.discard)
-        if after is not None:
-            self._resume(subscription, after)
+        if after is not None and not self._resume(subscription, after):
+            subscription.missed, subscription.through = after.partition("-")[0], self.position
         if self._closed:
             subscription.close()
         else:
             self._subscriptions.add(subscription)
         return subscription
 
-    def _resume(self, subscription: Subscription, after: str) -> None:
-        boot, _, number = after.rpartition("-")
-        oldest = self._ring[0].sequence if self._ring else self._sequence + 1
-        known = boot == self._boot and number.isascii() and number.isdecimal() and len(number) <= 18
-        seen = int(number) if known else 0
-        known = known and oldest - 1 <= seen <= self._sequence
-        missed = [event for event in self._ring if not known or event.sequence > seen]
-        same_run = boot == self._boot and seen < oldest
-        gap = None if known else self._gap("unknown_id", seen + 1 if same_run else 0, oldest - 1)
-        subscription.preload(gap, missed)
+    def _resume(self, subscription: Subscription, after: str) -> bool:
+        """Put in front what the ring has since then; False if that is not all."""
+        _, _, local = after.partition("-")
+        boot, _, number = local.rpartition("-")
+        if boot != self._boot or not (number.isascii() and number.isdecimal() and len(number) <= 18):
+            return False
+        oldest, seen = self._ring[0].sequence if self._ring else self._sequence + 1, int(number)
+        if not oldest - 1 <= seen <= self._sequence:
+            return False
+        subscription.preload([event for event in self._ring if event.sequence > seen])
+        return True
+
+    def gap(self, reason: str) -> Event:
+        """For who has missed something of which nobody knows how much it was."""
+        return self._gap(reason, 0, self._sequence)
 
     def _gap(self, reason: str, first: int, last: int) -> Event:
         data = {"reason": reason, "from": first, "to": last}

@@ -27,6 +27,10 @@ class Subscription:
         self._make_gap = make_gap
         self._limit = limit
         self._on_close = on_close
+        self.missed: str | None = None
+        """The position (``Event.id``) that its consumer comes back with, where the hub's memory does not reach."""
+        self.through = ""
+        """The newest recorded event's when it was opened: what is newer comes as an event."""
         self._backlog: deque[Event] = deque()
         self._pending: OrderedDict[str, Event] = OrderedDict()
         self._lost: tuple[int, int] | None = None
@@ -38,10 +42,8 @@ class Subscription:
     def closed(self) -> bool:
         return self._closed
 
-    def preload(self, gap: Event | None, missed: list[Event]) -> None:
+    def preload(self, missed: list[Event]) -> None:
         """Put what a resuming consumer missed in front; not counted against ``limit``, as the ring is bounded."""
-        if gap is not None:
-            self._backlog.append(gap)
         self._backlog.extend(event for event in missed if self._wanted(event))
 
     def push(self, event: Event) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from keygw.bridge.lease_ports import Lease
 from keygw.bridge.people_ports import Note
+from keygw.bridge.ports import Word
 from keygw.bridge.records import App, CommandRecord, command_from_text, command_to_text
 from keygw.bridge.scopes import Scope
 from keygw.credentials.once import Once, look_within, mark
@@ -19,6 +20,7 @@ from keygw.store.group import Row, Storage, Transaction
 from keygw.store.lease_store import HELD, SqlLeases, take_lease
 from keygw.store.notes import write_note
 from keygw.store.once_store import SqlOnceReads, SqlOnceWrites
+from keygw.store.outbox_store import SqlOutboxReads, SqlOutboxWrites
 from keygw.store.pairing_store import SqlPairings
 from keygw.store.people_store import SqlPeople
 
@@ -39,11 +41,20 @@ class _Marks(SqlOnceReads, SqlOnceWrites):
         self._fetch = transaction.fetch
 
 
-class SqlBridge(SqlLeases, SqlPairings, SqlPeople):
+class _Outbox(SqlOutboxWrites):
+    """In an open transaction."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._fetch = transaction.fetch
+        self._transaction = transaction
+
+
+class SqlBridge(SqlLeases, SqlOutboxReads, SqlPairings, SqlPeople):
     """``bridge.ports.BridgeStore``. Each write is a transaction of its own, durable on return."""
 
     def __init__(self, database: Storage) -> None:
         self._database = database
+        self._fetch = database.fetch
 
     async def add_app(self, app: App, note: Note | None = None, once: Once | None = None) -> None:
         values = (
@@ -129,7 +140,7 @@ class SqlBridge(SqlLeases, SqlPairings, SqlPeople):
         )
         return [row[0] for row in rows]
 
-    async def add_command(self, record: CommandRecord, gateway_id: str) -> tuple[CommandRecord, Lease]:
+    async def add_command(self, record: CommandRecord, gateway_id: str, word: Word) -> tuple[CommandRecord, Lease]:
         body = command_to_text(record)
 
         async def work(tx: Transaction) -> tuple[CommandRecord, Lease]:
@@ -147,7 +158,7 @@ class SqlBridge(SqlLeases, SqlPairings, SqlPeople):
                 ),
             )
             if added:
-                tx.announce(lambda: f"command {record.id}")
+                _Outbox(tx).tell(word.event, word.told)
                 if lease.gateway_id != gateway_id:
                     tx.announce(lambda: f"carry {record.command.vehicle_id}")
                 return record, lease
@@ -159,7 +170,7 @@ class SqlBridge(SqlLeases, SqlPairings, SqlPeople):
 
         return await self._database.write(work)
 
-    async def save_command(self, record: CommandRecord, was: CommandState, lease: Lease) -> bool:
+    async def save_command(self, record: CommandRecord, was: CommandState, lease: Lease, word: Word) -> bool:
         body = command_to_text(record)
 
         async def work(tx: Transaction) -> bool:
@@ -167,6 +178,7 @@ class SqlBridge(SqlLeases, SqlPairings, SqlPeople):
                 _SAVE, (record.state.value, body, record.id, was.value, lease.gateway_id, lease.fence)
             )
             if saved:
+                _Outbox(tx).tell(word.event, word.told)
                 tx.announce(lambda: f"command {record.id}")
             return bool(saved)
 

@@ -294,7 +294,7 @@ class World:
 
     async def heard(self, kind: str, **data: Any) -> Event:
         """The first event of this run with that type and data, past or to come."""
-        with self.hub.subscribe(lambda event: event.type == kind, after="from-the-start") as stream:
+        with self.hub.subscribe(lambda event: event.type == kind, after="0.0-boot-0") as stream:
             async with asyncio.timeout(5):
                 async for event in stream:
                     if event.type == kind and data.items() <= event.data.items():
@@ -316,10 +316,8 @@ async def world(tmp_path: Path, rng: Random, timing: Timing) -> AsyncIterator[Wo
     feed = Feed(hub, SignalCache(clock))
     signer, signers = LocalSigner.generate(), SignerPlaces(store.directory)
     issuer = await open_keyring(store.credentials, signers, clock, STATUS_LISTS)
-    rotation = Rotation(store.credentials, signers, issuer, clock, Journal(feed.on_key_event, clock))
-    credentials = CredentialService(
-        store.credentials, store.vault, issuer, clock, rng.randbytes, notify=feed.on_key_event
-    )
+    rotation = Rotation(store.credentials, signers, issuer, clock, Journal(feed.on_event, clock))
+    credentials = CredentialService(store.credentials, store.vault, issuer, clock, rng.randbytes, notify=feed.on_event)
     vehicle = Vehicle(new_id("veh", rng.randbytes), "Blue van", signer.public_key, rng.randbytes(16))
     await credentials.register_vehicle(vehicle)
     car = Car(feed, clock, vehicle.id, signer, service=credentials)

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from keygw.bridge.executor import Timing
-from keygw.events.event import rfc3339
 from keygw.model.command import Outcome
+from keygw.model.times import rfc3339
 
 if TYPE_CHECKING:
     from tests.unit.bridge.conftest import World

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import pytest
 
 from keygw.model.signal import SignalId
 
@@ -65,7 +66,7 @@ async def test_events_are_cloudevents(client: httpx.AsyncClient, world: World, a
     assert first["event"] == "keygw.vehicle.reachable"
     data = second["data"]
     assert (data["specversion"], data["type"], data["subject"]) == ("1.0", "keygw.signal.changed", world.vehicle.id)
-    assert second["id"] == data["id"]
+    assert second["id"].endswith(f"-{data['id']}"), "that of this run, behind the place in the books"
     assert (data["data"]["value"], data["data"]["quality"]) == (False, "live")
 
 
@@ -88,13 +89,78 @@ async def test_a_stream_goes_on_where_it_was_cut(client: httpx.AsyncClient, worl
 
 async def test_an_unknown_last_id_is_a_gap_first(client: httpx.AsyncClient, world: World, auth: Auth) -> None:
     _, token, key = await world.owner()
-    world.car.up(key.id)
-    for headers, path in (({"Last-Event-ID": "other-77"}, "/v1/events"), ({}, "/v1/events?after=other-77")):
+    last = "other-77"
+    for headers, path in (({"Last-Event-ID": last}, "/v1/events"), ({}, f"/v1/events?after={last}")):
         async with listening(client, {**auth(token), **headers}, path) as sse:
-            gap, *following = [await sse.event() for _ in range(3)]
+            gap = await sse.event()
+            world.car.up(key.id)
+            following = await sse.event()
+            world.car.down()
         assert (gap["event"], gap["data"]["data"]["reason"]) == ("keygw.gap", "unknown_id")
         assert "id" not in gap  # so that the client's last id stays what it was
-        assert [each["event"] for each in following] == ["keygw.key.issued", "keygw.vehicle.reachable"]
+        assert following["event"] == "keygw.vehicle.reachable"
+
+
+async def test_who_comes_from_another_run_is_told_all_that_was_recorded_and_nothing_twice(
+    client: httpx.AsyncClient, world: World, auth: Auth
+) -> None:
+    app, token, _ = await world.owner()
+    async with listening(client, auth(token)) as sse:
+        record, _ = await world.bridge.commands.create(app, world.vehicle.id, action="unlock", idempotency_key="k")
+        seen = await sse.event()
+    await world.settled(record)
+    other = await world.owner()
+    hidden, _ = await world.bridge.commands.create(other[0], world.vehicle.id, action="lock", idempotency_key="k")
+    await world.settled(hidden)
+    last = seen["id"].replace("-boot-", "-before-")
+    async with listening(client, {**auth(token), "Last-Event-ID": last}) as sse:
+        told = []
+        while (event := await sse.event())["event"] != "keygw.gap":
+            told.append(event)
+        assert event["data"]["data"]["reason"] == "not_recorded"
+        late, _ = await world.bridge.commands.create(app, world.vehicle.id, action="lock", idempotency_key="late")
+        live = await sse.event()
+    await world.settled(late)
+    updates = [each["data"]["data"] for each in told if each["event"] == "keygw.command.updated"]
+    assert [(each["id"], each["state"]) for each in updates] == [
+        (record.id, state) for state in ("sent", "acknowledged", "confirmed")
+    ]
+    assert (live["data"]["data"]["id"], live["data"]["data"]["state"]) == (late.id, "accepted")
+    ids = [each["data"]["id"] for each in (seen, *told, live)]
+    assert len(set(ids)) == len(ids)
+    async with listening(client, auth(token), f"/v1/events?after={told[0]['id']}") as sse:  # as good as one of a run
+        assert [(await sse.event())["id"] for _ in told[1:]] == [each["id"] for each in told[1:]]
+
+
+@pytest.mark.parametrize(
+    ("last", "reason"),
+    [
+        ("1.5", "unknown_id"),
+        ("999999.1800000000", "unknown_id"),
+        ("1", "unknown_id"),
+        ("1.x", "unknown_id"),
+        ("-", "unknown_id"),
+        ("9" * 40 + ".1", "unknown_id"),
+    ],
+)
+async def test_a_place_that_the_books_do_not_know_is_a_gap(
+    client: httpx.AsyncClient, world: World, auth: Auth, last: str, reason: str
+) -> None:
+    _, token, _ = await world.owner()
+    async with listening(client, auth(token), f"/v1/events?after={last}") as sse:
+        assert (await sse.event())["data"]["data"]["reason"] == reason
+
+
+async def test_a_place_that_the_books_have_forgotten_is_a_gap(
+    client: httpx.AsyncClient, world: World, auth: Auth
+) -> None:
+    app, token, _ = await world.owner()
+    await world.give_key(app)
+    [first] = await world.store.credentials.outbox(0, 1)
+    await world.store.credentials.write(lambda tx: tx.drop_outbox(0, 1))
+    for place in (first.event_id, "0.0-before-1"):
+        async with listening(client, auth(token), f"/v1/events?after={place}") as sse:
+            assert (await sse.event())["data"]["data"]["reason"] == "too_old"
 
 
 async def test_silence_is_broken_by_a_heartbeat(client: httpx.AsyncClient, world: World, auth: Auth) -> None:

@@ -121,5 +121,5 @@ async def test_alerts_are_for_owners(world: World) -> None:
     friend, _ = await world.app()
     await world.give_friend_key(friend, top, PROFILES["driver"])
     ears = Ear(world, owner), Ear(world, friend)
-    world.feed.on_key_event("security.alert", {"vehicle_id": world.vehicle.id, "reason": "receipt_conflict"})
+    world.feed.on_event("security.alert", {"vehicle_id": world.vehicle.id, "reason": "receipt_conflict"})
     assert [await ear.heard() for ear in ears] == [["security.alert"], []]

@@ -9,6 +9,7 @@ from keygw.bridge.leases import Leases, Pulse
 from keygw.bridge.records import CommandRecord
 from keygw.model.command import Action, Command, CommandState
 from keygw.model.errors import StoreError
+from words import word
 
 if TYPE_CHECKING:
     from tests.unit.bridge.conftest import World
@@ -27,9 +28,8 @@ async def test_the_estate_of_a_dead_gateway_is_pursued_until_it_is_settled(world
         await store.take(vehicle_id, "gwy_dead")
     command = Command("cmd_a", 1, "veh_a", "key_a", Action.UNLOCK, 1000.0, 1004.0)
     accepted = CommandState.ACCEPTED
-    await store.add_command(
-        CommandRecord(command, "app_a", "once", bytes(32), accepted, 1000.0, ((accepted, 1000.0),)), "gwy_dead"
-    )
+    left = CommandRecord(command, "app_a", "once", bytes(32), accepted, 1000.0, ((accepted, 1000.0),))
+    await store.add_command(left, "gwy_dead", word(left))
     heir = Leases(store, world.random, sole=False, pulse=Pulse(3600.0, 6.0), clock=lambda: ticks[0])
     taken: list[str] = []
     busy = [True]

@@ -191,7 +191,7 @@ async def test_operators_hear_of_their_tenant_and_what_their_role_reads(
     record, _ = await world.bridge.commands.create(app, world.vehicle.id, action="unlock", idempotency_key="k")
     await world.settled(record)
     world.car.report(SignalId.CENTRAL_LOCK, False)
-    world.feed.on_key_event("security.alert", {"vehicle_id": world.vehicle.id, "reason": "receipt_conflict"})
+    world.feed.on_event("security.alert", {"vehicle_id": world.vehicle.id, "reason": "receipt_conflict"})
     heard = []
     for gate, stream in ears:
         found = set()

@@ -14,9 +14,9 @@ from keygw.api.idempotency import Repeatable
 from keygw.api.models import TimeText
 from keygw.api.strict import StrictRoute
 from keygw.credentials import attestation
-from keygw.events.event import rfc3339
 from keygw.model.base64url import encode_base64url
 from keygw.model.device import AttestationLevel, Device, DeviceKind
+from keygw.model.times import rfc3339
 
 router = APIRouter(prefix="/v1/devices", tags=["devices"], route_class=StrictRoute)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from keygw.api.auth import Caller, Wired
 from keygw.api.document import Responses, problems
 from keygw.bridge.apps import Apps, Unauthenticated
 from keygw.bridge.gate import EventGate
+from keygw.bridge.history import History
 from keygw.bridge.records import App
 from keygw.events.event import GAP, Event
 from keygw.events.subscription import Subscription
@@ -50,18 +52,19 @@ async def events(
     after: Annotated[str | None, Query(max_length=80, description="As Last-Event-ID, for clients without it")] = None,
     last_event_id: Annotated[str | None, Header(max_length=80)] = None,
 ) -> StreamingResponse:
-    """A client that comes back with ``Last-Event-ID`` gets what it missed, or a ``keygw.gap`` if that is not known."""
+    """A client that comes back with ``Last-Event-ID`` gets what it missed, at any gateway on the same database. After a
+    ``keygw.gap`` it reads anew what that names."""
     if vehicle is not None:
         await wired.bridge.access.view(caller, vehicle)
     bridge = wired.bridge
     gate = EventGate(caller, bridge.access, bridge.feed, wired.clock, vehicle)
     subscription = wired.hub.subscribe(gate.wanted, last_event_id or after or None)
-    stream = _stream(subscription, gate, bridge.apps, caller, wired.heartbeat)
+    stream = _stream(subscription, bridge.history, gate, bridge.apps, caller, wired.heartbeat)
     return StreamingResponse(stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
 
 async def _stream(
-    subscription: Subscription, gate: EventGate, apps: Apps, app: App, heartbeat: float
+    subscription: Subscription, history: History, gate: EventGate, apps: Apps, app: App, heartbeat: float
 ) -> AsyncIterator[bytes]:
     ended = asyncio.Event()
 
@@ -71,18 +74,26 @@ async def _stream(
 
     with subscription, apps.holding(app, end):
         yield b"retry: 2000\n\n"
-        while True:
+        async for event in _told(subscription, history, heartbeat):
             try:
-                event = await subscription.next(heartbeat)
                 apps.check(app)
-            except (StopAsyncIteration, Unauthenticated):
+            except Unauthenticated:
                 return
             if ended.is_set():  # what was still queued is no business of his any more
                 return
             if event is None:
                 yield b": still here\n\n"
-            elif await gate.allows(event):
+            elif gate.wanted(event) and await gate.allows(event):
                 yield encode(event)
+
+
+async def _told(subscription: Subscription, history: History, heartbeat: float) -> AsyncIterator[Event | None]:
+    """What was missed, then what happens; ``None`` when nothing did for a heartbeat."""
+    async for event in history.missed(subscription):
+        yield event
+    with contextlib.suppress(StopAsyncIteration):
+        while True:
+            yield await subscription.next(heartbeat)
 
 
 def encode(event: Event) -> bytes:

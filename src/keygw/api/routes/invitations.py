@@ -19,8 +19,8 @@ from keygw.api.routes.devices import AttestationIn
 from keygw.api.strict import StrictRoute
 from keygw.bridge.invitations import Offer
 from keygw.credentials.invitation import MOST_TRIES, Invitation, InvitationState, key_stage
-from keygw.events.event import rfc3339
 from keygw.model.base64url import encode_base64url
+from keygw.model.times import rfc3339
 
 router = APIRouter(prefix="/v1", tags=["invitations"], route_class=StrictRoute)
 

@@ -16,7 +16,7 @@ from keygw.api.present import issuer_json, key_json, overdue_json, token_json
 from keygw.api.rights import SAYS_ONCE, Rights
 from keygw.api.strict import StrictRoute
 from keygw.bridge.apps import Unauthenticated
-from keygw.bridge.present import receipt_json
+from keygw.credentials.receipts import receipt_json
 from keygw.crypto.signer import thumbprint
 from keygw.model.base64url import encode_base64url
 

@@ -11,7 +11,7 @@ from keygw.api.document import problems
 from keygw.api.models import Discovery, Health
 from keygw.api.present import issuer_json
 from keygw.bridge.scopes import COMMAND_SCOPES, GRANTABLE
-from keygw.events.event import rfc3339
+from keygw.model.times import rfc3339
 
 router = APIRouter(tags=["gateway"], responses=problems(public=True))
 

@@ -16,7 +16,7 @@ from keygw.api.words import RoleName
 from keygw.bridge.apps import MAX_LIFETIME
 from keygw.bridge.records import Operator
 from keygw.bridge.roles import OperatorRole
-from keygw.events.event import rfc3339
+from keygw.model.times import rfc3339
 
 router = APIRouter(prefix="/v1/operators", tags=["operators"], route_class=StrictRoute)
 

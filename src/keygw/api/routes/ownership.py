@@ -16,8 +16,8 @@ from keygw.bridge.ownership import TransferView
 from keygw.bridge.ports import LossReport
 from keygw.credentials.service_ownership import MOST_LIFETIME
 from keygw.credentials.transfer import TransferState
-from keygw.events.event import rfc3339
 from keygw.model.base64url import encode_base64url
+from keygw.model.times import rfc3339
 
 router = APIRouter(prefix="/v1", tags=["ownership"], route_class=StrictRoute)
 

@@ -18,7 +18,7 @@ from keygw.api.routes.vehicles import NewVehicle
 from keygw.api.strict import StrictRoute
 from keygw.bridge.pairing_ports import Pairing
 from keygw.bridge.pairings import PhoneExchange
-from keygw.events.event import rfc3339
+from keygw.model.times import rfc3339
 from keygw.model.vehicle import Vehicle
 
 router = APIRouter(prefix="/v1/pairings", tags=["pairings"], route_class=StrictRoute)

@@ -13,9 +13,9 @@ from keygw.api.fields import Body, Name, TenantId
 from keygw.api.models import TimeText
 from keygw.api.strict import StrictRoute
 from keygw.bridge.people import Account
-from keygw.events.event import rfc3339
 from keygw.model.digital_key import KeyState
 from keygw.model.person import Person, PersonState
+from keygw.model.times import rfc3339
 
 router = APIRouter(prefix="/v1/people", tags=["people"], route_class=StrictRoute)
 

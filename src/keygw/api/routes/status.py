@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from keygw.api.auth import Caller, Wired
 from keygw.api.document import problems
 from keygw.api.models import Receipts, Signals
-from keygw.bridge.present import receipt_json
+from keygw.credentials.receipts import receipt_json
 from keygw.model.errors import BadInput
 
 router = APIRouter(prefix="/v1/vehicles/{vehicle_id}", tags=["status"])

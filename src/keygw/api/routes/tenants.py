@@ -12,8 +12,8 @@ from keygw.api.document import problems
 from keygw.api.fields import Body, Name
 from keygw.api.models import TimeText
 from keygw.api.strict import StrictRoute
-from keygw.events.event import rfc3339
 from keygw.model.tenant import Tenant
+from keygw.model.times import rfc3339
 
 router = APIRouter(prefix="/v1/tenants", tags=["tenants"], route_class=StrictRoute)
 
