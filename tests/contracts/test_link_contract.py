@@ -1,4 +1,7 @@
-"""What every ``Link`` promises: the real one (bleak over Bumble over the TCP radio) and the one in memory."""
+"""What every ``Link`` promises: the one in memory, bleak over Bumble over the TCP radio, bleak's own way to BlueZ.
+
+For the last a private bus has ``org.bluez`` on it; ``make test-bluez`` runs this file on the real one (KEYGW_BLUEZ).
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ import pytest
 from keygw.ble.air import BleAir
 from keygw.model.errors import LinkError
 from keygw.vehicle.ports import Link
+from keygw_sim.bluez.service import Bluez
 from keygw_sim.memory_link import memory_link
 from keygw_sim.radio.virtual import VirtualRadio
 from keygw_sim.vehicle.echo import EchoVehicle
@@ -34,8 +38,8 @@ class Ends:
     cut: Callable[[], Awaitable[None]]
 
 
-@pytest.fixture(params=["memory-512", "memory-20", "ble-517", "ble-23"])
-async def ends(request: pytest.FixtureRequest) -> AsyncIterator[Ends]:
+@pytest.fixture(params=["memory-512", "memory-20", "ble-517", "ble-23", "dbus-517", "dbus-23"])
+async def ends(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ends]:
     kind, _, size = str(request.param).partition("-")
     if kind == "memory":
         link, vehicle = memory_link(int(size), info=INFO, queue=QUEUE)
@@ -48,7 +52,11 @@ async def ends(request: pytest.FixtureRequest) -> AsyncIterator[Ends]:
         vehicle_ = await stack.enter_async_context(
             EchoVehicle(car.transport, RID, info=INFO, echo=False, max_mtu=int(size))
         )
-        air = BleAir.bumble(gateway.transport, queue=QUEUE)
+        if kind == "dbus":
+            request.getfixturevalue("dbus")
+            bluez = await stack.enter_async_context(Bluez(gateway.open))
+            monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", bluez.address)
+        air = BleAir(queue=QUEUE) if kind == "dbus" else BleAir.bumble(gateway.transport, queue=QUEUE)
         stack.push_async_callback(air.close)
         real = await air.open(lambda rotating_id: rotating_id == RID, 4.0)
         conn_id = vehicle_.peripheral.connections[0]
