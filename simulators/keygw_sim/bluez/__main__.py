@@ -2,7 +2,7 @@
 
 Prints one JSON line when programs may use it::
 
-    {"ready": true, "address": "unix:path=/tmp/.../bus,guid=...", "adapter": "/org/bluez/hci0", "free_transports": [...]}
+    {"ready": true, "address": "unix:path=...,guid=...", "adapter": "/org/bluez/hci0", "free_transports": [...]}
 
 ``DBUS_SYSTEM_BUS_ADDRESS`` set to that address makes an unmodified program use it: ``keygw serve --radio system``,
 anything on bleak, Chromium. It obeys JSON lines on stdin, and answers each with one on stdout:

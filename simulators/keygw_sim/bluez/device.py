@@ -105,7 +105,9 @@ class Device(Interface):
                 raise errors.failed("br-connection-canceled") from None
             self._connecting.cancel()
             raise
-        except (BleakError, TimeoutError) as error:
+        except TimeoutError as error:
+            raise errors.failed("le-connection-timeout") from error
+        except BleakError as error:
             raise errors.failed("le-connection-abort-by-local") from error
         finally:
             self._connecting = None
@@ -159,10 +161,16 @@ class Device(Interface):
         client = BleakClient(
             self.ble, disconnected_callback=self._lost, timeout=CONNECT_S, backend=self._radio.client_backend
         )
-        async with self._radio.quiet():
-            await client.connect()
-        if not client.is_connected:
-            raise BleakError("lost at once")
+        try:
+            async with self._radio.quiet():
+                await client.connect()
+            if not client.is_connected:
+                raise BleakError("lost at once")
+        except BleakError:
+            # BlueZ believes a connection before it is established, and clients wait for its end before they try again.
+            self.change(Connected=Variant("b", True))
+            self.change(Connected=Variant("b", False))
+            raise
         self._client = client
         self.change(Connected=Variant("b", True))
         self.tree.clear(self.path)

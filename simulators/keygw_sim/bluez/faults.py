@@ -13,7 +13,7 @@ TEXTS = {
     "DoesNotExist": "Does Not Exist",
     "NotSupported": "Operation is not supported",
     "AuthenticationFailed": "Authentication Failed",
-    "Failed": "le-connection-abort-by-local",
+    "Failed": "le-connection-unknown",
 }
 MAX_TIMES = 10_000
 

@@ -36,7 +36,7 @@ class BusUnavailable(Exception):
 
 
 class PrivateBus:
-    """``async with PrivateBus() as bus: bus.address``. ``path``: where its socket shall be, else in a folder of its own.
+    """``async with PrivateBus() as bus: bus.address``. ``path``: of its socket, else one in a folder of its own.
 
     The daemon ends with this process, however that ends.
     """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
@@ -114,8 +113,6 @@ class Bluez:
             await self._host.close()
         if bus is not None and bus.connected:
             bus.disconnect()
-            with contextlib.suppress(Exception):  # the daemon may have ended first
-                await bus.wait_for_disconnect()
         await self._private.stop()
 
     def _hear_of_clients(self, message: Message, *registers: AgentManager | ProfileManager) -> bool:

@@ -25,6 +25,7 @@ _logger = logging.getLogger(__name__)
 
 MANAGER = "org.freedesktop.DBus.ObjectManager"
 PROPERTIES = "org.freedesktop.DBus.Properties"
+PEER = "org.freedesktop.DBus.Peer"
 INTROSPECTABLE = "org.freedesktop.DBus.Introspectable"
 MAX_CALLS = 512
 """Calls served at a time; a client that makes more of them without waiting for answers is told to wait."""
@@ -142,9 +143,9 @@ class Tree:
         """dbus-fast's handler: ``True`` where the call is ours to answer."""
         if call.message_type is not MessageType.METHOD_CALL:
             return False
-        if call.path not in self._objects and call.interface != MANAGER and call.interface != INTROSPECTABLE:
-            if call.interface == "org.freedesktop.DBus.Peer":
-                return False
+        if call.interface == PEER:
+            return False
+        if call.path not in self._objects and call.interface not in {MANAGER, INTROSPECTABLE}:
             self._refuse(call, BusError(ErrorType.UNKNOWN_OBJECT.value, f"no object at {call.path}"))
         elif len(self._calls) >= MAX_CALLS:
             self._refuse(call, BusError(ErrorType.LIMITS_EXCEEDED.value, "too many calls at a time"))
