@@ -1,4 +1,4 @@
-"""``BleAir.system`` with bleak's own BlueZ backend, over ``org.bluez`` on a private bus, and the trouble BlueZ makes."""
+"""``BleAir.system`` with bleak's own BlueZ backend over a private ``org.bluez``, and the trouble that BlueZ makes."""
 
 from __future__ import annotations
 
@@ -66,7 +66,8 @@ class Place:
                 try:
                     return await self.works()
                 except LinkError as error:
-                    assert error.code == "radio_unavailable"
+                    if error.code != "radio_unavailable":
+                        raise
                     await asyncio.sleep(0.01)
 
 
