@@ -192,7 +192,7 @@ def _advertised(address: str, data: AdvertisementData) -> dict[str, Variant]:
     """The properties that come from an advertisement."""
     shown = {
         "Alias": Variant("s", data.local_name or address.replace(":", "-")),
-        "UUIDs": Variant("as", list(data.service_uuids)),
+        "UUIDs": Variant("as", sorted(set(data.service_uuids))),
         "RSSI": Variant("n", max(-127, min(20, data.rssi))),
     }
     if data.local_name:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
@@ -93,14 +94,14 @@ class Bluez:
             raise
 
     async def wait_lost(self) -> None:
-        """Return when the bus or the radio has gone."""
-        bus = asyncio.ensure_future(self._private.wait_lost())
+        """Return when the bus, our place on it, or the radio has gone."""
+        tasks = [asyncio.ensure_future(self._private.wait_lost()), asyncio.ensure_future(self._left_bus())]
         try:
-            await asyncio.wait(
-                {bus} if self._host is None else {bus, self._host.lost}, return_when=asyncio.FIRST_COMPLETED
-            )
+            ends = {*tasks} if self._host is None else {*tasks, self._host.lost}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            bus.cancel()
+            for task in tasks:
+                task.cancel()
 
     async def stop(self) -> None:
         """Leave the bus, end every link, close radio and bus. May be called twice."""
@@ -123,6 +124,12 @@ class Bluez:
             if self._host is not None:
                 self._spawn(self.adapter.left(name))
         return False
+
+    async def _left_bus(self) -> None:
+        """dbus-fast gives a connection up when it cannot write at once, as in a flood."""
+        if self._bus is not None:
+            with contextlib.suppress(Exception):  # it raises what ended the connection
+                await self._bus.wait_for_disconnect()  # type: ignore[no-untyped-call]  # the library has no types here
 
     def _unplug(self) -> None:
         """The radio has died."""
