@@ -269,15 +269,24 @@ async def test_what_a_characteristic_does_not_allow(scene: Scene) -> None:
     await refused(scene.client.call(tx, CHARACTERISTIC, "StopNotify"), "Failed", "No notify session started")
 
 
-async def test_writes_and_notifications(scene: Scene) -> None:
+async def test_writes_and_notifications(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     path = await scene.connected()
+    send, carried = scene.place.radio.link.send_acl_data, []
+
+    def look(sender: Any, destination: Any, transport: Any, data: bytes) -> None:
+        carried.append(data[4])
+        send(sender, destination, transport, data)
+
+    monkeypatch.setattr(scene.place.radio.link, "send_acl_data", look)
     tx, rx = await scene.characteristic(path, gatt.TX), await scene.characteristic(path, gatt.RX)
     await scene.client.call(tx, CHARACTERISTIC, "StartNotify")
     await scene.shows(tx, CHARACTERISTIC, Notifying=True)
-    for kind in (REQUEST, COMMAND):
-        value = bytes([0xC0, len(kind["type"].value)])
+    for opcode, kind in ((0x12, REQUEST), (0x52, COMMAND)):
+        carried.clear()
+        value = bytes([0xC0, opcode])
         await scene.client.call(rx, CHARACTERISTIC, "WriteValue", "aya{sv}", value, kind)
         await scene.shows(tx, CHARACTERISTIC, Value=value)
+        assert carried[0] == opcode
     await scene.client.call(tx, CHARACTERISTIC, "StopNotify")
     await scene.shows(tx, CHARACTERISTIC, Notifying=False)
 
