@@ -11,6 +11,7 @@ import os
 import random
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -86,6 +87,13 @@ def shared(require: Require) -> Path:
     path = ROOT.parent / "shared"
     require("shared", path.is_dir(), "the folder ../shared is not beside this clone")
     return path
+
+
+@pytest.fixture(scope="session")
+def dbus(require: Require) -> None:
+    """A D-Bus daemon that tests may start, on Linux."""
+    present = sys.platform == "linux" and shutil.which("dbus-daemon") is not None
+    require("dbus", present, "no dbus-daemon here: apt-get install dbus")
 
 
 SOFTHSM_MODULES = ("/usr/lib/softhsm/libsofthsm2.so", "/usr/lib64/softhsm/libsofthsm.so")

@@ -1,4 +1,7 @@
-"""What every ``Link`` promises: the real one (bleak over Bumble over the TCP radio) and the one in memory."""
+"""What every ``Link`` promises: the one in memory, bleak over Bumble over the TCP radio, bleak's own way to BlueZ.
+
+For the last a private bus has ``org.bluez`` on it; ``make test-bluez`` runs that part of the file on the real one.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from bluez_place import PATIENCE, REAL, bluez_place
 from keygw.ble.air import BleAir
 from keygw.model.errors import LinkError
 from keygw.vehicle.ports import Link
@@ -20,7 +24,7 @@ RID = bytes.fromhex("a1b2c3d4e5f6")
 INFO = b"\x01contract"
 QUEUE = 8
 LAST = 0xC0
-SOON = 2.0
+SOON = 2.0 * PATIENCE
 
 
 @dataclass
@@ -34,8 +38,12 @@ class Ends:
     cut: Callable[[], Awaitable[None]]
 
 
-@pytest.fixture(params=["memory-512", "memory-20", "ble-517", "ble-23"])
-async def ends(request: pytest.FixtureRequest) -> AsyncIterator[Ends]:
+HERE = ["memory-512", "memory-20", "ble-517", "ble-23"]
+"""Left out where BlueZ is the real one: there they have nothing to show."""
+
+
+@pytest.fixture(params=[*([] if REAL else HERE), "dbus-517", "dbus-23"])
+async def ends(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ends]:
     kind, _, size = str(request.param).partition("-")
     if kind == "memory":
         link, vehicle = memory_link(int(size), info=INFO, queue=QUEUE)
@@ -44,13 +52,18 @@ async def ends(request: pytest.FixtureRequest) -> AsyncIterator[Ends]:
         return
     async with AsyncExitStack() as stack:
         radio = await stack.enter_async_context(VirtualRadio())
-        car, gateway = await radio.add_controller(), await radio.add_controller()
+        car = await radio.add_controller()
         vehicle_ = await stack.enter_async_context(
             EchoVehicle(car.transport, RID, info=INFO, echo=False, max_mtu=int(size))
         )
-        air = BleAir.bumble(gateway.transport, queue=QUEUE)
+        if kind == "dbus":
+            request.getfixturevalue("dbus")
+            await stack.enter_async_context(bluez_place(radio, monkeypatch))
+            air = BleAir(queue=QUEUE)
+        else:
+            air = BleAir.bumble((await radio.add_controller()).transport, queue=QUEUE)
         stack.push_async_callback(air.close)
-        real = await air.open(lambda rotating_id: rotating_id == RID, 4.0)
+        real = await air.open(lambda rotating_id: rotating_id == RID, 4.0 * PATIENCE)
         conn_id = vehicle_.peripheral.connections[0]
 
         async def send(frame: bytes) -> None:

@@ -28,6 +28,7 @@ def nothing(argv=None):
 """
 REAL = {
     "attack": "keygw_sim.attacker.__main__:main",
+    "bluez": "keygw_sim.bluez.__main__:main",
     "demo": "keygw_sim.scenarios.demo:main",
     "phone": "keygw_sim.phone.__main__:main",
     "radio": "keygw_sim.radio.__main__:main",
@@ -70,6 +71,7 @@ def probe(install: Install) -> Path:
         (["sim", "radio", "--port", "0", "--verbose", "x", "-y"], ["--port", "0", "--verbose", "x", "-y"]),
         (["sim", "phone", "--name=a b", "--json"], ["--name=a b", "--json"]),
         (["sim", "attack", "replay", "--json"], ["replay", "--json"]),
+        (["sim", "bluez", "--no-adapter"], ["--no-adapter"]),
     ],
 )
 def test_what_is_passed_on(line: list[str], passed_on: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -114,7 +116,7 @@ def test_a_broken_simulator_is_not_called_missing(install: Install) -> None:
         main(["demo"])
 
 
-@pytest.mark.parametrize("name", ["vehicle", "radio", "phone"])
+@pytest.mark.parametrize("name", ["vehicle", "radio", "phone", "bluez"])
 def test_the_real_simulators_tell_their_options(install: Install, name: str) -> None:
     folder = install(REAL)
     path = os.pathsep.join([str(folder), *filter(None, sys.path)])

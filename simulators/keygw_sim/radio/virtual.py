@@ -57,6 +57,24 @@ class RadioPort:
         controller = await self._attach(_Deliver(source), source.on_transport_lost)
         return Transport(source, _InProcess(self, controller, source))
 
+    async def serve(self, transport: Transport) -> None:
+        """Attach the host at the far end of a transport, such as this machine's kernel at ``vhci``; until it goes.
+
+        ``ConnectionRefusedError`` as for ``open``. The transport stays the caller's to close.
+        """
+        gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def evict() -> None:
+            if not gone.done():
+                gone.set_result(None)
+
+        controller = await self._attach(transport.sink, evict)
+        try:
+            transport.source.set_packet_sink(controller)
+            await asyncio.wait({gone, transport.source.terminated}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self.detach(controller)
+
     def detach(self, controller: RadioController) -> None:
         """The host of ``controller`` has gone."""
         if self.controller is not controller:

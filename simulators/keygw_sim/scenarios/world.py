@@ -7,7 +7,7 @@ import contextlib
 import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from keygw.model.base64url import decode_base64url
 from keygw.session.identity import recognises
@@ -46,7 +46,7 @@ class World:
         self._seed = () if seed is None else ("--seed", seed)
         self._stack = contextlib.AsyncExitStack()
 
-    async def __aenter__(self) -> World:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -82,6 +82,12 @@ def radio(context: typer.Context) -> int:
 
 
 @app.command(context_settings=PASS_ON)
+def bluez(context: typer.Context) -> int:
+    """BlueZ's D-Bus on a private bus, for --radio system without an adapter."""
+    return run("bluez", context.args)
+
+
+@app.command(context_settings=PASS_ON)
 def phone(context: typer.Context) -> int:
     """A simulated phone with its own device key."""
     return run("phone", context.args)
