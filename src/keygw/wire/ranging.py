@@ -13,6 +13,7 @@ from keygw.model.open_enum import OpenEnum
 from keygw.wire import cbor
 
 ROUNDS = 2**32
+"""Exclusive bound of a round's number, which counts from 1."""
 METHODS = 2**8
 FULL_QUALITY = 100
 CENTIMETRES = 2**16
@@ -78,10 +79,10 @@ class Range:
                 )
             case _:
                 raise ProtocolError("RANGE is malformed")
-        return cls(_uint(number, ROUNDS), RangingMethod(_uint(method, METHODS)), finding)
+        return cls(_uint(number, ROUNDS, 1), RangingMethod(_uint(method, METHODS)), finding)
 
 
-def _uint(value: object, limit: int) -> int:
-    if type(value) is not int or not 0 <= value < limit:  # a bool is none
+def _uint(value: object, limit: int, least: int = 0) -> int:
+    if type(value) is not int or not least <= value < limit:  # a bool is none
         raise ProtocolError("RANGE holds something else than an unsigned integer in range")
     return value
