@@ -129,6 +129,10 @@ def key_session() -> Iterator[str]:
     told = [row["name"] for row in load("key_session", "rotation.json")["messages"]]
     yield f"The whole is in `rotation.json`: {', '.join(told)}.\n"
     yield from conversation("rotation.json", [told.index("ISSUER_KEY"), told.index("ISSUER_KEY_ACK")])
+    yield "## How near\n"
+    told = [row["name"] for row in load("key_session", "ranging.json")["messages"]]
+    yield f"The whole is in `ranging.json`: {', '.join(told)}.\n"
+    yield from conversation("ranging.json", [index for index, name in enumerate(told) if name == "RANGE"][2:])
     yield "## The fast path\n"
     fast = load("key_session", "fast.json")
     yield "HELLO is like any; FAST is bound to it.\n"

@@ -57,7 +57,9 @@ class Told:
         return kind + aead.seal(self.derived[f"key {way}"], nonce, plaintext, aad)
 
 
-TOLD, FAST, CHAIN, ROTATION = (Told(f"{name}.json") for name in ("conversation", "fast", "chain", "rotation"))
+TOLD, FAST, CHAIN, ROTATION, RANGING = (
+    Told(f"{name}.json") for name in ("conversation", "fast", "chain", "rotation", "ranging")
+)
 
 
 def sealed() -> dict[str, list[Refusal]]:
@@ -342,6 +344,25 @@ def rotated() -> list[Refusal]:
     ]
 
 
+def ranged() -> list[Refusal]:
+    """What a device may not say in RANGE. The first of the conversation asks for round 1, by Channel Sounding."""
+    good, found = [1, 2, None], [2, 140, 100, 1000]
+    return [
+        *malformed(good),
+        *numbers(good, 0, BIG, "round"),
+        *numbers(good, 1, 256, "method"),
+        ("round 0", cbor.encode([0, 2, None])),
+        ("the finding is false", cbor.encode([1, 2, False])),
+        *((f"finding: {why}", b"\x83\x01\x02" + body) for why, body in malformed(found) if body[:1] != b"\xf6"),
+        *((f"finding: {why}", b"\x83\x01\x02" + body) for why, body in numbers(found, 0, 256, "zone")),
+        *((f"finding: {why}", b"\x83\x01\x02" + body) for why, body in numbers(found, 1, 2**16, "bound", nil=True)),
+        *((f"finding: {why}", b"\x83\x01\x02" + body) for why, body in numbers(found, 2, 101, "quality")),
+        *((f"finding: {why}", b"\x83\x01\x02" + body) for why, body in numbers(found, 3, 2**16, "valid")),
+        ("the device says where it is", cbor.encode([1, 2, found])),
+        ("the device says that it is nowhere", cbor.encode([1, 2, [0, None, 0, 0]])),
+    ]
+
+
 def refused() -> list[Json]:
     """No breach, but not taken either: the answer to such a FAST is 25 random bytes, and such an answer a refusal."""
     asked, answer = FAST.message("FAST"), FAST.message("FAST_RESULT")
@@ -420,6 +441,8 @@ def build() -> Json:
         add(CHAIN.name, "CRED_PUT", why, CHAIN.seal("CRED_PUT", plaintext), plaintext)
     for why, plaintext in rotated():
         add(ROTATION.name, "ISSUER_KEY", why, ROTATION.seal("ISSUER_KEY", plaintext), plaintext)
+    for why, plaintext in ranged():
+        add(RANGING.name, "RANGE", why, RANGING.seal("RANGE", plaintext), plaintext)
     for name, refusals in fast().items():
         for why, body in refusals:
             add(FAST.name, name, why, bytes((MessageType[name],)) + body)

@@ -16,6 +16,7 @@ from keygw.model.digital_key import Role
 from keygw.model.open_enum import OpenEnum
 from keygw.model.signal import SignalId
 from keygw.wire.messages import LinkKind, TimeState
+from keygw.wire.ranging import RangingMethod, Zone
 
 
 @dataclass(frozen=True)
@@ -171,6 +172,16 @@ MESSAGES: dict[str, Shape] = {
         "chain",
         None,
         Field("chain", Each(array("link", Field("grant", Embedded(SIGNED)), Field("token", Embedded(SIGNED))))),
+    ),
+    "RANGE": Shape(
+        "ranging",
+        None,
+        array(
+            "ranging",
+            "round",
+            Field("method", say=called(RangingMethod)),
+            array("finding", Field("zone", say=called(Zone)), "bound, cm", "quality", "valid, ms"),
+        ),
     ),
     "ISSUER_KEY": Shape("issuer_keys", None, Field("statements", Each(Field("", Embedded(SIGNED))))),
     "ISSUER_KEY_ACK": Shape("Issuer_Key_Ack", None, SIGNED),

@@ -17,6 +17,7 @@ from keygw.token.claims import KeyClaims
 from keygw.token.receipt import verify_receipt
 from keygw.wire.messages import Chain, LinkKind, Result
 from keygw_sim.chance import chance, new_signer
+from keygw_sim.ranging.space import Anchors, Space
 from keygw_sim.rehearsal import ISSUED_AT, CarSide, Office, Visit
 from keygw_sim.vehicle.brain import Brain
 from keygw_sim.vehicle.flash import Flash, Issuer, Memory
@@ -48,6 +49,9 @@ class Garage:
         memory.issuers.append(Issuer(self.office.key.issuer, self.office.kid, self.office.key.public_key))
         memory.owners.append(thumbprint(self.signers["owner"].public_key))
         self.vehicle = Vehicle(memory.vehicle_id, "Car", memory.signer.public_key, memory.advertising_key)
+        self.space = Space()
+        """Where phones stand; the car is in the middle of it."""
+        self._anchors: Anchors | None = None
         self.shown: dict[str, KeyClaims] = {}
         """The claims that each came with last."""
         self._conn = 0
@@ -74,6 +78,7 @@ class Garage:
             self.random,
             lambda: self.monotonic,
             lambda what, data: self.log.append((what, data)),
+            self._anchors,
         )
 
     def _leave_workshop(self) -> None:
@@ -90,6 +95,13 @@ class Garage:
         memory.keys.clear()
         Flash(self.folder).save(memory)
         self.log.clear()
+
+    def fit_anchors(self) -> Garage:
+        """The workshop builds ranging anchors in; the car starts anew, with the time known."""
+        self._anchors = Anchors(self.space)
+        self.reboot()
+        self._leave_workshop()
+        return self
 
     def reboot(self) -> None:
         """Power off and on: all that is left is what was on the flash."""

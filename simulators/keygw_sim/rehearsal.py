@@ -26,6 +26,7 @@ from keygw.session.events import (
     IssuerKeyAcknowledged,
     Presented,
     PresentedFast,
+    Ranged,
     Responded,
     SignatureNeeded,
 )
@@ -41,6 +42,7 @@ from keygw.token.time_proof import TimeProof, sign_time_proof
 from keygw.token.trust import IssuerKey, TrustedIssuers, kid_of
 from keygw.wire.frame import MAX_FRAME
 from keygw.wire.messages import TIME_NONCE_BYTES, Chain, Cmd, FastResult, LinkKind, Result, TimeState, encode_info
+from keygw.wire.ranging import Finding, RangingMethod
 from keygw_sim.chance import chance, new_signer
 from keygw_sim.vehicle.flash import Memory
 
@@ -275,6 +277,16 @@ class Stage:
         self.messages[-1] = (who, size + len(frame) - 1)
 
 
+class RangingRadio(Protocol):
+    """That of a device."""
+
+    def arm(self, method: RangingMethod, key: bytes) -> None:
+        """Answer the round with that key (16 bytes), and no other."""
+
+    def disarm(self) -> None:
+        """The round is over."""
+
+
 class CarSide(Protocol):
     """Whom a visit meets: a ``Brain``, or somebody who stands before it."""
 
@@ -372,6 +384,18 @@ class Visit:
         self.session.prove_time(signed)
         self.carry()
         return first_of(self.heard[heard:], Answered).result
+
+    def range(self, phone: RangingRadio | None = None, method: RangingMethod = RangingMethod.UWB) -> Finding:
+        """One ranging round, which that phone's radio answers; what the vehicle found."""
+        key = self.session.ask_range(method)
+        if phone is not None:
+            phone.arm(method, key)
+        try:
+            self.carry()
+        finally:
+            if phone is not None:
+                phone.disarm()
+        return self.last(Ranged).finding
 
     def carry(self) -> None:
         while True:

@@ -40,7 +40,8 @@ def load(path: str) -> dict[str, Any]:
 
 
 SESSION = {
-    name: load(f"key_session/vectors/{name}.json") for name in ("conversation", "fast", "kept", "chain", "rotation")
+    name: load(f"key_session/vectors/{name}.json")
+    for name in ("conversation", "fast", "kept", "chain", "rotation", "ranging")
 }
 INVALID = load("key_session/vectors/invalid.json")
 GRANTS = load("key_token/vectors/grants.json")
@@ -49,7 +50,7 @@ KEYS = load("key_token/vectors/keys.json")["keys"]
 
 def reader(name: str) -> Reader:
     inputs = SESSION[name]["inputs"]
-    if name in ("chain", "rotation"):
+    if name in ("chain", "rotation", "ranging"):
         shared = {
             "issuer_public": KEYS["issuer"]["public_key"], "issuer_kid": KEYS["issuer"]["kid"],
             "issuer_name": KEYS["issuer"]["issuer"].encode().hex(),

@@ -21,6 +21,9 @@ from keygw.model.receipt import Receipt
 from keygw.session import channel, fast
 from keygw.session.core import Session
 from keygw.session.edhoc.party import Party
+from keygw.session.events import RangeAsked
+from keygw.session.ranging import RangingSecret
+from keygw.session.vehicle import VehicleSession
 from keygw.token.cwt import decode_cwt
 from keygw.token.envelope import Envelope
 from keygw.token.issuer_key import SignedStatement
@@ -29,8 +32,11 @@ from keygw.token.ticket import PairingTicket, sign_ticket
 from keygw.token.time_proof import verify_time_proof
 from keygw.wire import frame
 from keygw.wire.messages import TimeState
+from keygw.wire.ranging import Range, Zone
 from keygw_sim.attacker.attack import book, carry_out
-from keygw_sim.vehicle import chain, keeper, provisioning, removal, rules, trust
+from keygw_sim.ranging.geometry import Point
+from keygw_sim.ranging.space import Anchors
+from keygw_sim.vehicle import chain, keeper, provisioning, proximity, removal, rules, trust
 from keygw_sim.vehicle.brain import Brain
 from keygw_sim.vehicle.fast_keys import FastKeyring
 from keygw_sim.vehicle.flash import Issuer, Memory, PairingMemory
@@ -199,11 +205,74 @@ def an_owner_is_whoever_the_issuer_says(patch: pytest.MonkeyPatch) -> None:
 
 @frees("friend-asks-for-more", ENGINE)
 @frees("relay-drive", ENGINE)
-@frees("relay-passive-entry", "unknown_action")
+@frees("relay-passive-entry", CAR)
 @frees("friend-with-a-wider-key", ENGINE)
 def every_key_may_everything(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(rules, "judge_action", always(Outcome.DONE))
     patch.setattr(rules, "list_too_old", always(False))
+
+
+@frees("range-stale", CAR)
+@frees("range-replayed-sts", CAR)
+@frees("range-relay", CAR)
+@frees("range-relay-drive", ENGINE)
+@frees("range-other-session", CAR)
+def who_says_so_is_near(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(rules, "_near_enough", always(True))
+
+
+@frees("range-left-inside", CAR)
+def inside_is_as_good_as_near(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(rules, "_near_enough", lambda action, near: near.zone in (Zone.NEAR, Zone.INSIDE))
+
+
+@frees("range-replayed-sts", "breach: what was recorded is heard again")
+@frees("range-other-session", "breach: the friend's phone answers for the owner's")
+def every_round_has_one_key(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(RangingSecret, "key", always(bytes(16)))
+
+
+@frees("range-early-commit", CAR)
+@frees("range-ghost-peak", CAR)
+def pulses_are_not_counted(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(proximity, "MIN_QUALITY", 0)
+
+
+@frees("range-turned-phase", CAR)
+def phase_alone_is_believed(patch: pytest.MonkeyPatch) -> None:
+    def by_phase(self: Anchors, anchor: Point, key: bytes) -> tuple[float, int] | None:
+        tones = [tone for sender in self._space.senders for tone in sender.tones(anchor, key)]
+        return (tones[0].by_phase, 100) if tones else None
+
+    patch.setattr(Anchors, "_by_sounding", by_phase)
+
+
+@frees("range-reused-round", "nothing")
+def rounds_may_come_again(patch: pytest.MonkeyPatch) -> None:
+    real = VehicleSession._on_range
+
+    def take(self: VehicleSession, asked: Range) -> RangeAsked:
+        self._round = 0
+        return real(self, asked)
+
+    patch.setattr(VehicleSession, "_on_range", take)
+
+
+@frees("range-own-word", "device: protocol_violation")
+def the_device_says_where_it_is(patch: pytest.MonkeyPatch) -> None:
+    real = VehicleSession._on_range
+    patch.setattr(VehicleSession, "_on_range", lambda self, asked: real(self, replace(asked, finding=None)))
+
+
+@frees("range-stale", CAR)
+def evidence_lasts(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(proximity, "FRESH_SECONDS", 60.0)
+
+
+@frees("range-stays-near", CAR)
+def who_is_near_may_always(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(proximity.Proximity, "locked", always(None))
+    patch.setattr(proximity.Proximity, "opened", always(None))
 
 
 @frees("list-withheld-to-drive", ENGINE)

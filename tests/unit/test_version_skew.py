@@ -84,7 +84,7 @@ def test_a_downgrade_on_the_way_is_noticed() -> None:
     assert stage.car.state is State.CLOSED
 
 
-@pytest.mark.parametrize("number", [0x03, 0x44, 0x49, 0x7E])
+@pytest.mark.parametrize("number", [0x03, 0x49, 0x4F, 0x7E])
 def test_a_message_type_of_a_later_version_is_a_breach(number: int) -> None:
     stage = Stage()
     stage.open()

@@ -44,6 +44,7 @@ from keygw.wire.messages import (
     encode_sequence,
     encode_statements,
 )
+from keygw.wire.ranging import Range
 from keygw_sim.replay import FIRST, Replay, Vector, fast_pair
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -56,7 +57,10 @@ def load(name: str) -> Vector:
 
 
 INVALID = load("invalid.json")
-TOLD = {name: load(name) for name in ("conversation.json", "kept.json", "chain.json", "rotation.json", "fast.json")}
+TOLD = {
+    name: load(name)
+    for name in ("conversation.json", "kept.json", "chain.json", "rotation.json", "ranging.json", "fast.json")
+}
 BREACHES = INVALID["breaches"]
 
 
@@ -163,6 +167,7 @@ CODECS: dict[str, tuple[Callable[[bytes], Any], Callable[[Any], bytes]]] = {
     "RECEIPT_ACK": (decode_sequence, encode_sequence),
     "CRED_PUT": (decode_chain, encode_chain),
     "ISSUER_KEY": (decode_statements, encode_statements),
+    "RANGE": (Range.decode, Range.encode),
     "FAST": (Fast.decode, Fast.encode),
     "FAST command": (FastCommand.decode, FastCommand.encode),
     "FAST_RESULT": (FastResult.decode, FastResult.encode),
@@ -209,6 +214,8 @@ OF_THE_CONVERSATION = {
     "number is another than the command's",
     "number is nil, though there was a command",
     "a command that was not asked",
+    "the device says where it is",
+    "the device says that it is nowhere",
 }
 """Well formed, and a breach by what was said before."""
 

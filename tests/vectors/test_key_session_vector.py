@@ -273,7 +273,7 @@ def test_the_frames_at_mtu_23(vector: Vector) -> None:
 def test_every_message_of_this_version_is_shown(vector: Vector, fast_vector: Vector) -> None:
     """Owner pairing has messages and vectors of its own: ``test_pairing_vectors.py``."""
     elsewhere = {message.name for state in PAIRING_STATES for _, message in TRANSITIONS[state]} | {"PAIR_ASK"}
-    told = (*CONVERSATIONS.values(), fast_vector, load("chain"), load("rotation"))
+    told = (*CONVERSATIONS.values(), fast_vector, load("chain"), load("rotation"), load("ranging"))
     assert {row["name"] for vector in told for row in vector["messages"]} == {m.name for m in MessageType} - elsewhere
     assert any(isinstance(event, ReceiptsGiven) for event in Replay(vector).to(COUNT).events)
 

@@ -13,8 +13,8 @@ from keygw_sim.attacker.scene import Breach, Scene
 Story = Callable[[Scene], Awaitable[str]]
 
 CHAPTERS = (
-    "replay", "middle", "relay", "frames", "floods", "fast", "tokens", "issuer_keys", "lists", "removals", "clocks",
-    "sessions", "sharing", "invitations", "pairing", "tracking", "lost_phone", "on_air",
+    "replay", "middle", "relay", "ranging", "frames", "floods", "fast", "tokens", "issuer_keys", "lists", "removals",
+    "clocks", "sessions", "sharing", "invitations", "pairing", "tracking", "lost_phone", "on_air",
 )  # fmt: skip
 """The modules that hold the stories, in the order in which they are told."""
 

@@ -10,6 +10,7 @@ TITLES = {
     "replay": "Replay",
     "middle": "In the middle: reflection, splicing, misbinding, downgrade",
     "relay": "Relay",
+    "ranging": "Distance",
     "frames": "Bad frames and bad points",
     "floods": "Floods",
     "fast": "The fast path",

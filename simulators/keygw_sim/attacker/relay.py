@@ -115,7 +115,7 @@ async def holds_the_proof(scene: Scene) -> str:
 @attack(
     "relay-pocket",
     "relays the car to a phone in a pocket, whose owner has asked for nothing",
-    protects=TAP + "; passive entry is refused, see relay-passive-entry",
+    protects=TAP + "; passive entry needs a measurement, see range-relay",
     expected=NOTHING,
 )
 async def pocket(scene: Scene) -> str:
@@ -131,7 +131,8 @@ async def pocket(scene: Scene) -> str:
 
 @attack(
     "relay-passive-entry",
-    "relays a phone that is set to unlock when it is near: it says so, over a direct link as far as it knows",
+    "relays a phone that is set to unlock when it is near, to a car without anchors: it says so, over a direct link as "
+    "far as it knows",
     protects="passive entry needs ranging evidence, and plain BLE gives none: it is refused whatever the link claims",
     expected="proximity_required",
     recorded=("receipt: proximity_required x3",),
@@ -149,7 +150,7 @@ async def passive_entry(scene: Scene) -> str:
 @attack(
     "relay-claims-nearness",
     "reports, in the phone's place, that it is near: RANGE before and passive entry without any command",
-    protects="no message claims nearness in this version, and an open session alone does nothing",
+    protects="RANGE is sealed like all in the session, and nobody has a place to tell in it but the car",
     expected="refused",
     recorded=("log: refused protocol_violation x2",),
 )
@@ -171,7 +172,8 @@ async def claims_nearness(scene: Scene) -> str:
     protects="the kind of link is in EAD_3; driving needs a direct one",
     expected="proximity_required",
     recorded=("receipt: proximity_required x2",),
-    remains="a device that is relayed without knowing it says that it is direct: see relay-fast",
+    remains="a device that is relayed without knowing it says that it is direct: see relay-fast, and range-relay-drive "
+    "for a car with anchors",
 )
 async def drive(scene: Scene) -> str:
     came = set()

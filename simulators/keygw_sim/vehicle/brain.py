@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from keygw.model.command import Outcome
+from keygw.model.command import Action, Outcome
 from keygw.model.digital_key import Role
 from keygw.model.errors import Conflict, ProtocolError, TokenError
 from keygw.model.ids import Random
@@ -28,6 +28,7 @@ from keygw.session.events import (
     PairingTried,
     Presented,
     PresentedFast,
+    RangeAsked,
     ReceiptsStored,
     ReceiptsWanted,
     SignatureNeeded,
@@ -40,11 +41,13 @@ from keygw.session.vehicle import VehicleSession
 from keygw.token.claims import KeyClaims
 from keygw.wire.messages import Cmd, FastResult, LinkKind, Reading, Receipts, Res, Result, encode_info
 from keygw.wire.pairing import Credential
+from keygw.wire.ranging import NOTHING_FOUND
 from keygw_sim.vehicle.body import Body
 from keygw_sim.vehicle.fast_keys import FastKeyring
 from keygw_sim.vehicle.flash import Answer, Flash, Memory
 from keygw_sim.vehicle.keeper import Keeper, Log
 from keygw_sim.vehicle.pairing import CODE_SECONDS
+from keygw_sim.vehicle.proximity import Evidence, Proximity, Ranger
 from keygw_sim.vehicle.timekeeper import Moment, Nonce
 
 ROTATION_SECONDS = 900.0
@@ -75,10 +78,15 @@ class _Guest:
     """Of the last RESULT. The next one has another, so it serves once."""
     answered: Outcome = Outcome.DONE
     """What the last RESULT said."""
+    evidence: Evidence | None = None
+    """Of the last ranging round in this session."""
 
 
 class Brain:
-    """One vehicle. ``monotonic``: seconds since its start, sleep included; the only clock it has."""
+    """One vehicle. ``monotonic``: seconds since its start, sleep included; the only clock it has.
+
+    ``ranger``: its ranging anchors, if it has any.
+    """
 
     def __init__(
         self,
@@ -87,6 +95,7 @@ class Brain:
         random: Random,
         monotonic: Callable[[], float],
         log: Log | None = None,
+        ranger: Ranger | None = None,
     ) -> None:
         self.dirty: set[int] = set()
         self._random = random
@@ -96,6 +105,7 @@ class Brain:
         self._proven_at: dict[str, float] = {}
         self._fast_keys = FastKeyring(monotonic)
         self._keeper = Keeper(memory, flash, random, monotonic, self._log)
+        self._proximity = Proximity(ranger, monotonic, self._log)
         self.rotate()
 
     @property
@@ -182,6 +192,8 @@ class Brain:
                 self.dirty.add(conn)
         self._retire_issuer_keys()
         self._end_concerned()
+        self._proximity.tick()
+        self._lock_behind()
         if self._keeper.pairing.tick():
             self._tell_all()
         if now - self._rotated_at >= ROTATION_SECONDS:
@@ -267,6 +279,8 @@ class Brain:
             case IssuerKeysBrought(brought):
                 guest.session.acknowledge_issuer_key(self._keeper.learn_issuer_key(brought))
                 self._hold_all_to_it()
+            case RangeAsked():
+                self._on_range(guest, event)
             case TimeProofBrought(signed):
                 self._on_time_proof(guest, signed)
             case PairingAsked() | PairingTried() | Enrolled() | OwnerTokenBrought():
@@ -335,6 +349,30 @@ class Brain:
         self._judge_anew()
         self._end_concerned()
 
+    def _on_range(self, guest: _Guest, asked: RangeAsked) -> None:
+        """Only of a device that is let in, and by a link of its own: a relayed one is somewhere else."""
+        guest.evidence, finding = None, NOTHING_FOUND
+        if guest.session.talking and guest.link is LinkKind.DIRECT:
+            key_id = _known(guest).key_id
+            guest.evidence, finding = self._proximity.measure(key_id, asked.method, asked.key)
+        guest.session.answer_range(finding)
+        self._lock_behind()
+
+    def _lock_behind(self) -> None:
+        """Lock when the last who was near has left; a door that is open, or a running engine, keeps it waiting."""
+        if not self._proximity.leaving or self.body.engine_running or self.body.speed > 0:
+            return
+        try:
+            outcome = self._keeper.lock_by_itself()
+        except OSError as error:  # the next tick tries again
+            self._log("flash_failed", {"why": error.strerror or str(error)})
+            return
+        if outcome.ok:
+            self._proximity.locked()
+        if outcome is Outcome.DONE:
+            self._log("locked_behind", {})
+            self._tell_all()
+
     def _on_time_proof(self, guest: _Guest, signed: bytes) -> None:
         """Whatever it is worth, it is answered with the verdict on the key anew, and with another nonce.
 
@@ -402,7 +440,14 @@ class Brain:
         self._tell_all()
 
     def _execute(self, guest: _Guest, command: Cmd) -> Answer:
-        return self._keeper.execute(_known(guest), guest.link, command, guest.session_hash, fast=guest.fast)
+        claims = _known(guest)
+        near = self._proximity.nearness(claims.key_id, guest.link, guest.evidence)
+        answer = self._keeper.execute(claims, near, command, guest.session_hash, fast=guest.fast)
+        if Outcome(answer.outcome).ok and command.action is Action.PASSIVE_UNLOCK:
+            self._proximity.opened(claims.key_id)
+        if Outcome(answer.outcome).ok and command.action is Action.LOCK:
+            self._proximity.locked()
+        return answer
 
     def _end_concerned(self) -> None:
         """End the sessions of keys that a list bars or whose time is over; a moving car waits until it stands."""

@@ -29,11 +29,12 @@ from keygw.token.receipt import receipt_hash, sign_receipt
 from keygw.token.revocation import list_hash, read_list, sign_ack, verify_list
 from keygw.token.time_proof import verify_time_proof
 from keygw.token.trust import TrustedIssuers
-from keygw.wire.messages import Chain, Cmd, LinkKind, Receipts
+from keygw.wire.messages import Chain, Cmd, Receipts
 from keygw_sim.vehicle import chain, provisioning, removal, rules, trust
 from keygw_sim.vehicle.body import Body
 from keygw_sim.vehicle.flash import COUNTS, RECEIPTS_KEPT, Answer, EnrolledKey, Flash, Issuer, Memory, StoredReceipt
 from keygw_sim.vehicle.pairing import PairingDesk
+from keygw_sim.vehicle.proximity import Nearness
 from keygw_sim.vehicle.timekeeper import Moment, Nonce, Timekeeper
 
 REFUSED_KEY_RECEIPTS = 64
@@ -166,7 +167,7 @@ class Keeper:
     # -- commands ----------------------------------------------------------------------------------------------
 
     def execute(
-        self, claims: KeyClaims, link: LinkKind, command: Cmd, session_hash: bytes, *, fast: bool = False
+        self, claims: KeyClaims, near: Nearness, command: Cmd, session_hash: bytes, *, fast: bool = False
     ) -> Answer:
         """Judge, act, and have the receipt on flash before anything is said. A retry gets its old answer.
 
@@ -181,7 +182,7 @@ class Keeper:
             return known if same else replace(known, outcome=int(Outcome.NUMBER_REUSED), receipt=0)
         # The body moves once the receipt is on flash; a power cut in between is made up for at the next start.
         body = replace(self.body)
-        outcome = rules.judge_action(command.action, chain.rights(claims, self.memory), link)
+        outcome = rules.judge_action(command.action, chain.rights(claims, self.memory), near)
         pairing = command.action is Action.ALLOW_PAIRING
         if outcome is Outcome.DONE and pairing and claims.role is not Role.OWNER:
             outcome = Outcome.NOT_ENTITLED  # an entitlement can be shared; being an owner cannot
@@ -193,7 +194,7 @@ class Keeper:
         if outcome is Outcome.DONE and rules.list_too_old(command.action, claims, self._list, self.time.at):
             return self._refuse(claims, command, Outcome.LIST_STALE, session_hash)
         if outcome is Outcome.DONE and not pairing:
-            outcome = body.apply(command.action)
+            outcome = body.apply(_DONE_AS.get(command.action, command.action))
         with self._durably() as draft:
             sequence = self._write_receipt(draft, claims.key_id, command, outcome, body, session_hash)
             answer = Answer(command.number, int(outcome), sequence, int(command.action))
@@ -263,6 +264,16 @@ class Keeper:
             command = Cmd(0, Action.REMOVE_KEY)
             self._write_receipt(draft, key_id, command, Outcome.DONE, self.body, NO_SESSION)
         self._log("key_removed", {"key": key_id})
+
+    def lock_by_itself(self) -> Outcome:
+        """Nobody is near any more. No key has asked for it, so there is no receipt; subscribers hear of it."""
+        body = replace(self.body)
+        outcome = body.apply(Action.LOCK)
+        if outcome is Outcome.DONE:
+            with self._durably() as draft:
+                draft.body = body.to_json()
+            self.body = body
+        return outcome
 
     def set_body(self, changes: dict[str, object]) -> dict[str, object]:
         """What hands, weather and driving do to the body. ``KeyError`` for an unknown part."""
@@ -411,8 +422,12 @@ def _end_epoch(draft: Memory, epoch: int) -> None:
     draft.pairing = replace(draft.pairing, approved=False, allowed_until=0)
 
 
+_DONE_AS = {Action.PASSIVE_UNLOCK: Action.UNLOCK}
+"""What the body knows by another name."""
+
+
 def _observed(body: Body, action: Action) -> bool | None:
     """The actuator that a receipt reports before and after: the central lock or the trunk."""
-    if action in (Action.LOCK, Action.UNLOCK):
+    if action in (Action.LOCK, Action.UNLOCK, Action.PASSIVE_UNLOCK):
         return body.locked
     return body.trunk_open if action is Action.OPEN_TRUNK else None

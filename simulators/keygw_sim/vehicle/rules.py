@@ -9,8 +9,10 @@ from keygw.model.entitlement import Entitlement
 from keygw.model.revocation import RevocationList
 from keygw.token.claims import KeyClaims
 from keygw.wire.messages import LinkKind, TimeState
+from keygw.wire.ranging import Zone
 from keygw_sim.vehicle import chain, trust
 from keygw_sim.vehicle.flash import Memory
+from keygw_sim.vehicle.proximity import Nearness
 from keygw_sim.vehicle.timekeeper import Moment
 
 _ALL = frozenset(Action)
@@ -103,18 +105,27 @@ def _judge_chain(claims: KeyClaims, memory: Memory, listed: RevocationList | Non
     return Outcome.CHAIN_REQUIRED if overtaken else Outcome.DONE
 
 
-def judge_action(action: Action, allowed: Entitlement, link: LinkKind) -> Outcome:
-    """``DONE`` if these rights cover the action, and the device is near where the action needs that.
-
-    A relayed or hosted device cancels proximity; only a direct one may drive. Passive entry needs ranging evidence, and
-    there is no message yet that brings any: a fast relay makes plain BLE look near, so it is refused to everybody.
-    """
+def judge_action(action: Action, allowed: Entitlement, near: Nearness) -> Outcome:
+    """``DONE`` if these rights cover the action, and the device is near where the action needs that."""
     if action.required is None:
         return Outcome.UNKNOWN_ACTION
     if not action.required & allowed:
         return Outcome.NOT_ENTITLED
-    near = action is not Action.PASSIVE_UNLOCK and (link is LinkKind.DIRECT or action not in _NEARBY)
-    return Outcome.DONE if near else Outcome.PROXIMITY_REQUIRED
+    return Outcome.DONE if action not in _NEARBY or _near_enough(action, near) else Outcome.PROXIMITY_REQUIRED
+
+
+def _near_enough(action: Action, near: Nearness) -> bool:
+    """A relayed or hosted device cancels proximity, whatever was measured: it is not the one that was.
+
+    Passive entry needs somebody who has just come to the doors, by measurement: a fast relay makes plain BLE look near.
+    A phone left in the cabin opens to nobody outside. Who drives must sit in a car that can measure it; one without
+    anchors has but the kind of link to go by.
+    """
+    if near.link is not LinkKind.DIRECT:
+        return False
+    if action is Action.PASSIVE_UNLOCK:
+        return near.zone is Zone.NEAR and near.arriving
+    return near.zone is Zone.INSIDE or not near.anchors
 
 
 def list_too_old(action: Action, claims: KeyClaims, listed: RevocationList | None, now: float) -> bool:
@@ -130,4 +141,4 @@ def list_too_old(action: Action, claims: KeyClaims, listed: RevocationList | Non
 LIST_SECONDS = 7 * 86_400
 """How old a list may be for others than owners to drive."""
 _DRIVING = frozenset({Action.START_ENGINE})
-_NEARBY = _DRIVING
+_NEARBY = _DRIVING | {Action.PASSIVE_UNLOCK}

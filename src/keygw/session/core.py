@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from keygw.crypto.aead import TAG_BYTES
 from keygw.crypto.kdf import sha256
@@ -13,10 +14,12 @@ from keygw.session.channel import Channel
 from keygw.session.edhoc import Initiator, Responder
 from keygw.session.events import Ended, Event
 from keygw.session.fast import SESSION_HASH_BYTES, FastKey
+from keygw.session.ranging import LABEL_RANGING, SECRET_BYTES, RangingSecret
 from keygw.session.states import TALKING, Side, State, advance
 from keygw.wire import messages
 from keygw.wire.frame import AFTER_AUTHENTICATION, Fragmenter, Reassembler
 from keygw.wire.messages import ErrorCode, MessageType
+from keygw.wire.ranging import Range
 
 HANDSHAKE_SECONDS = 10.0
 """From message_1 to RESULT."""
@@ -50,6 +53,11 @@ class Session:
         self._channel: Channel | None = None
         self._hello = b""
         self._fast_key: FastKey | None = None
+        self._export_ranging: Callable[[], bytes] | None = None
+        self._round = 0
+        """The latest ranging round of this session."""
+        self._ranging: Range | None = None
+        """The round that was asked for and has no answer yet."""
         self._deadline = now + GREETED_SECONDS
         self._now = now
         """The latest time it was told."""
@@ -156,10 +164,17 @@ class Session:
         """OPEN, but the key is not good yet: the session serves what may turn the verdict, and nothing else."""
         return self.state is State.OPEN and self._waiting
 
+    def _ranging_key(self, asked: Range) -> bytes:
+        """The key of that round; derived anew each time, for most sessions never range."""
+        if self._export_ranging is None:
+            raise ProtocolError("there is no ranging before the handshake")
+        return RangingSecret(self._export_ranging()).key(asked.round, asked.method)
+
     def _open_channel(self, party: Initiator | Responder, vehicle_id: str, key_id: str) -> bytes:
         """Derive the channel. Returns the session hash that receipts name."""
         context = self._hello_hash + id_bytes(vehicle_id, "veh") + id_bytes(key_id, "key")
         self._channel = Channel(self.side, party.export, context, party.th_4)
         self._fast_key = FastKey.derive(party.export, context, key_id)
+        self._export_ranging = partial(party.export, LABEL_RANGING, context, SECRET_BYTES)
         self._reassembler.limit = AFTER_AUTHENTICATION
         return sha256(party.th_4)[:SESSION_HASH_BYTES]

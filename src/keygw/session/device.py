@@ -23,6 +23,7 @@ from keygw.session.events import (
     IssuerKeyAcknowledged,
     ListAcknowledged,
     ListGiven,
+    Ranged,
     Read,
     ReceiptsGiven,
     Responded,
@@ -50,6 +51,7 @@ from keygw.wire.messages import (
     Res,
     Result,
 )
+from keygw.wire.ranging import Range, RangingMethod
 
 C_I = b"\x00"
 
@@ -186,6 +188,17 @@ class DeviceSession(Session):
         """Carry a time proof to the vehicle, for the nonce of the last RESULT; ``Answered`` follows."""
         self._send_sealed(MessageType.TIME_PROOF, signed)
 
+    def ask_range(self, method: RangingMethod) -> bytes:
+        """Ask for the next ranging round. The key of it (16 bytes): the own ranging radio must have it before the
+        frames leave. ``Ranged`` follows.
+        """
+        if self._ranging is not None:
+            raise ProtocolError("a ranging round is under way")
+        asked = Range(self._round + 1, method)
+        self._round, self._ranging = asked.round, asked
+        self._send_sealed(MessageType.RANGE, asked.encode())
+        return self._ranging_key(asked)
+
     def ask_receipts(self, after: int) -> None:
         self._send_sealed(MessageType.RECEIPT_GET, messages.encode_sequence(after))
 
@@ -230,9 +243,17 @@ class DeviceSession(Session):
                 return [ListAcknowledged(self._unseal(message_type, body))]
             case MessageType.RL_GIVE:
                 return [ListGiven(self._unseal(message_type, body))]
+            case MessageType.RANGE:
+                return [self._on_ranged(Range.decode(self._unseal(message_type, body)))]
             case MessageType.ISSUER_KEY_ACK:
                 return [IssuerKeyAcknowledged(self._unseal(message_type, body))]
         return super()._on_message(message_type, body, now)
+
+    def _on_ranged(self, told: Range) -> Ranged:
+        asked, self._ranging = self._ranging, None
+        if asked is None or told.finding is None or (told.round, told.method) != (asked.round, asked.method):
+            raise ProtocolError("RANGE answers a round that was not asked for")
+        return Ranged(told.round, told.method, told.finding)
 
     def _on_fast_result(self, body: bytes, now: float) -> AnsweredFast | FastRefused:
         """Bytes that do not open are a refusal, not a breach: the vehicle sends random ones in place of an answer."""

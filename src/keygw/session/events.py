@@ -9,6 +9,7 @@ from keygw.session.fast import FastKey
 from keygw.token.claims import KeyClaims
 from keygw.wire.messages import Chain, Cmd, ErrorCode, FastResult, LinkKind, Reading, Receipts, Res, Result
 from keygw.wire.pairing import Attestation, Credential
+from keygw.wire.ranging import Finding, RangingMethod
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +172,23 @@ class IssuerKeyAcknowledged:
 
 
 @dataclass(frozen=True, slots=True)
+class RangeAsked:
+    """Vehicle: measure how far the device is, with this round's key (16 bytes). Answer with ``answer_range``."""
+
+    method: RangingMethod
+    key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranged:
+    """Device: what the vehicle's anchors found in that round."""
+
+    round: int
+    method: RangingMethod
+    finding: Finding
+
+
+@dataclass(frozen=True, slots=True)
 class PairingAsked:
     """Vehicle: a device wants to pair. Answer with ``offer`` if a code is shown, else ``fail``."""
 
@@ -253,6 +271,8 @@ Event = (
     | ListGiven
     | IssuerKeysBrought
     | IssuerKeyAcknowledged
+    | RangeAsked
+    | Ranged
     | PairingAsked
     | PairingOffered
     | PairingTried

@@ -94,7 +94,9 @@ TRANSITIONS: dict[State, dict[tuple[Side, M], State]] = {
     State.PROVEN: {(D, M.MESSAGE_3): State.SHOWN},
     State.SHOWN: {(V, M.RESULT): State.OPEN},
     State.QUICK: {**dict.fromkeys(_TALK, State.QUICK), (D, M.HELLO_REQ): State.SILENT},
-    State.OPEN: dict.fromkeys((*_TALK, (D, M.TIME_PROOF), (D, M.CRED_PUT), (V, M.RESULT)), State.OPEN),
+    State.OPEN: dict.fromkeys(
+        (*_TALK, (D, M.TIME_PROOF), (D, M.CRED_PUT), (D, M.RANGE), (V, M.RANGE), (V, M.RESULT)), State.OPEN
+    ),
     State.PAIRING: {(V, M.PAIR_OFFER): State.OFFERED},
     State.OFFERED: {(D, M.PAIR_SHARE): State.SHARED},
     State.SHARED: {(V, M.PAIR_PROOF): State.CONFIRMED},

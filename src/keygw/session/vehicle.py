@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from keygw.crypto.agreement import EphemeralKey
 from keygw.model.command import Outcome
@@ -20,6 +21,7 @@ from keygw.session.events import (
     ListWanted,
     Presented,
     PresentedFast,
+    RangeAsked,
     ReceiptsStored,
     ReceiptsWanted,
     SignatureNeeded,
@@ -46,6 +48,7 @@ from keygw.wire.messages import (
     Res,
     Result,
 )
+from keygw.wire.ranging import Finding, Range
 
 C_R = b"\x01"
 
@@ -133,6 +136,13 @@ class VehicleSession(PairingVehicle):
         """Send ISSUER_KEY_ACK: signed by the vehicle key, and only after what it says is safely stored."""
         self._send_sealed(MessageType.ISSUER_KEY_ACK, signed)
 
+    def answer_range(self, finding: Finding) -> None:
+        """Send what the anchors found in the round that was asked for."""
+        asked, self._ranging = self._ranging, None
+        if asked is None:
+            raise ProtocolError("no ranging round was asked for")
+        self._send_sealed(MessageType.RANGE, replace(asked, finding=finding).encode())
+
     @property
     def claims(self) -> KeyClaims | None:
         """Who is authenticated, once somebody is."""
@@ -165,6 +175,8 @@ class VehicleSession(PairingVehicle):
                 return [self._on_message_3(body, now)]
             case MessageType.CMD:
                 return [Commanded(Cmd.decode(self._unseal(message_type, body)))]
+            case MessageType.RANGE:
+                return [self._on_range(Range.decode(self._unseal(message_type, body)))]
             case MessageType.RECEIPT_GET:
                 return [ReceiptsWanted(messages.decode_sequence(self._unseal(message_type, body)))]
             case MessageType.RECEIPT_ACK:
@@ -191,6 +203,15 @@ class VehicleSession(PairingVehicle):
                 if plaintext:
                     raise ProtocolError("RL_GET says nothing")
                 return ListWanted()
+
+    def _on_range(self, asked: Range) -> RangeAsked:
+        """Rounds only go up: the same one twice would send the same signal twice, for anybody to play back."""
+        if asked.finding is not None:
+            raise ProtocolError("a device says where it is; that is for the vehicle to find")
+        if self._ranging is not None or asked.round <= self._round:
+            raise ProtocolError("a ranging round that is not the next")
+        self._round, self._ranging = asked.round, asked
+        return RangeAsked(asked.method, self._ranging_key(asked))
 
     def _on_fast(self, asked: Fast, now: float) -> list[Event]:
         """One FAST per HELLO, good or not. An unknown tag costs the same work, and its answer has the same shape."""

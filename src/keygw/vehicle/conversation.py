@@ -29,6 +29,7 @@ from keygw.session.events import (
     IssuerKeyAcknowledged,
     ListAcknowledged,
     ListGiven,
+    Ranged,
     Read,
     ReceiptsGiven,
     Responded,
@@ -40,6 +41,7 @@ from keygw.session.identity import recognises
 from keygw.session.states import State
 from keygw.vehicle.ports import ATT_AND_L2CAP, Air, HeldKey, Link
 from keygw.wire.messages import Cmd, ErrorCode, FastResult, LinkKind, Reading, Receipts, Res, Result
+from keygw.wire.ranging import Finding, RangingMethod
 
 ANSWER_SECONDS = 4.0
 """How long the vehicle may take for any one answer: the time-out of wallets for lock and unlock."""
@@ -318,6 +320,17 @@ class Conversation:
         assert isinstance(event, Answered)  # noqa: S101 - see authenticate
         return event.result
 
+    async def range(self, method: RangingMethod, arm: Callable[[RangingMethod, bytes], None]) -> Finding:
+        """One ranging round; returns what the vehicle's anchors found. ``arm`` gives the own ranging radio the key of
+        the round (16 bytes) before it is asked for.
+        """
+        self._check()
+        waiting = self._expect(Ranged)
+        arm(method, self.session.ask_range(method))
+        event = await self._exchange(waiting)
+        assert isinstance(event, Ranged)  # noqa: S101 - see authenticate
+        return event.finding
+
     async def receipts(self, after: int) -> Receipts:
         """One batch of signed receipts with a sequence above ``after``, not yet verified."""
         self._check()
@@ -396,7 +409,7 @@ class Conversation:
                 self._answer()
                 self.result = result
                 self._resolve(Answered, event)
-            case ListAcknowledged() | ListGiven() | IssuerKeyAcknowledged() | ReceiptsGiven():
+            case ListAcknowledged() | ListGiven() | IssuerKeyAcknowledged() | ReceiptsGiven() | Ranged():
                 self._resolve(type(event), event)
             case Read(readings):
                 if self._on_readings is not None:

@@ -54,6 +54,7 @@ class MessageType(OpenEnum):
     RL_ACK = 0x41
     TIME_PROOF = 0x42
     CRED_PUT = 0x43
+    RANGE = 0x44
     ISSUER_KEY = 0x45
     RL_GET = 0x46
     RL_GIVE = 0x47

@@ -21,6 +21,7 @@ from keygw.session.states import State
 from keygw.wire import gatt
 from keygw.wire.frame import MAX_FRAME, Fragmenter
 from keygw.wire.messages import Cmd, MessageType, decode_chain, encode_chain, encode_sequence, encode_statements
+from keygw.wire.ranging import Range, RangingMethod
 from keygw_fuzz.script import Kind, Step, frames_of, join, steps_of
 from keygw_fuzz.target import VALUE, Broken, Target
 from keygw_fuzz.world import CAR, ISSUER, KID, VEHICLE
@@ -140,6 +141,7 @@ def _scripts() -> Iterator[bytes]:
         bytes((MessageType.CMD,)) + Cmd(78, Action.ALLOW_PAIRING).encode(),
         bytes((MessageType.CMD,)) + Cmd(2**32 - 1, Action(250)).encode(),
         bytes((MessageType.RECEIPT_GET,)) + encode_sequence(0),
+        bytes((MessageType.RANGE,)) + Range(1, RangingMethod.UWB).encode(),
         bytes((MessageType.RECEIPT_ACK,)) + encode_sequence(2**32 - 1),
     ]
     for one in plain:

@@ -31,6 +31,7 @@ from keygw.session.events import (
     PairingTried,
     Presented,
     PresentedFast,
+    RangeAsked,
     ReceiptsWanted,
     SignatureNeeded,
     Ticketed,
@@ -56,6 +57,7 @@ from keygw.wire.messages import (
     encode_statements,
 )
 from keygw.wire.pairing import Attestation, Credential, Enrol, encode_outcome
+from keygw.wire.ranging import NOTHING_FOUND
 from keygw_fuzz.script import Kind, Step, frames_of, join, steps_of
 from keygw_fuzz.target import Broken, Target
 from keygw_fuzz.world import CAR, DEVICE, VEHICLE, SteadyPairingStage, SteadyStage
@@ -155,6 +157,8 @@ def _session(side: Side, reached: State) -> Scene:
                 stage.car.acknowledge_list(b"ack")
             case IssuerKeysBrought():
                 stage.car.acknowledge_issuer_key(b"ack")
+            case RangeAsked():
+                stage.car.answer_range(NOTHING_FOUND)
 
     def act_device(event: Event) -> None:
         match event:

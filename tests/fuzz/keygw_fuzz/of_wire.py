@@ -26,6 +26,7 @@ from keygw.wire.messages import (
     TimeState,
 )
 from keygw.wire.pairing import Attestation, Credential, Enrol
+from keygw.wire.ranging import Finding, Range, RangingMethod, Zone
 from keygw_fuzz.script import Step, frames_of, join, steps_of
 from keygw_fuzz.target import PROTOCOL, Broken, Target
 from keygw_fuzz.world import CAR, DEVICE, VEHICLE
@@ -149,6 +150,11 @@ TARGETS = [
     _body(
         "messages.decode_statements", messages.decode_statements, messages.encode_statements,
         messages.encode_statements([bytes(163)]), messages.encode_statements([b"", *[bytes(224)] * 15]), longest=4096,
+    ),
+    _body(
+        "ranging.Range.decode", Range.decode, _own, Range(1, RangingMethod.UWB).encode(),
+        Range(2**32 - 1, RangingMethod(200), Finding(Zone.NEAR, 140, 100, 1000)).encode(),
+        Range(2, RangingMethod.UWB, Finding(Zone(9), None, 0, 0)).encode(), longest=40,
     ),
     _body(
         "messages.decode_error", messages.decode_error, lambda code: messages.encode_error(code)[1:], b"\x01", b"\x63",

@@ -41,6 +41,7 @@ BODIES = {
     0x34: row(many(size(1, 4096)), flag),
     0x35: row(U32),
     0x43: many(row(size(0, 512), size(0, 1024)), 1, 2),
+    0x44: row(uint(1, 2**32 - 1), U8, either(row(U8, either(U16, nil), uint(0, 100), U16), nil)),
     0x45: many(size(0, 224), 1, 16),
 }
 SIGNED = {0x40: "dkrl", 0x41: "dkra", 0x42: "dktp", 0x47: "dkrl", 0x48: "dkia"}
@@ -48,8 +49,8 @@ FROM_VEHICLE = {0x01, 0x11, 0x13, 0x21, 0x31, 0x32, 0x34, 0x41, 0x47, 0x48}
 TYPES = {
     "HELLO": 0x01, "HELLO_REQ": 0x02, "MESSAGE_1": 0x10, "MESSAGE_2": 0x11, "MESSAGE_3": 0x12, "RESULT": 0x13,
     "FAST": 0x20, "FAST_RESULT": 0x21, "CMD": 0x30, "RES": 0x31, "EVENT": 0x32, "RECEIPT_GET": 0x33, "RECEIPT": 0x34,
-    "RECEIPT_ACK": 0x35, "RL_PUSH": 0x40, "RL_ACK": 0x41, "TIME_PROOF": 0x42, "CRED_PUT": 0x43, "RL_GET": 0x46,
-    "RL_GIVE": 0x47, "ISSUER_KEY": 0x45, "ISSUER_KEY_ACK": 0x48, "ERROR": 0x7F,
+    "RECEIPT_ACK": 0x35, "RL_PUSH": 0x40, "RL_ACK": 0x41, "TIME_PROOF": 0x42, "CRED_PUT": 0x43, "RANGE": 0x44,
+    "RL_GET": 0x46, "RL_GIVE": 0x47, "ISSUER_KEY": 0x45, "ISSUER_KEY_ACK": 0x48, "ERROR": 0x7F,
 }  # fmt: skip
 INFO = row(many(U8, 1, 16), size(6))
 PAYLOADS = {

@@ -85,6 +85,8 @@ class Reader:
         self.channel: Channel | None = None
         self.seen: dict[str, bytes] = {}  # every value that the vectors may name
         self.awaited: set[int] = set()
+        self.round = 0
+        self.round_asked: tuple[int, int] | None = None
         self.outcome: int | None = None
         self.number: int | None = None
         self.nonce: bytes | None = None
@@ -202,6 +204,7 @@ class Reader:
         prk_out = self._kdf(self.prk, 7, th_4, 32)
         exporter = self._kdf(prk_out, 10, b"", 32)
         bound = self.seen["hello_hash"] + self.vehicle + token.id
+        self.exporter = exporter
         self.channel = Channel(th_4, lambda label, length: self._kdf(exporter, label, bound, length))
         self.seen |= {
             "K_3": key, "IV_3": iv, "A_3": aad, "plaintext_3": plain, "MAC_3": mac_3, "to be signed 3": signed,
@@ -245,14 +248,14 @@ class Reader:
     def _sealed(self, kind: int, sealed: bytes) -> bytes:
         assert self.channel is not None
         demand(kind == {"shown": 0x13, "hurried": 0x21}.get(self.stage, kind), "out of turn")
-        demand(self.stage != "quick" or kind not in (0x13, 0x42, 0x43), "not in QUICK")
+        demand(self.stage != "quick" or kind not in (0x13, 0x42, 0x43, 0x44), "not in QUICK")
         if kind == 0x21:
             demand(self.stage == "hurried" and len(sealed) == 25, "FAST_RESULT")
             self.stage = "quick"
             return self.channel.open(kind, sealed)
         demand(kind in BODIES or kind in SIGNED or kind == 0x46, "unknown type")
         demand(len(sealed) >= 16, "no tag")
-        plain = self.channel.open(kind, sealed)
+        plain = self.channel.open(kind, sealed, int(self.round_asked is not None) if kind == 0x44 else None)
         if kind == 0x46:
             demand(not plain, "RL_GET says something")
         elif kind in SIGNED:
@@ -296,9 +299,24 @@ class Reader:
                 receipt, _ = open_signed(data, "dkrc", self.shared["vehicle_public"])
                 demand(receipt[0] == self.vehicle, "receipt of another vehicle")
                 self.seen["receipt's session"] = receipt[9]
+        elif kind == 0x44:
+            self._range(*body)
         elif kind == 0x45:
             self.issuers.learn(body)
         elif kind == 0x43:
             demand(self.outcome == CHAIN_REQUIRED, "nobody asked for a chain")
             self.outcome = None
             follow_chain(self.leaf, body, self.token, self.shared["enrolled"])
+
+    def _range(self, number: int, method: int, found: Any) -> None:
+        """A round is asked for by the device, without a finding, and answered by the vehicle, with one."""
+        if self.round_asked is None:
+            demand(found is None and number > self.round, "a round that is not the next, or a device's own finding")
+            self.round, self.round_asked = number, (number, method)
+            secret = self._kdf(self.exporter, 32775, self.seen["exporter context"], 32)
+            name = {1: "uwb", 2: "channel_sounding"}[method]
+            info = b"keygw range" + bytes([method]) + number.to_bytes(4, "big")
+            self.seen |= {"K_range": secret, f"key of round {number}, {name}": expand(secret, info, 16)}
+        else:
+            demand(found is not None and (number, method) == self.round_asked, "answers another round")
+            self.round_asked = None
