@@ -89,9 +89,7 @@ async def open_store(
     )
 
 
-async def _open_file(
-    path: Path, secrets: Sequence[str], open_file: Callable[[Path], Awaitable[Storage]]
-) -> Storage:
+async def _open_file(path: Path, secrets: Sequence[str], open_file: Callable[[Path], Awaitable[Storage]]) -> Storage:
     # Key files without a database: it was lost, and starting afresh would forget every key, list and receipt.
     if secrets and not await asyncio.to_thread(_holds_something, path):
         raise _lost(str(path), secrets)
