@@ -1,25 +1,29 @@
-"""The stores there are: the contract suites run over each of them, on SQLite and on PostgreSQL."""
+"""The stores there are: the contract suites run over each of them, on SQLite (also without a thread), on PostgreSQL."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from keygw.credentials.ports import CredentialStore
+from keygw.store.inline import InlineDatabase
 from keygw.store.store import Store, open_store
 
 OpenStore = Callable[[Path], Awaitable[Store]]
 Open = Callable[[Path], AbstractAsyncContextManager[CredentialStore]]
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", "inline", "postgres"])
 def opened(request: pytest.FixtureRequest) -> OpenStore:
     """``async with await opened(directory) as store``: the whole store; the same directory gives the same data."""
     if request.param == "sqlite":
         return open_store
+    if request.param == "inline":
+        return partial(open_store, open_file=InlineDatabase.open)
     new_database: Callable[[], str] = request.getfixturevalue("new_database")
     urls: dict[Path, str] = {}
 

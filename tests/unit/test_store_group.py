@@ -12,6 +12,7 @@ import pytest
 from keygw.model.errors import Conflict, StoreError
 from keygw.store.database import Database
 from keygw.store.group import GROUP, MOST_WAITING, GroupCommit, Job, Transaction
+from keygw.store.inline import InlineDatabase
 from keygw.store.store import DATABASE_NAME
 
 PUT = "INSERT INTO facts (name, value) VALUES (?, ?)"
@@ -20,7 +21,7 @@ PUT = "INSERT INTO facts (name, value) VALUES (?, ?)"
 class Counted:
     """A database that counts its groups, and the statements of its writer."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database | InlineDatabase) -> None:
         self.database = database
         self.groups: list[int] = []
         self._run = database._groups._run
@@ -34,9 +35,9 @@ class Counted:
         return [row[0] for row in await self.database.fetch("SELECT name FROM facts ORDER BY name")]
 
 
-@pytest.fixture
-async def counted(tmp_path: Path) -> AsyncIterator[Counted]:
-    database = await Database.open(tmp_path / DATABASE_NAME)
+@pytest.fixture(params=[Database, InlineDatabase], ids=["thread", "inline"])
+async def counted(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Counted]:
+    database = await request.param.open(tmp_path / DATABASE_NAME)
     yield Counted(database)
     await database.close()
 

@@ -9,7 +9,6 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -357,8 +356,8 @@ async def test_a_command_whose_time_passes_on_the_way_never_leaves(
 ) -> None:
     if session_open:
         await world.execute(Action.LOCK)
-    clock = itertools.chain((0.0, 0.0), itertools.repeat(1e12))  # it is written down, and then its time is over
-    monkeypatch.setattr("keygw.vehicle.dispatcher.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    clock = itertools.chain((0.0,), itertools.repeat(1e12))  # it is written down, and then its time is over
+    monkeypatch.setattr(world.fleet._dispatcher, "_ticks", lambda: next(clock))
     result = await world.execute(Action.UNLOCK)
     assert (result.state, result.reason) == (CommandState.EXPIRED, "command_expired")
     assert world.brain.body.locked is True

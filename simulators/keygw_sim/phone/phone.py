@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -117,11 +118,14 @@ class _Meeting:
 class Phone:
     """Takes one digital key and uses it, and carries revocation lists to the vehicles it meets."""
 
-    def __init__(self, air: Air, signer: LocalSigner, random: Random) -> None:
+    def __init__(
+        self, air: Air, signer: LocalSigner, random: Random, ticks: Callable[[], float] = time.monotonic
+    ) -> None:
         self.public_key = signer.public_key
         self._air = air
         self._signer = signer
         self._random = random
+        self._ticks = ticks
         self._invitation: Invitation | None = None
         self._fast_key: FastKey | None = None
         self._kept = False
@@ -183,7 +187,7 @@ class Phone:
         await self.leave()
         if self._invitation is None:
             raise BadInput("the phone has no digital key yet", code="no_key")
-        started, number = time.monotonic(), int.from_bytes(self._random(4), "big")
+        started, number = self._ticks(), int.from_bytes(self._random(4), "big")
         kept = self._kept
         tried, refused = await self._meet(self._invitation, action, number, started)
         if kept and refused:  # it has forgotten the token, or somebody says so in its place: the same number, by value
@@ -210,11 +214,11 @@ class Phone:
                 outcome, self._newest = response.outcome, response.receipt
                 self._fast_key, self._kept = talk.session.fast_key, True
             ack = self.satchel.acks[meeting.vehicle.id] if carried else tried.list_ack
-            tried = _told(talk, tried.action, outcome, meeting.started, tried.connect_ms)
+            tried = _told(talk, tried.action, outcome, self._ms(meeting.started), tried.connect_ms)
             tried = replace(tried, road=meeting.tried.road, list_ack=ack)
             return await self._finish(talk, meeting.vehicle, tried, meeting.number, meeting.started)
         except (LinkError, ProtocolError) as error:
-            return Tried(tried.action, error.code, False, None, _ms(meeting.started), tried.connect_ms)
+            return Tried(tried.action, error.code, False, None, self._ms(meeting.started), tried.connect_ms)
         finally:
             if self._meeting is None:
                 await talk.close()
@@ -225,20 +229,25 @@ class Phone:
         if meeting is not None:
             await meeting.talk.close()
 
+    def _ms(self, started: float) -> float:
+        return (self._ticks() - started) * 1000
+
     async def _meet(self, invitation: Invitation, action: Action, number: int, started: float) -> tuple[Tried, bool]:
         """One meeting; and whether the car refused before it said anything of the key."""
         held = HeldKey(KeyInHand(invitation.key_id, invitation.cwt, self.public_key, invitation.chain), self._signer)
         try:
-            talk = await Conversation.open(self._air, invitation.vehicle, held, self._random, REACH_SECONDS)
+            talk = await Conversation.open(
+                self._air, invitation.vehicle, held, self._random, REACH_SECONDS, clock=self._ticks
+            )
         except LinkError as error:
-            return Tried(action, error.code, False, None, _ms(started)), False
-        connect_ms = _ms(started)
+            return Tried(action, error.code, False, None, self._ms(started)), False
+        connect_ms = self._ms(started)
         try:
             tried = await self._ask(talk, action, number, started, connect_ms)
             tried = await self._bring(talk, tried, number, invitation.vehicle)
             return await self._finish(talk, invitation.vehicle, tried, number, started), False
         except (LinkError, ProtocolError) as error:
-            return Tried(action, error.code, False, None, _ms(started), connect_ms), talk.refused
+            return Tried(action, error.code, False, None, self._ms(started), connect_ms), talk.refused
         finally:
             if self._meeting is None:
                 await talk.close()
@@ -257,7 +266,7 @@ class Phone:
         self._fast_key = talk.session.fast_key or (fast if reply.road is Road.FAST else None)
         self._kept = kept or talk.session.fast_key is not None
         self._newest, self._told = reply.receipt, reply.list_sequence or 0
-        return replace(_told(talk, action, reply.outcome, started, connect_ms), road=reply.road)
+        return replace(_told(talk, action, reply.outcome, self._ms(started), connect_ms), road=reply.road)
 
     async def _bring(self, talk: Conversation, tried: Tried, number: int, vehicle: Vehicle) -> Tried:
         """Push the list once the command is answered: no door waits for it. What it was refused for may be cured then,
@@ -286,14 +295,14 @@ class Phone:
         return None
 
 
-def _told(talk: Conversation, action: Action, outcome: Outcome, started: float, connect_ms: float | None) -> Tried:
+def _told(talk: Conversation, action: Action, outcome: Outcome, ms: float, connect_ms: float | None) -> Tried:
     """What the car answered, and what it has cost up to then."""
     return Tried(
         action,
         outcome.label,
         outcome.ok,
         None,
-        _ms(started),
+        ms,
         connect_ms,
         talk.handshake_ms,
         talk.answered.round_trips,
@@ -322,7 +331,3 @@ def describe(phone: Phone) -> dict[str, str]:
         "device_id": phone.device_id,
         "thumbprint": thumbprint(phone.public_key).hex(),
     }
-
-
-def _ms(started: float) -> float:
-    return (time.monotonic() - started) * 1000

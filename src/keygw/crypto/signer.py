@@ -46,12 +46,14 @@ class Signer(Protocol):
 class LocalSigner:
     """A signer whose key lives in this process."""
 
-    __slots__ = ("_key", "public_key")
+    __slots__ = ("_how", "_key", "public_key")
 
-    def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
+    def __init__(self, key: ec.EllipticCurvePrivateKey, *, repeatable: bool = False) -> None:
+        """``repeatable``: the same message has the same signature each time (RFC 6979)."""
         if key.curve.name != _CURVE.name:
             raise CryptoError("not a P-256 private key")
         self._key = key
+        self._how = ec.ECDSA(hashes.SHA256(), deterministic_signing=True) if repeatable else _ES256
         self.public_key = _compressed(key.public_key())
 
     @classmethod
@@ -60,13 +62,13 @@ class LocalSigner:
 
     @classmethod
     def from_secret(cls, secret: int) -> LocalSigner:
-        """From the private scalar: for test vectors, and for keys that a seed makes repeatable."""
+        """From the private scalar: for test vectors, and for keys that a seed makes repeatable, signatures and all."""
         if not 0 < secret < _ORDER:
             raise CryptoError("the private scalar is out of range")
-        return cls(ec.derive_private_key(secret, _CURVE))
+        return cls(ec.derive_private_key(secret, _CURVE), repeatable=True)
 
     @classmethod
-    def from_pem(cls, pem: bytes, passphrase: bytes | None = None) -> LocalSigner:
+    def from_pem(cls, pem: bytes, passphrase: bytes | None = None, *, repeatable: bool = False) -> LocalSigner:
         """PKCS#8 PEM; ``CryptoError`` if it is anything else or the passphrase is wrong."""
         try:
             key = serialization.load_pem_private_key(pem, passphrase)
@@ -74,7 +76,7 @@ class LocalSigner:
             raise CryptoError("not a readable private key, or the wrong passphrase") from error
         if not isinstance(key, ec.EllipticCurvePrivateKey):
             raise CryptoError("not a P-256 private key")
-        return cls(key)
+        return cls(key, repeatable=repeatable)
 
     def to_pem(self, passphrase: bytes | None = None) -> bytes:
         """PKCS#8 PEM, encrypted if there is a passphrase."""
@@ -84,7 +86,7 @@ class LocalSigner:
         return self._key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection)
 
     def sign(self, message: bytes) -> bytes:
-        r, s = decode_dss_signature(self._key.sign(message, _ES256))
+        r, s = decode_dss_signature(self._key.sign(message, self._how))
         return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
     def __repr__(self) -> str:

@@ -10,17 +10,16 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import aiosqlite
 
 from keygw.model.errors import StoreError
-from keygw.store.errors import Duplicate, store_error
-from keygw.store.group import Fetch, GroupCommit, Job, Ledger, Row, Transaction, Work, finish, run_group
-from keygw.store.migrations import VERSION_TABLE
-from keygw.store.schema import APPLICATION_ID, SCHEMA_VERSION
+from keygw.store.errors import store_error
+from keygw.store.group import GroupCommit, Job, Row, Work, finish, run_group
+from keygw.store.sqlite_door import SqliteDoor, bring_up, drive, look
 
 BUSY_SECONDS = 2.0
 _BUSY_PAUSE_SECONDS = 0.01
@@ -42,46 +41,6 @@ class _Writer(sqlite3.Connection):
 
     def commit(self) -> None:
         self._commit_group(self)
-
-
-class _Door:
-    """``store.group.Door``. Its coroutines never wait: they run to their end on the thread that drives them."""
-
-    announcer: Ledger | None = None
-    """A file has one gateway (``store.instance``)."""
-
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
-        self._connection = connection
-        self._path = path
-
-    async def fetch(self, sql: str, parameters: Iterable[Any] = ()) -> list[Row]:
-        try:
-            return self._connection.execute(sql, tuple(parameters)).fetchall()
-        except sqlite3.IntegrityError as error:
-            raise Duplicate(str(error)) from error
-        except sqlite3.Error as error:
-            raise store_error(error, self._path) or error from error
-
-    async def begin(self) -> None:
-        await self.fetch("BEGIN IMMEDIATE")
-
-    async def commit(self) -> None:
-        await self.fetch("COMMIT")
-
-    async def rollback(self) -> None:
-        # SQLite may have rolled back by itself already (disk full, I/O error).
-        if self._connection.in_transaction:
-            self._connection.rollback()
-
-
-def _drive(work: Coroutine[Any, Any, None]) -> None:
-    """Run a coroutine that never waits, without an event loop."""
-    try:
-        work.send(None)
-    except StopIteration:
-        return
-    work.close()
-    raise RuntimeError("a work awaited something other than its transaction")
 
 
 class Database:
@@ -154,7 +113,7 @@ class Database:
         return _Writer(*args, commit_group=self._commit_group, **options)
 
     def _commit_group(self, connection: sqlite3.Connection) -> None:
-        _drive(run_group(_Door(connection, self.path), self._jobs))
+        drive(run_group(SqliteDoor(connection, self.path), self._jobs))
 
     def _check_open(self) -> None:
         if self._closed:
@@ -166,14 +125,13 @@ class Database:
 
     async def _start(self) -> None:
         # Look before touching: a foreign or newer file is left exactly as it is.
-        version = _check_header(self.path, *await _header(self.fetch))
+        version = await look(self, self.path)
         if await self._write_ahead() != "wal":
             raise StoreError(f"the file system of {self.path} does not allow write-ahead logging: choose a local disk")
         for pragma in ("synchronous = FULL", "fullfsync = ON", "foreign_keys = ON"):
             await self._writer.execute_fetchall(f"PRAGMA {pragma}")
         await self._reader.execute_fetchall("PRAGMA query_only = ON")
-        while (found := await self._migrate(version)) != SCHEMA_VERSION:
-            version = found
+        await bring_up(self, self.path, version)
 
     async def _write_ahead(self) -> str:
         """SQLite does not wait where another process makes the same change, or has just made it: so we do."""
@@ -188,57 +146,6 @@ class Database:
                 if refused is None or refused.code != "store_busy" or clock() > until:
                     raise
             await asyncio.sleep(_BUSY_PAUSE_SECONDS)
-
-    async def _migrate(self, seen: int) -> int:
-        """Bring the schema from version ``seen`` up to this release's; answers the version that was found instead."""
-        statements: list[str] = []
-        if seen < SCHEMA_VERSION:
-            # Ready before the lock is taken: Alembic takes a while to load, and another process may wait for the lock.
-            stamped = bool(await self.fetch("SELECT 1 FROM sqlite_master WHERE name = ?", (VERSION_TABLE,)))
-            statements = await asyncio.to_thread(_plan, seen, stamped)
-
-        async def work(tx: Transaction) -> int:
-            # Again, now that nobody else can write: another process may have created it meanwhile.
-            found = _check_header(self.path, *await _header(tx.fetch))
-            if found != seen:
-                return found
-            for statement in statements:
-                await tx.fetch(statement)
-            if statements:
-                await tx.fetch(f"PRAGMA application_id = {APPLICATION_ID}")
-                await tx.fetch(f"PRAGMA user_version = {SCHEMA_VERSION}")
-            return SCHEMA_VERSION
-
-        return await self.write(work)
-
-
-async def _header(fetch: Fetch) -> tuple[int, int, int]:
-    application = await fetch("PRAGMA application_id")
-    version = await fetch("PRAGMA user_version")
-    tables = await fetch("SELECT count(*) FROM sqlite_master")
-    return application[0][0], version[0][0], tables[0][0]
-
-
-def _plan(version: int, stamped: bool) -> list[str]:
-    # A start that has nothing to migrate does without Alembic, which is slow to load.
-    from keygw.store.migrations.plan import plan  # noqa: PLC0415
-
-    return plan("sqlite", version, stamped=stamped)
-
-
-def _check_header(path: Path, application: int, version: int, tables: int) -> int:
-    """The schema version to start from."""
-    if application == 0 and version == 0 and tables == 0:
-        return 0
-    if application != APPLICATION_ID:
-        raise StoreError(f"{path} is a database of another program: choose another directory")
-    if version > SCHEMA_VERSION:
-        raise StoreError(
-            f"{path} was written by a newer release (schema {version}, this one knows {SCHEMA_VERSION}): "
-            "install that release again, or restore a backup",
-            code="store_too_new",
-        )
-    return version
 
 
 def _prepare(path: Path) -> None:

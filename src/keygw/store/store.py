@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -49,17 +49,24 @@ class Store:
         await self.close()
 
 
-async def open_store(directory: Path, *, keys: Sequence[str] = (), database_url: str | None = None) -> Store:
+async def open_store(
+    directory: Path,
+    *,
+    keys: Sequence[str] = (),
+    database_url: str | None = None,
+    open_file: Callable[[Path], Awaitable[Storage]] = Database.open,
+) -> Store:
     """Open (or create) the data directory. ``keys``: files in it, beside the vault key, made only after the database.
 
     ``database_url``: a PostgreSQL database that takes the place of the file; it must exist, and may be empty.
+    ``open_file``: another way to the file, for tests (``store.inline``).
 
     ``StoreError`` with codes store_busy (retryable), store_too_new, store_unavailable, database_missing,
     key_file_missing, key_file_exposed, key_file_damaged, vault_damaged.
     """
     secrets = await asyncio.to_thread(_present, directory, (VAULT_KEY_NAME, *keys))
     if database_url is None:
-        database = await _open_file(directory / DATABASE_NAME, secrets)
+        database = await _open_file(directory / DATABASE_NAME, secrets, open_file)
     else:
         database = await _open_postgres(database_url, secrets)
     try:
@@ -82,11 +89,11 @@ async def open_store(directory: Path, *, keys: Sequence[str] = (), database_url:
     )
 
 
-async def _open_file(path: Path, secrets: Sequence[str]) -> Storage:
+async def _open_file(path: Path, secrets: Sequence[str], open_file: Callable[[Path], Awaitable[Storage]]) -> Storage:
     # Key files without a database: it was lost, and starting afresh would forget every key, list and receipt.
     if secrets and not await asyncio.to_thread(_holds_something, path):
         raise _lost(str(path), secrets)
-    return await Database.open(path)
+    return await open_file(path)
 
 
 async def _open_postgres(url: str, secrets: Sequence[str]) -> Storage:

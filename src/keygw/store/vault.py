@@ -3,28 +3,44 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 
 from keygw.crypto.aead import NONCE_BYTES, open_, seal
 from keygw.crypto.errors import CryptoError
 from keygw.crypto.kdf import hmac256
 from keygw.crypto.signer import LocalSigner, Signer, device_id
 from keygw.model.errors import NotFound, StoreError
+from keygw.model.ids import Random
 from keygw.store.group import Storage, Transaction
 
 _PURPOSE = b"keygw hosted device key 1 "
 
 
 class SqlVault:
-    """``credentials.ports.Vault``. A signer lives as long as its caller keeps it; nothing here caches one."""
+    """``credentials.ports.Vault``. A signer lives as long as its caller keeps it; nothing here caches one.
 
-    def __init__(self, database: Storage, key: bytes) -> None:
+    ``new_signer``, ``random``, ``repeatable``: for simulated worlds alone, which a seed makes repeatable.
+    """
+
+    def __init__(
+        self,
+        database: Storage,
+        key: bytes,
+        *,
+        new_signer: Callable[[], LocalSigner] = LocalSigner.generate,
+        random: Random = secrets.token_bytes,
+        repeatable: bool = False,
+    ) -> None:
         self._database = database
         self._key = key
+        self._new_signer = new_signer
+        self._random = random
+        self._repeatable = repeatable
 
     async def create(self) -> bytes:
-        signer = LocalSigner.generate()
+        signer = self._new_signer()
         name = device_id(signer.public_key)
-        nonce = secrets.token_bytes(NONCE_BYTES)
+        nonce = self._random(NONCE_BYTES)
         sealed = seal(self._key, nonce, signer.to_pem(), _PURPOSE + name.encode())
         sql = "INSERT INTO hosted_keys (device_id, nonce, sealed) VALUES (?, ?, ?)"
         await self._database.write(lambda tx: tx.fetch(sql, (name, nonce, sealed)))
@@ -36,7 +52,8 @@ class SqlVault:
             raise NotFound("the gateway holds no key of this device", code="unknown_device")
         nonce, sealed = rows[0]
         try:
-            return LocalSigner.from_pem(open_(self._key, nonce, sealed, _PURPOSE + device_id.encode()))
+            pem = open_(self._key, nonce, sealed, _PURPOSE + device_id.encode())
+            return LocalSigner.from_pem(pem, repeatable=self._repeatable)
         except (CryptoError, ValueError) as error:
             raise StoreError(
                 f"the stored key of {device_id} does not open: restore database and vault key from one backup",

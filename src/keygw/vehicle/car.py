@@ -21,15 +21,19 @@ from keygw.wire.messages import LinkKind, Reading
 
 @dataclass(slots=True)
 class Meter:
-    """Measures the part of a conversation from ``before`` to its latest answer."""
+    """Measures the part of a conversation from ``before`` to its latest answer. ``ticks``: seconds that only grow."""
 
-    started: float
+    ticks: Callable[[], float]
+    started: float = 0.0
     before: Tally = field(default_factory=Tally)
     connect_ms: float | None = None
     handshake_ms: float | None = None
 
+    def __post_init__(self) -> None:
+        self.started = self.ticks()
+
     def read(self, conversation: Conversation | None, road: str | None = None) -> Measures:
-        ms = (time.monotonic() - self.started) * 1000
+        ms = (self.ticks() - self.started) * 1000
         if conversation is None:
             return Measures(ms, connect_ms=self.connect_ms)
         before, after = self.before, conversation.answered
@@ -56,8 +60,11 @@ class Car:
         clock: Callable[[], float],
         on_signal: Callable[[str, list[Signal]], None],
         on_link: Callable[[str, LinkStatus], None],
+        ticks: Callable[[], float] = time.monotonic,
     ) -> None:
         self.vehicle_id = vehicle_id
+        self.ticks = ticks
+        """Seconds that only grow, by which everything here is timed."""
         self.lock = asyncio.Lock()
         self.readings: dict[SignalId, SignalValue] = {}
         """The signals heard in the present session."""
@@ -100,7 +107,7 @@ class Car:
         if seconds <= 0:
             raise LinkError("there is no time left to reach the vehicle", code="out_of_range")
         vehicle, held = await self._books.vehicle(self.vehicle_id), self._choice(await self._books.held_key(key_id))
-        started = time.monotonic()
+        started = self.ticks()
         conversation = await Conversation.open(
             self._air,
             vehicle,
@@ -111,8 +118,9 @@ class Car:
             subscribe=True,
             on_readings=self._heard,
             on_end=self._ended,
+            clock=self.ticks,
         )
-        meter.connect_ms = (time.monotonic() - started) * 1000
+        meter.connect_ms = (self.ticks() - started) * 1000
         self._conversation = conversation
         self.readings = {}
         self._measured = 0.0

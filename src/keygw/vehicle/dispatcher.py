@@ -7,7 +7,6 @@ the car is ``unknown``, never ``failed``; the car's receipts settle it later. A 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
@@ -32,15 +31,16 @@ MOST_ASKED_AGAIN = 2
 class Dispatcher:
     """Runs inside the car's lock: the caller takes it."""
 
-    def __init__(self, courier: Courier, clock: Callable[[], float]) -> None:
+    def __init__(self, courier: Courier, clock: Callable[[], float], ticks: Callable[[], float]) -> None:
         self._courier = courier
         self._clock = clock
+        self._ticks = ticks
 
     async def run(self, car: Car, authorized: AuthorizedCommand, on_state: OnState) -> CommandResult:
         """Reach the car, send, wait, collect the receipt. Errors of car and link become part of the result."""
         command = authorized.command
-        meter = Meter(time.monotonic())
-        leave_by = time.monotonic() + command.expires_at - self._clock()
+        meter = Meter(car.ticks)
+        leave_by = self._ticks() + command.expires_at - self._clock()
         if self._clock() >= command.expires_at:
             return CommandResult(CommandState.EXPIRED, "command_expired")
         try:
@@ -50,7 +50,7 @@ class Dispatcher:
         await on_state(CommandState.SENT, None)
         car.expect(command.action)
         conversation.leave_by = leave_by
-        if conversation.authenticated and time.monotonic() > leave_by:  # writing it down took longer than it may live
+        if conversation.authenticated and self._ticks() > leave_by:  # writing it down took longer than it may live
             return CommandResult(CommandState.EXPIRED, "command_expired", measures=meter.read(conversation))
         asked, token, sent = Cmd(command.number, command.action), conversation.session.token, False
         # Both are lost with whatever fails: then the token travels again, in a full handshake.

@@ -31,7 +31,8 @@ ASK_AGAIN_SECONDS = 10.0
 class Fleet:
     """Use as an async context manager; leaving it ends every link.
 
-    The callbacks must not block: they hand over to the event hub.
+    The callbacks must not block: they hand over to the event hub. ``clock``: Unix seconds; ``ticks``: seconds that only
+    grow, as the event loop counts them.
     """
 
     def __init__(
@@ -45,16 +46,18 @@ class Fleet:
         on_link: Callable[[str, LinkStatus], None],
         on_receipt: Callable[[str, Receipt], None],
         issuer_keys: IssuerKeyBooks | None = None,
+        ticks: Callable[[], float] = time.monotonic,
     ) -> None:
         self._air = air
         self._books = books
         self._random = random
         self._clock = clock
+        self._ticks = ticks
         self._on_signal = on_signal
         self._on_link = on_link
         self._courier = Courier(books, on_receipt, clock, issuer_keys)
         self._issuer_keys = issuer_keys
-        self._dispatcher = Dispatcher(self._courier, clock)
+        self._dispatcher = Dispatcher(self._courier, clock, ticks)
         self._cars: dict[str, Car] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -78,7 +81,7 @@ class Fleet:
         """Reach the vehicle and hear its HELLO; the handshake waits for the first command. ``LinkError`` otherwise."""
         car = self._car(vehicle_id)
         async with car.lock:
-            await car.reach(key_id, timeout, Meter(time.monotonic()))
+            await car.reach(key_id, timeout, Meter(car.ticks))
             return car.measured()
 
     async def disconnect(self, vehicle_id: str) -> None:
@@ -190,7 +193,7 @@ class Fleet:
             if known is None:
                 yield True
                 return
-            car, now = self._car(known.id), time.monotonic()
+            car, now = self._car(known.id), self._ticks()
             told = car.readings.get(SignalId.PAIRING_OPEN) if car.conversation is not None else None
             if told is False or (told is None and now < asked.get(known.id, 0.0) + ASK_AGAIN_SECONDS):
                 yield False  # it tells us by itself, or was asked just now: no reason to cut its link
@@ -200,7 +203,7 @@ class Fleet:
                 asked[known.id] = now
                 yield True
 
-        return await pair(self._air, task, self._random, seconds, alone)
+        return await pair(self._air, task, self._random, seconds, alone, self._ticks)
 
     @asynccontextmanager
     async def _trusting(self, car: Car) -> AsyncIterator[None]:
@@ -237,7 +240,7 @@ class Fleet:
 
         ``may_wait``: one whose key is not good yet will do, for what may be brought then.
         """
-        conversation = await car.reach(key_id, CONTACT_SECONDS, Meter(time.monotonic()))
+        conversation = await car.reach(key_id, CONTACT_SECONDS, Meter(car.ticks))
         if not conversation.authenticated:
             try:
                 result = await conversation.authenticate()
@@ -245,7 +248,7 @@ class Fleet:
                 if not car.may_take_another(conversation):
                     raise
                 await car.leave()
-                conversation = await car.reach(key_id, CONTACT_SECONDS, Meter(time.monotonic()))
+                conversation = await car.reach(key_id, CONTACT_SECONDS, Meter(car.ticks))
                 result = await conversation.authenticate()
             car.answered(conversation)
             if conversation.waiting and not may_wait:
@@ -261,6 +264,13 @@ class Fleet:
     def _car(self, vehicle_id: str) -> Car:
         if vehicle_id not in self._cars:
             self._cars[vehicle_id] = Car(
-                vehicle_id, self._air, self._books, self._random, self._clock, self._on_signal, self._on_link
+                vehicle_id,
+                self._air,
+                self._books,
+                self._random,
+                self._clock,
+                self._on_signal,
+                self._on_link,
+                self._ticks,
             )
         return self._cars[vehicle_id]

@@ -56,19 +56,26 @@ async def nobody_else(rotating_id: bytes) -> AsyncIterator[bool]:
     yield True
 
 
-async def pair(air: Air, task: PairingTask, random: Random, seconds: float, alone: Alone = nobody_else) -> Outcome:
+async def pair(
+    air: Air,
+    task: PairingTask,
+    random: Random,
+    seconds: float,
+    alone: Alone = nobody_else,
+    ticks: Callable[[], float] = time.monotonic,
+) -> Outcome:
     """Look for a vehicle that shows a code, for at most ``seconds``, and pair with it; what it said to the token.
 
     ``LinkError`` out_of_range, no_code_shown (by those in reach), pairing_refused, link_lost, link_timeout;
     ``ProtocolError`` pairing_code_wrong, for which the vehicle has counted a try, and others.
     """
-    until = time.monotonic() + seconds
+    until = ticks() + seconds
     refused = False
-    while (left := until - time.monotonic()) > 0:
+    while (left := until - ticks()) > 0:
         found = await air.scan(min(SCAN_SECONDS, left))
         for sighting in sorted(found, key=lambda each: -128 if each.rssi is None else each.rssi, reverse=True):
             async with alone(sighting.rotating_id) as free:
-                outcome = await _try(air, sighting.rotating_id, task, random) if free else None
+                outcome = await _try(air, sighting.rotating_id, task, random, ticks) if free else None
             if outcome is not None:
                 return outcome
             refused = True
@@ -79,7 +86,9 @@ async def pair(air: Air, task: PairingTask, random: Random, seconds: float, alon
     raise LinkError("no vehicle is in reach", code="out_of_range")
 
 
-async def _try(air: Air, rotating_id: bytes, task: PairingTask, random: Random) -> Outcome | None:
+async def _try(
+    air: Air, rotating_id: bytes, task: PairingTask, random: Random, ticks: Callable[[], float]
+) -> Outcome | None:
     """Ask one vehicle; ``None`` if it shows no code or could not even be asked."""
     try:
         link = await air.open(lambda heard: heard == rotating_id, CONNECT_SECONDS)
@@ -88,7 +97,7 @@ async def _try(air: Air, rotating_id: bytes, task: PairingTask, random: Random) 
             raise
         return None
     try:
-        return await _Exchange(link, task, random).run()
+        return await _Exchange(link, task, random, ticks).run()
     finally:
         await link.close()
 
@@ -96,10 +105,11 @@ async def _try(air: Air, rotating_id: bytes, task: PairingTask, random: Random) 
 class _Exchange:
     """One vehicle, from HELLO to its word on the token."""
 
-    def __init__(self, link: Link, task: PairingTask, random: Random) -> None:
+    def __init__(self, link: Link, task: PairingTask, random: Random, ticks: Callable[[], float]) -> None:
         self._link = link
         self._task = task
-        self._session = PairingDevice(task.signer.public_key, link.info, random, time.monotonic())
+        self._ticks = ticks
+        self._session = PairingDevice(task.signer.public_key, link.info, random, self._ticks())
         self._outcome: Outcome | None = None
         self._staked = False
 
@@ -127,12 +137,12 @@ class _Exchange:
                 frame = await self._link.receive()
         except TimeoutError:
             raise LinkError("the vehicle did not answer in time", code="link_timeout") from None
-        return self._session.receive(frame, time.monotonic())
+        return self._session.receive(frame, self._ticks())
 
     async def _act(self, event: Event) -> None:
         match event:
             case Greeted():
-                self._session.ask(time.monotonic())
+                self._session.ask(self._ticks())
             case PairingOffered(salt):
                 secret = await asyncio.to_thread(secret_for, self._task.code, salt)
                 self._staked = True
