@@ -15,6 +15,7 @@ import pytest
 from keygw.ble.air import BleAir
 from keygw.ble.link import BleLink
 from keygw.ble.scanner import Found
+from keygw.ble.states import Life
 from keygw.model.errors import LinkError
 from keygw.vehicle.ports import Link
 from keygw_sim.radio.link import Carried
@@ -124,12 +125,12 @@ async def test_who_never_answers_leaves_time_for_another(street: Street, monkeyp
     air = await street.air()
     connect, tried = air._connect, []
 
-    async def deaf_at_first(found: Found) -> BleLink:
+    async def deaf_at_first(found: Found, life: Life) -> BleLink:
         tried.append(found.device.address)
         if len(tried) == 1:
             await street.vehicle()
             await asyncio.Event().wait()
-        return await connect(found)
+        return await connect(found, life)
 
     monkeypatch.setattr(air, "_connect", deaf_at_first)
     link = await air.open(mine, 3.0)

@@ -26,8 +26,8 @@ MEANINGS: dict[int, str] = {
     500: "A bug here; name the trace id to the operator (internal)",
     501: "This is not offered here (status_history)",
     502: "The vehicle broke off (link_lost, protocol_violation)",
-    503: "The database, the radio or the gateway cannot be used now (store_busy, radio_unavailable, not_ready, "
-    "overloaded)",
+    503: "The database, the radio or the gateway cannot be used now (store_busy, radio_unavailable, radio_busy, "
+    "not_ready, overloaded)",
     504: "The vehicle is not in reach (out_of_range, link_timeout)",
     507: "No space left for the database; nothing was changed (store_full)",
 }

@@ -107,7 +107,7 @@ async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
         stack.push_async_callback(housekeeping.stop)
         fleet = await stack.enter_async_context(
             Fleet(
-                open_air(options.radio),
+                open_air(options.radio, options.radio_slots),
                 ServiceBooks(service),
                 os.urandom,
                 time.time,

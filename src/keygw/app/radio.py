@@ -21,13 +21,15 @@ class NoRadio:
         """Nothing to end."""
 
 
-def open_air(radio: str) -> Air:
-    """``system``, ``none``, or a Bumble transport; opened on first use."""
+def open_air(radio: str, slots: int | None = None) -> Air:
+    """``system``, ``none``, or a Bumble transport; opened on first use. ``slots``: connections at once."""
     if radio == "none":
         return NoRadio()
-    from keygw.ble.air import BleAir
+    from keygw.ble.air import BOARD_SLOTS, SYSTEM_SLOTS, BleAir
 
-    return BleAir.system() if radio == "system" else BleAir.bumble(radio)
+    if radio == "system":
+        return BleAir.system(slots=slots or SYSTEM_SLOTS)
+    return BleAir.bumble(radio, slots=slots or BOARD_SLOTS)
 
 
 def _none() -> LinkError:

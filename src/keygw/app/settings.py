@@ -37,6 +37,13 @@ class Settings(BaseModel):
     host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on")
     port: int = Field(default=8765, ge=0, le=65535, description="Port to listen on; 0 takes any free one")
     radio: str = Field(default="system", description="`system`, `none`, or a Bumble transport such as `usb:0`")
+    radio_slots: int | None = Field(
+        default=None,
+        ge=1,
+        le=1000,
+        description="Vehicles that the radio is connected to at once; idle links give way to commands that wait. "
+        "Default: 5 for `system`, 128 for a transport",
+    )
     public_url: str | None = Field(
         default=None,
         max_length=200,

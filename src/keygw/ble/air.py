@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bleak import BleakClient
@@ -13,9 +14,11 @@ from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import BaseBleakScanner
 from bleak_retry_connector import clear_cache, establish_connection
 
-from keygw.ble.faults import LINK_TIMEOUT, OUT_OF_RANGE, RADIO_UNAVAILABLE, fault, link_error
+from keygw.ble.faults import LINK_TIMEOUT, OUT_OF_RANGE, RADIO_BUSY, RADIO_UNAVAILABLE, fault, link_error
 from keygw.ble.link import QUEUE_FRAMES, BleLink
 from keygw.ble.scanner import Found, SharedScanner
+from keygw.ble.slots import Slots
+from keygw.ble.states import Life, Stage, Step, Watcher
 from keygw.model.errors import LinkError
 from keygw.vehicle.ports import Sighting
 from keygw.wire import gatt
@@ -27,6 +30,16 @@ ATTEMPTS = 3
 """Connections tried within one ``open``; each after a fresh scan, because BlueZ repeats a stale failure for ever."""
 TRY_S = 2.0
 """So long, and half of the remaining time, each but the last may take."""
+SYSTEM_SLOTS = 5
+"""Connections at once of the operating system's adapter: what the cheap ones hold."""
+BOARD_SLOTS = 128
+"""Of a controller of our own, where nobody says otherwise."""
+IDLE_S = 5.0
+"""Over a link that gives way to who waits for a slot nothing has gone for so long."""
+ANSWER_S = 20.0
+"""For so long if an answer may be due: nobody waits longer for one."""
+LOOK_S = 0.25
+"""How often who waits for a slot looks for such a link."""
 CONNECT_ATTEMPTS = 2
 """Of which each may be tried twice by the connector, which knows the backends' passing moods."""
 
@@ -34,7 +47,8 @@ CONNECT_ATTEMPTS = 2
 class BleAir:
     """One Bluetooth adapter. Backends are injected; ``system`` and ``bumble`` make the usual two.
 
-    ``release`` is awaited by ``close``, after every link and scan has ended.
+    ``release`` is awaited by ``close``, after every link and scan has ended. ``slots``: connections that it can hold at
+    once. ``watcher`` hears of each stage of each link.
     """
 
     def __init__(
@@ -44,7 +58,11 @@ class BleAir:
         *,
         release: Callable[[], Awaitable[None]] | None = None,
         queue: int = QUEUE_FRAMES,
+        slots: int = SYSTEM_SLOTS,
+        watcher: Watcher = lambda stage: None,
     ) -> None:
+        self.slots = Slots(slots)
+        self._watcher = watcher
         self._scanner = SharedScanner(scanner_backend)
         self._client_backend = client_backend
         self._release = release
@@ -54,12 +72,19 @@ class BleAir:
         self._closed = False
 
     @classmethod
-    def system(cls) -> BleAir:
+    def system(cls, *, slots: int = SYSTEM_SLOTS) -> BleAir:
         """The operating system's adapter, through bleak's own backend."""
-        return cls()
+        return cls(slots=slots)
 
     @classmethod
-    def bumble(cls, transport: str | HciOpener, *, queue: int = QUEUE_FRAMES) -> BleAir:
+    def bumble(
+        cls,
+        transport: str | HciOpener,
+        *,
+        queue: int = QUEUE_FRAMES,
+        slots: int = BOARD_SLOTS,
+        watcher: Watcher = lambda stage: None,
+    ) -> BleAir:
         """An HCI controller of our own: the virtual radio, a dongle, a board. Opened on first use.
 
         When its transport dies, links end, scans and connections fail with ``radio_unavailable``, and the next use
@@ -70,7 +95,7 @@ class BleAir:
 
         host = BumbleHost(transport)
         scanner, client = bumble_backends(host)
-        air = cls(scanner, client, release=host.close, queue=queue)
+        air = cls(scanner, client, release=host.close, queue=queue, slots=slots, watcher=watcher)
         host.on_lost(lambda: air.radio_lost("the HCI transport was lost"))
         return air
 
@@ -85,23 +110,26 @@ class BleAir:
 
     async def open(self, wanted: Callable[[bytes], bool], timeout: float, avoid: Collection[str] = ()) -> BleLink:
         self._check_open()
-        attempt = _Attempt(asyncio.get_running_loop().time() + timeout, set(avoid))
+        attempt = _Attempt(asyncio.get_running_loop().time() + timeout, set(avoid), Life(self._watcher))
         work = asyncio.ensure_future(self._open(wanted, attempt))
         self._track(work)
         try:
             await asyncio.wait({work}, timeout=timeout)
         except asyncio.CancelledError:
-            self._abandon(work)  # Even if it is done: in the very turn in which it was, nobody else has its link.
+            self._abandon(
+                work, attempt
+            )  # Even if it is done: in the very turn in which it was, nobody else has its link.
             raise
+        came_to = attempt.life.stage
         if not work.done():
-            self._abandon(work)
+            self._abandon(work, attempt)
         if work.cancelled():
             raise fault(RADIO_UNAVAILABLE, "closed here", retryable=False)
         if work.done():
             return work.result()
         if attempt.last is not None:
             raise attempt.last
-        raise fault(LINK_TIMEOUT if attempt.found else OUT_OF_RANGE)
+        raise fault(_TOO_LATE.get(came_to, LINK_TIMEOUT))
 
     async def close(self) -> None:
         """End every link, scan and attempt, then the radio. Never raises; may be called twice."""
@@ -118,30 +146,74 @@ class BleAir:
                 await self._release()
 
     async def _open(self, wanted: Callable[[bytes], bool], attempt: _Attempt) -> BleLink:
+        life, kept = attempt.life, False
+        try:
+            await self._slot()
+            life.step(Step.SLOT)
+            try:
+                attempt.link = link = await self._try(wanted, attempt)
+                kept = True
+            finally:
+                if not kept:
+                    self.slots.give_back()
+        finally:
+            if not kept:
+                life.gone()
+        return link
+
+    async def _slot(self) -> None:
+        """One of the adapter's connections: a free one, or that of a link over which nothing goes."""
+        turn = asyncio.ensure_future(self.slots.take())
+        try:
+            while not turn.done():
+                await asyncio.wait({turn}, timeout=LOOK_S if self.slots.taken >= self.slots.limit else None)
+                if not turn.done():
+                    self._make_room()
+            turn.result()
+        except asyncio.CancelledError:
+            if not turn.cancel() and turn.exception() is None:
+                self.slots.give_back()
+            raise
+
+    def _make_room(self) -> None:
+        now = asyncio.get_running_loop().time()
+
+        def idle(link: BleLink) -> bool:
+            return not link.closed and now - link.last_at >= (ANSWER_S if link.expecting else IDLE_S)
+
+        longest = min(filter(idle, self._links), key=lambda link: link.last_at, default=None)
+        if longest is not None:
+            self._track(asyncio.ensure_future(longest.close()))
+
+    async def _try(self, wanted: Callable[[bytes], bool], attempt: _Attempt) -> BleLink:
+        life = attempt.life
         for remaining in reversed(range(ATTEMPTS)):
-            attempt.found = False
             found = await self._scanner.find(wanted, attempt.avoid)
-            attempt.found = True
+            life.step(Step.HEARD)
             try:
                 async with asyncio.timeout(attempt.share() if remaining else None):
-                    return await self._connect(found)
+                    return await self._connect(found, life)
             except TimeoutError:
                 attempt.last = fault(LINK_TIMEOUT)
             except LinkError as error:
                 attempt.last = error
                 if not error.retryable or not remaining or error.code == RADIO_UNAVAILABLE:
                     raise
+            life.step(Step.AGAIN)
             attempt.avoid.add(found.device.address)
             if self._client_backend is None:
                 await clear_cache(found.device.address)
         raise AssertionError("unreachable")
 
-    async def _connect(self, found: Found) -> BleLink:
+    async def _connect(self, found: Found, life: Life) -> BleLink:
         link = BleLink(found.device.address, queue=self._queue)
         try:
             async with self._scanner.quiet():
                 link.adopt(await self._establish(found.device, link))
+            life.step(Step.LINKED)
             await link.attach()
+            life.step(Step.READY)
+            link.lives(life, self.slots.give_back)
         except BaseException as error:
             await link.close()
             if isinstance(error, Exception):
@@ -169,24 +241,31 @@ class BleAir:
         self._work.add(task)
         task.add_done_callback(self._work.discard)
 
-    def _abandon(self, work: asyncio.Task[BleLink]) -> None:
+    def _abandon(self, work: asyncio.Task[BleLink], attempt: _Attempt) -> None:
         """It cleans up behind itself, with the adapter held; its caller does not wait for that."""
-        work.add_done_callback(self._discard)
+        work.add_done_callback(partial(self._discard, attempt))
         work.cancel()
 
-    def _discard(self, work: asyncio.Task[BleLink]) -> None:
+    def _discard(self, attempt: _Attempt, work: asyncio.Task[BleLink]) -> None:
         """A link that was ready just after its caller had gone."""
-        if not work.cancelled() and work.exception() is None:
-            self._track(asyncio.ensure_future(work.result().close()))
+        if not work.cancelled():
+            work.exception()  # Looked at, so that asyncio does not report it as forgotten.
+        if attempt.link is not None:
+            self._track(asyncio.ensure_future(attempt.link.close()))
+
+
+_TOO_LATE = {Stage.WAITING: RADIO_BUSY, Stage.SEARCHING: OUT_OF_RANGE}
+"""What it was that took too long."""
 
 
 class _Attempt:
     """How far an ``open`` has come, for the next try, and for the error when its time is up."""
 
-    def __init__(self, until: float, avoid: set[str]) -> None:
+    def __init__(self, until: float, avoid: set[str], life: Life) -> None:
         self.until = until
         self.avoid = avoid
-        self.found = False
+        self.life = life
+        self.link: BleLink | None = None
         self.last: LinkError | None = None
 
     def share(self) -> float:

@@ -16,7 +16,7 @@ from bleak.exc import (
     BleakError,
     BleakGATTProtocolError,
 )
-from bleak_retry_connector import BleakNotFoundError
+from bleak_retry_connector import BleakNotFoundError, BleakOutOfConnectionSlotsError
 from bumble import core as bumble
 from bumble.att import ATT_Error
 from bumble.transport.common import TransportInitError, TransportLostError, TransportSpecError
@@ -27,11 +27,13 @@ OUT_OF_RANGE = "out_of_range"
 LINK_LOST = "link_lost"
 LINK_TIMEOUT = "link_timeout"
 RADIO_UNAVAILABLE = "radio_unavailable"
+RADIO_BUSY = "radio_busy"
 
 _ADVICE = {
     OUT_OF_RANGE: "the vehicle was not heard; move closer and try again",
     LINK_LOST: "the link to the vehicle was lost; connect again",
     LINK_TIMEOUT: "the vehicle did not answer in time; connect again",
+    RADIO_BUSY: "every connection of the radio is taken; try again, or end a link that is not needed",
     RADIO_UNAVAILABLE: "the Bluetooth radio cannot be used; check that it is plugged in, switched on and permitted",
 }
 
@@ -130,6 +132,8 @@ def _code(error: BaseException) -> str | None:
             return LINK_TIMEOUT
         case BleakDBusError():
             return _DBUS.get(error.dbus_error, LINK_LOST)
+        case BleakOutOfConnectionSlotsError():
+            return RADIO_BUSY
         case BleakDeviceNotFoundError() | BleakNotFoundError():
             return OUT_OF_RANGE
         case BleakGATTProtocolError() | BleakCharacteristicNotFoundError() | bumble.BaseError():

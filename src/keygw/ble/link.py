@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from bleak import BleakClient
@@ -14,6 +14,7 @@ from bleak.exc import BleakCharacteristicNotFoundError
 
 from keygw.ble.faults import LINK_LOST, LINK_TIMEOUT, fault, link_error
 from keygw.ble.guard import Gone, guarded
+from keygw.ble.states import Life
 from keygw.model.errors import LinkError
 from keygw.vehicle.ports import ATT_AND_L2CAP, AirCount
 from keygw.wire import gatt
@@ -46,6 +47,12 @@ class BleLink:
         self._failure: LinkError | None = None
         self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._closing: asyncio.Task[None] | None = None
+        self._life = Life()
+        self._released: Callable[[], None] | None = None
+        self.last_at = asyncio.get_running_loop().time()
+        """When a frame went over it last, of the event loop's clock."""
+        self.expecting = False
+        """The last message went to the vehicle, so an answer may be due."""
 
     @property
     def peer(self) -> str:
@@ -68,6 +75,14 @@ class BleLink:
     @property
     def closed(self) -> bool:
         return self._failure is not None
+
+    def lives(self, life: Life, released: Callable[[], None]) -> None:
+        """It is open. ``released`` is called when nothing is left of its connection."""
+        self._life, self._released = life, released
+        if self._failure is not None:
+            life.end()
+            if self._closing is None or self._closing.done():
+                self._gone_for_good()
 
     def on_disconnected(self, _client: BleakClient) -> None:
         """For bleak's ``disconnected_callback``: everything pending fails at once."""
@@ -105,6 +120,7 @@ class BleLink:
             self._count.frames_out += 1
             self._count.air_bytes += len(frame) + ATT_AND_L2CAP
             last = bool(frame[0] & gatt.FRAME_LAST)
+            self._carried(expecting=last or self.expecting)
             await self._operate(client.write_gatt_char(rx, frame, response=last), WRITE_S)
 
     async def receive(self) -> bytes:
@@ -148,12 +164,17 @@ class BleLink:
             return
         self._count.frames_in += 1
         self._count.air_bytes += len(value) + ATT_AND_L2CAP
+        self._carried(expecting=False)
         self._frames.append(bytes(value))
         self._arrived.set()
+
+    def _carried(self, *, expecting: bool) -> None:
+        self.last_at, self.expecting = asyncio.get_running_loop().time(), expecting
 
     def _fail(self, failure: LinkError) -> None:
         if self._failure is None:
             self._failure = failure
+            self._life.end()
         if not self._gone.done():
             self._gone.set_result(None)
         self._arrived.set()
@@ -170,8 +191,17 @@ class BleLink:
         )
 
     async def _disconnect(self) -> None:
-        if self._client is None:
-            return
-        with contextlib.suppress(Exception):  # It is over either way; the other side has its supervision time-out.
-            async with asyncio.timeout(DISCONNECT_S):
-                await self._client.disconnect()
+        try:
+            if self._client is None:
+                return
+            with contextlib.suppress(Exception):  # It is over either way; the other side has its supervision time-out.
+                async with asyncio.timeout(DISCONNECT_S):
+                    await self._client.disconnect()
+        finally:
+            self._gone_for_good()
+
+    def _gone_for_good(self) -> None:
+        released, self._released = self._released, None
+        if released is not None:
+            self._life.gone()
+            released()

@@ -13,8 +13,8 @@ from keygw.model.times import rfc3339
 
 RETRYABLE_REASONS = frozenset(
     {
-        "out_of_range", "radio_unavailable", "link_timeout", "link_lost", "busy", "vehicle_asleep", "door_open",
-        "in_motion", "command_expired", "gateway_restarted", "not_executed", "internal",
+        "out_of_range", "radio_busy", "radio_unavailable", "link_timeout", "link_lost", "busy", "vehicle_asleep",
+        "door_open", "in_motion", "command_expired", "gateway_restarted", "not_executed", "internal",
         "time_proof_required", "list_required",
     }
 )  # fmt: skip

@@ -79,6 +79,7 @@ _NEXT_BY_CODE = {
     "out_of_range": "bring the vehicle near the gateway's radio; keygw doctor looks at the radio",
     "link_timeout": "bring the vehicle near the gateway's radio and try again",
     "link_lost": "try again; keygw status VEHICLE shows how the vehicle stands",
+    "radio_busy": "try again, or end a link that is not needed: keygw disconnect VEHICLE",
     "radio_unavailable": "look at the radio: keygw doctor",
     "pairing_required": "open pairing mode in the vehicle, then: keygw pair CODE",
     "pairing_locked": "wait ten minutes, then read the code again: keygw pair CODE",

@@ -1,0 +1,103 @@
+"""An adapter with fewer connections than there are vehicles, over the virtual radio."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+
+import pytest
+
+from keygw.ble import air as air_module
+from keygw.ble.air import BleAir
+from keygw.ble.link import BleLink
+from keygw.ble.states import Stage
+from keygw.model.errors import LinkError
+from keygw_sim.radio.virtual import VirtualRadio
+from keygw_sim.vehicle.echo import EchoVehicle
+
+IDS = [bytes([number] * 6) for number in range(1, 5)]
+LAST = 0xC0
+
+
+class Place:
+    """Two connections, four vehicles. ``stages``: of every link, in the order of time."""
+
+    def __init__(self, air: BleAir, stages: list[Stage]) -> None:
+        self.air, self.stages = air, stages
+
+    async def open(self, number: int, seconds: float = 4.0) -> BleLink:
+        return await self.air.open(lambda rotating_id: rotating_id == IDS[number], seconds)
+
+
+@pytest.fixture
+async def place() -> AsyncIterator[Place]:
+    async with AsyncExitStack() as stack:
+        radio = await stack.enter_async_context(VirtualRadio())
+        for rotating_id in IDS:
+            port = await radio.add_controller()
+            await stack.enter_async_context(EchoVehicle(port.open, rotating_id))
+        stages: list[Stage] = []
+        air = BleAir.bumble((await radio.add_controller()).open, slots=2, watcher=stages.append)
+        stack.push_async_callback(air.close)
+        yield Place(air, stages)
+
+
+async def until(true: Callable[[], object]) -> None:
+    async with asyncio.timeout(4):
+        while not true():  # noqa: ASYNC110 - the air tells nobody
+            await asyncio.sleep(0.005)
+
+
+async def test_who_gets_none_in_time_is_told_so(place: Place) -> None:
+    await place.open(0)
+    await place.open(1)
+    with pytest.raises(LinkError) as refused:
+        await place.open(2, 0.1)
+    assert (refused.value.code, refused.value.retryable) == ("radio_busy", True)
+    await until(lambda: (place.air.slots.taken, place.air.slots.waiting) == (2, 0))
+
+
+async def test_the_end_of_a_link_is_the_next_ones_turn(place: Place) -> None:
+    first = await place.open(0)
+    await place.open(1)
+    waiting = asyncio.create_task(place.open(2))
+    last = asyncio.create_task(place.open(3))
+    await until(lambda: place.air.slots.waiting == 2)
+    await first.close()
+    third = await waiting
+    assert not last.done()
+    await third.close()
+    await last
+    assert (place.air.slots.taken, place.air.slots.waiting) == (2, 0)
+
+
+async def test_an_idle_link_gives_way_and_a_busy_one_does_not(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(air_module, "IDLE_S", 0.05)
+    monkeypatch.setattr(air_module, "LOOK_S", 0.02)
+    idle, busy = await place.open(0), await place.open(1)
+    await busy.send(bytes([0x80]) + b"a question that nobody answers: ")
+    await busy.send(bytes([0x40 | 1]) + b"its end")
+    await place.open(2)
+    assert (idle.closed, busy.closed) == (True, False)
+
+
+async def test_a_failed_search_gives_its_slot_back(place: Place) -> None:
+    for _ in range(3):
+        with pytest.raises(LinkError) as refused:
+            await place.air.open(lambda rotating_id: False, 0.05)
+        assert refused.value.code == "out_of_range"
+    await until(lambda: place.air.slots.taken == 0)
+    await place.open(0)
+    await place.open(1)
+    assert place.air.slots.taken == 2
+
+
+async def test_the_stages_of_a_link(place: Place) -> None:
+    link = await place.open(0)
+    await link.close()
+    await until(lambda: place.stages[-1] is Stage.CLOSED)
+    assert [stage.value for stage in place.stages] == [
+        "searching", "connecting", "subscribing", "open", "closing", "closed",
+    ]  # fmt: skip
+    assert place.air.slots.taken == 0
