@@ -167,6 +167,9 @@ class LinkOut(BaseModel):
     message_bytes: int
     air_bytes: int
     list_sequence: int | None
+    presence: Literal["near", "leaving", "gone"] | None = Field(
+        description="How near it is heard to be; null: this gateway does not look out for vehicles"
+    )
 
 
 class TimeProofOut(BaseModel):

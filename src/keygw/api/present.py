@@ -15,6 +15,7 @@ from keygw.model.base64url import encode_base64url
 from keygw.model.digital_key import DigitalKey
 from keygw.model.times import rfc3339
 from keygw.model.vehicle import IssuerRoot, Vehicle
+from keygw.vehicle.presence import Nearness
 from keygw.vehicle.values import LinkStatus
 
 _ADVICE = (
@@ -88,8 +89,8 @@ def vehicle_json(vehicle: Vehicle) -> dict[str, Any]:
     }
 
 
-def link_json(status: LinkStatus) -> dict[str, Any]:
-    return asdict(status)
+def link_json(status: LinkStatus, presence: Nearness | None) -> dict[str, Any]:
+    return {**asdict(status), "presence": presence}
 
 
 def list_json(newest: SignedList) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from keygw.app.config import ISSUER_KEY, OPERATOR_TOKEN, POLICY
 from keygw.app.issuer import signer_places
 from keygw.app.noting import noting_seen
 from keygw.app.policy_file import load_policy
-from keygw.app.radio import open_air
+from keygw.app.radio import NoRadio, open_air
 from keygw.app.readiness import Check, Readiness, confirmed, disk_space, signing
 from keygw.app.settings import Settings
 from keygw.app.watch import Watch
@@ -45,6 +45,7 @@ from keygw.store.marker import MARKER_NAME, FileMarker
 from keygw.store.store import Store, open_store
 from keygw.telemetry.metrics import Metrics
 from keygw.vehicle.fleet import Fleet
+from keygw.vehicle.lookout import Lookout
 
 log = structlog.get_logger(__name__)
 
@@ -105,9 +106,10 @@ async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
         hub.position = outbox.begins_at or hub.position
         await housekeeping.start()
         stack.push_async_callback(housekeeping.stop)
+        air = open_air(options.radio, options.radio_slots)
         fleet = await stack.enter_async_context(
             Fleet(
-                open_air(options.radio, options.radio_slots),
+                air,
                 ServiceBooks(service),
                 os.urandom,
                 time.time,
@@ -135,6 +137,12 @@ async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
         )
         stack.push_async_callback(outbox.stop)
         await bridge.start()
+        if options.presence and not isinstance(air, NoRadio):
+            lookout = Lookout(air, service, feed.on_presence)
+            feed.link_listeners.append(lookout.on_link)
+            feed.presence = {}
+            await lookout.start()
+            stack.push_async_callback(lookout.stop)
         store.database.listen(bridge.neighbours.hear)
         stack.push_async_callback(bridge.stop)
         services = Services(

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING
 
 from keygw.model.errors import LinkError
-from keygw.vehicle.ports import Air, Link, Sighting
+from keygw.vehicle.ports import Link, Sighting
+
+if TYPE_CHECKING:
+    from keygw.ble.air import BleAir
 
 
 class NoRadio:
@@ -21,7 +25,7 @@ class NoRadio:
         """Nothing to end."""
 
 
-def open_air(radio: str, slots: int | None = None) -> Air:
+def open_air(radio: str, slots: int | None = None) -> BleAir | NoRadio:
     """``system``, ``none``, or a Bumble transport; opened on first use. ``slots``: connections at once."""
     if radio == "none":
         return NoRadio()

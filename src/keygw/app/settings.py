@@ -44,6 +44,11 @@ class Settings(BaseModel):
         description="Vehicles that the radio is connected to at once; idle links give way to commands that wait. "
         "Default: 5 for `system`, 128 for a transport",
     )
+    presence: bool = Field(
+        default=False,
+        description="Listen all the time, and tell which vehicles come near, leave and are gone. The radio then never "
+        "rests",
+    )
     public_url: str | None = Field(
         default=None,
         max_length=200,

@@ -108,6 +108,12 @@ class BleAir:
         heard = await self._scanner.collect(seconds)
         return [Sighting(found.rotating_id, found.rssi) for found in heard.values()]
 
+    async def listen(self, hear: Callable[[Sighting], None]) -> None:
+        """Until it is cancelled: hand on everything with our service UUID that is heard. ``LinkError`` when the radio
+        fails. Scans all the time, and rests only while a connection is made."""
+        self._check_open()
+        await self._scanner.listen(lambda found: hear(Sighting(found.rotating_id, found.rssi)))
+
     async def open(self, wanted: Callable[[bytes], bool], timeout: float, avoid: Collection[str] = ()) -> BleLink:
         self._check_open()
         attempt = _Attempt(asyncio.get_running_loop().time() + timeout, set(avoid), Life(self._watcher))

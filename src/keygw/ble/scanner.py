@@ -74,6 +74,10 @@ class SharedScanner:
         await self._listen(lambda found: heard.update({found.rotating_id: found}), seconds)
         return heard
 
+    async def listen(self, hear: Callable[[Found], None]) -> None:
+        """Hand on everything that is heard, until it is cancelled. ``LinkError`` when the radio fails."""
+        await self._listen(hear, None)
+
     @contextlib.asynccontextmanager
     async def quiet(self) -> AsyncIterator[None]:
         """Hold the adapter, with the scan stopped; it goes on afterwards for those who still listen."""

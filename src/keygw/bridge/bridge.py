@@ -34,6 +34,7 @@ from keygw.bridge.ownership import Ownership
 from keygw.bridge.pairings import Pairings
 from keygw.bridge.people import People
 from keygw.bridge.ports import Authorize, BridgeStore, Clock, Credentials, Fleet, IssuerBook
+from keygw.bridge.reconnect import Reconnect
 from keygw.bridge.settlement import Settlement
 from keygw.bridge.tenants import Tenants
 from keygw.bridge.upkeep import ROUND_SECONDS, Upkeep
@@ -122,7 +123,8 @@ class Bridge:
         self.lists = Lists(credentials, self.access)
         self.status_lists = credentials.status_lists
         self.invitations = Invitations(credentials, self.access, self._errands)
-        self.vehicles = Vehicles(credentials, store, self.access, fleet, clock)
+        self.reconnect = Reconnect(fleet.connect, random)
+        self.vehicles = Vehicles(credentials, store, self.access, fleet, self.reconnect, clock)
         self.pairings = Pairings(store, credentials, self.access, fleet, clock, random, sole=sole)
         self._credentials = credentials
         self._deployment = Deployment(
@@ -155,6 +157,8 @@ class Bridge:
             ),
         )
         feed.on_contact.append(self.contact)
+        feed.link_listeners.append(self.reconnect.on_link)
+        feed.near_listeners.append(self.reconnect.near)
         feed.receipt_listeners += [self._settlement.on_receipt, self._on_receipt]
 
     async def start(self) -> None:
@@ -169,6 +173,7 @@ class Bridge:
     async def stop(self) -> None:
         """End all background work. Commands that are under way stay as they are on disk; ``start`` settles them."""
         await self.neighbours.stop()
+        await self.reconnect.stop()
         await self._upkeep.stop()
         await self.pairings.stop()
         await self.commands.stop()

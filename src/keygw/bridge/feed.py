@@ -16,6 +16,7 @@ from keygw.bridge.signals import SignalCache
 from keygw.events.hub import Hub
 from keygw.model.receipt import Receipt
 from keygw.model.signal import Quality, Signal
+from keygw.vehicle.presence import Nearness
 from keygw.vehicle.values import LinkStatus
 
 log = structlog.get_logger(__name__)
@@ -33,6 +34,11 @@ class Feed:
         self.on_heard: list[Callable[[str], None]] = []
         """Told of each vehicle whose link or signals have changed, over a link of this gateway."""
         self.on_contact: list[Callable[[str], None]] = []
+        self.link_listeners: list[Callable[[str, LinkStatus], None]] = []
+        self.near_listeners: list[Callable[[str], None]] = []
+        """Told of each vehicle that has come near."""
+        self.presence: dict[str, Nearness] | None = None
+        """Of the vehicles that are not gone; ``None``: nobody looks out for them."""
         self.receipt_listeners: list[Callable[[str, Receipt], None]] = []
         self._versions: dict[str, int] = {}
 
@@ -47,8 +53,27 @@ class Feed:
             self._publish_link(vehicle_id, status.up)
         for listener in self.on_heard:
             listener(vehicle_id)
+        for tell in self.link_listeners:
+            tell(vehicle_id, status)
         if status.state == "authenticated":
             for listener in self.on_contact:
+                listener(vehicle_id)
+
+    def nearness(self, vehicle_id: str) -> Nearness | None:
+        """``None``: nobody looks out for vehicles."""
+        return None if self.presence is None else self.presence.get(vehicle_id, Nearness.GONE)
+
+    def on_presence(self, vehicle_id: str, nearness: Nearness) -> None:
+        """As the lookout hears it."""
+        known = self.presence = {} if self.presence is None else self.presence
+        if nearness is Nearness.GONE:
+            known.pop(vehicle_id, None)
+        else:
+            known[vehicle_id] = nearness
+        data = {"vehicle_id": vehicle_id, "presence": nearness.value}
+        self.hub.publish("keygw.vehicle.presence", vehicle_id, data, coalesce=f"{vehicle_id}/presence")
+        if nearness is Nearness.NEAR:
+            for listener in self.near_listeners:
                 listener(vehicle_id)
 
     def on_mirror(self, vehicle_id: str, up: bool, signals: Sequence[Signal]) -> None:

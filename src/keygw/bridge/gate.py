@@ -50,7 +50,7 @@ class EventGate:
         if event.type == "keygw.signal.changed":
             signal = SIGNAL_IDS.get(event.data["path"])
             return signal is not None and view.may_read(signal, self._clock())
-        if event.type in ("keygw.vehicle.reachable", "keygw.vehicle.unreachable"):
+        if event.type in ("keygw.vehicle.reachable", "keygw.vehicle.unreachable", "keygw.vehicle.presence"):
             return Scope.VEHICLE_READ in self._app.scopes
         if event.type.startswith("keygw.key."):
             return Scope.KEY_READ in self._app.scopes and any(key.id == event.data["key_id"] for key in view.keys)

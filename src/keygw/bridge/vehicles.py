@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from keygw.bridge.access import Access, View, require, usable
 from keygw.bridge.ports import AppStore, Clock, Credentials, Fleet
+from keygw.bridge.reconnect import Reconnect
 from keygw.bridge.records import App
 from keygw.bridge.scopes import Scope
 from keygw.credentials.once import Once, Replayed
@@ -19,8 +20,17 @@ from keygw.vehicle.values import Discovered, LinkStatus
 
 
 class Vehicles:
-    def __init__(self, credentials: Credentials, store: AppStore, access: Access, fleet: Fleet, clock: Clock) -> None:
+    def __init__(
+        self,
+        credentials: Credentials,
+        store: AppStore,
+        access: Access,
+        fleet: Fleet,
+        reconnect: Reconnect,
+        clock: Clock,
+    ) -> None:
         self._credentials = credentials
+        self._reconnect = reconnect
         self._store = store
         self._access = access
         self._fleet = fleet
@@ -88,9 +98,13 @@ class Vehicles:
         return self._fleet.link(vehicle_id) or LinkStatus(vehicle_id, "disconnected")
 
     async def connect(self, app: App, vehicle_id: str, key_id: str | None, seconds: float) -> LinkStatus:
-        """A session with one of the app's own keys. ``LinkError`` out_of_range and so on within ``seconds``."""
+        """A session with one of the app's own keys. ``LinkError`` out_of_range and so on within ``seconds``.
+
+        It is made again when it is lost, until somebody ends it."""
         key = await self._usable_own_key(app, vehicle_id, key_id)
-        return await self._fleet.connect(vehicle_id, key.id, seconds)
+        status = await self._fleet.connect(vehicle_id, key.id, seconds)
+        self._reconnect.hold(vehicle_id, key.id)
+        return status
 
     async def disconnect(self, app: App, vehicle_id: str) -> None:
         """``Forbidden`` link_of_another if the link runs on a key that is not the app's own."""
@@ -101,6 +115,7 @@ class Vehicles:
             return
         if not app.operator and all(key.id != status.key_id for key in view.own):
             raise Forbidden("another app is using this link", code="link_of_another")
+        self._reconnect.release(vehicle_id)
         await self._fleet.disconnect(vehicle_id)
 
     async def sync(self, app: App, vehicle_id: str) -> None:

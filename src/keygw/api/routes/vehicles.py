@@ -193,7 +193,8 @@ async def prove_time(vehicle_id: str, body: TimeQuestion, caller: Caller, wired:
 
 @router.get("/vehicles/{vehicle_id}/link", response_model=LinkOut, responses=problems(404), summary="How the link is")
 async def link(vehicle_id: str, caller: Caller, wired: Wired) -> dict[str, Any]:
-    return link_json(await wired.bridge.vehicles.link(caller, vehicle_id))
+    status = await wired.bridge.vehicles.link(caller, vehicle_id)
+    return link_json(status, wired.bridge.feed.nearness(vehicle_id))
 
 
 @router.post(
@@ -203,10 +204,11 @@ async def link(vehicle_id: str, caller: Caller, wired: Wired) -> dict[str, Any]:
     summary="Connect to the vehicle",
 )
 async def connect(vehicle_id: str, caller: Caller, wired: Wired, body: Connect | None = None) -> dict[str, Any]:
-    """With one of the app's own keys. Commands connect by themselves; this saves them the time."""
+    """With one of the app's own keys. Commands connect by themselves; this saves them the time. A link that was asked
+    for is made again when it is lost, until somebody ends it."""
     wish = body or Connect()
     status = await wired.bridge.vehicles.connect(caller, vehicle_id, wish.key_id, wish.timeout_seconds)
-    return link_json(status)
+    return link_json(status, wired.bridge.feed.nearness(vehicle_id))
 
 
 @router.delete(
@@ -225,7 +227,8 @@ async def disconnect(vehicle_id: str, caller: Caller, wired: Wired) -> None:
 async def sync(vehicle_id: str, caller: Caller, wired: Wired) -> dict[str, Any]:
     """It goes by itself as well; this waits until the vehicle has acknowledged it."""
     await wired.bridge.vehicles.sync(caller, vehicle_id)
-    return link_json(await wired.bridge.vehicles.link(caller, vehicle_id))
+    status = await wired.bridge.vehicles.link(caller, vehicle_id)
+    return link_json(status, wired.bridge.feed.nearness(vehicle_id))
 
 
 @router.get(
