@@ -18,7 +18,7 @@ BEGIN, END = "<!-- link: drawn by tools/draw_link_states.py -->\n", "<!-- end of
 
 def picture() -> str:
     """The table as a Mermaid state diagram."""
-    lines = ["stateDiagram-v2", f"    [*] --> {Stage.WAITING.name}"]
+    lines = ["stateDiagram-v2", f"    [*] --> {Stage.SEARCHING.name}"]
     for stage, steps in TRANSITIONS.items():
         lines += [f"    {stage.name} --> {target.name} : {step.value}" for step, target in steps.items()]
     return "\n".join([*lines, f"    {Stage.CLOSED.name} --> [*]"])

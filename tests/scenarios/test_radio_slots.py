@@ -82,12 +82,41 @@ async def test_an_idle_link_gives_way_and_a_busy_one_does_not(place: Place, monk
     assert (idle.closed, busy.closed) == (True, False)
 
 
-async def test_a_failed_search_gives_its_slot_back(place: Place) -> None:
-    for _ in range(3):
-        with pytest.raises(LinkError) as refused:
-            await place.air.open(lambda rotating_id: False, 0.05)
-        assert refused.value.code == "out_of_range"
+async def test_who_only_searches_takes_nothing_from_anybody(place: Place) -> None:
+    searches = [asyncio.create_task(place.air.open(lambda rotating_id: False, 3.0)) for _ in range(5)]
+    await asyncio.sleep(0.01)
+    await place.open(0)
+    await place.open(1)
+    assert (place.air.slots.taken, place.air.slots.waiting) == (2, 0)
+    for search in searches:
+        search.cancel()
+    await asyncio.gather(*searches, return_exceptions=True)
+
+
+async def test_who_waited_long_looks_where_it_is_now(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(air_module, "STALE_S", 0.02)
+    first = await place.open(0)
+    await place.open(1)
+    place.stages.clear()
+    waiting = asyncio.create_task(place.open(2))
+    await until(lambda: place.air.slots.waiting)
+    await asyncio.sleep(0.03)
+    await first.close()
+    await waiting
+    own = [stage.value for stage in place.stages if stage not in (Stage.CLOSING, Stage.CLOSED)]
+    assert own == ["waiting", "searching", "waiting", "connecting", "subscribing", "open"]
+
+
+async def test_a_connection_that_fails_gives_its_slot_back(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_: object) -> None:
+        assert place.air.slots.taken == 1
+        raise LinkError("not today", code="link_lost")
+
+    monkeypatch.setattr(place.air, "_establish", fail)
+    with pytest.raises(LinkError):
+        await place.open(0)
     await until(lambda: place.air.slots.taken == 0)
+    monkeypatch.undo()
     await place.open(0)
     await place.open(1)
     assert place.air.slots.taken == 2
@@ -98,6 +127,6 @@ async def test_the_stages_of_a_link(place: Place) -> None:
     await link.close()
     await until(lambda: place.stages[-1] is Stage.CLOSED)
     assert [stage.value for stage in place.stages] == [
-        "searching", "connecting", "subscribing", "open", "closing", "closed",
+        "waiting", "connecting", "subscribing", "open", "closing", "closed",
     ]  # fmt: skip
     assert place.air.slots.taken == 0

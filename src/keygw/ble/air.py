@@ -38,6 +38,8 @@ IDLE_S = 5.0
 """Over a link that gives way to who waits for a slot nothing has gone for so long."""
 ANSWER_S = 20.0
 """For so long if an answer may be due: nobody waits longer for one."""
+STALE_S = 1.0
+"""Who was heard longer ago than that may have another address by now."""
 LOOK_S = 0.25
 """How often who waits for a slot looks for such a link."""
 CONNECT_ATTEMPTS = 2
@@ -122,9 +124,8 @@ class BleAir:
         try:
             await asyncio.wait({work}, timeout=timeout)
         except asyncio.CancelledError:
-            self._abandon(
-                work, attempt
-            )  # Even if it is done: in the very turn in which it was, nobody else has its link.
+            # Even if it is done: in the very turn in which it was, nobody else has its link.
+            self._abandon(work, attempt)
             raise
         came_to = attempt.life.stage
         if not work.done():
@@ -152,20 +153,13 @@ class BleAir:
                 await self._release()
 
     async def _open(self, wanted: Callable[[bytes], bool], attempt: _Attempt) -> BleLink:
-        life, kept = attempt.life, False
         try:
-            await self._slot()
-            life.step(Step.SLOT)
-            try:
-                attempt.link = link = await self._try(wanted, attempt)
-                kept = True
-            finally:
-                if not kept:
-                    self.slots.give_back()
+            attempt.link = await self._try(wanted, attempt)
         finally:
-            if not kept:
-                life.gone()
-        return link
+            if attempt.link is None:
+                self._let_go(attempt)
+                attempt.life.gone()
+        return attempt.link
 
     async def _slot(self) -> None:
         """One of the adapter's connections: a free one, or that of a link over which nothing goes."""
@@ -192,24 +186,43 @@ class BleAir:
             self._track(asyncio.ensure_future(longest.close()))
 
     async def _try(self, wanted: Callable[[bytes], bool], attempt: _Attempt) -> BleLink:
-        life = attempt.life
         for remaining in reversed(range(ATTEMPTS)):
-            found = await self._scanner.find(wanted, attempt.avoid)
-            life.step(Step.HEARD)
+            found = await self._meet(wanted, attempt)
             try:
                 async with asyncio.timeout(attempt.share() if remaining else None):
-                    return await self._connect(found, life)
+                    return await self._connect(found, attempt.life)
             except TimeoutError:
                 attempt.last = fault(LINK_TIMEOUT)
             except LinkError as error:
                 attempt.last = error
                 if not error.retryable or not remaining or error.code == RADIO_UNAVAILABLE:
                     raise
-            life.step(Step.AGAIN)
+            attempt.life.step(Step.AGAIN)
+            self._let_go(attempt)
             attempt.avoid.add(found.device.address)
             if self._client_backend is None:
                 await clear_cache(found.device.address)
         raise AssertionError("unreachable")
+
+    async def _meet(self, wanted: Callable[[bytes], bool], attempt: _Attempt) -> Found:
+        """Heard just now, with a slot to connect in: who only searches needs none, and keeps none from anybody."""
+        clock, life = asyncio.get_running_loop().time, attempt.life
+        found = await self._scanner.find(wanted, attempt.avoid)
+        life.step(Step.HEARD)
+        began = clock()
+        await self._slot()
+        attempt.slot = True
+        if clock() - began > STALE_S:
+            life.step(Step.AGAIN)
+            found = await self._scanner.find(wanted, attempt.avoid)
+            life.step(Step.HEARD)
+        life.step(Step.SLOT)
+        return found
+
+    def _let_go(self, attempt: _Attempt) -> None:
+        if attempt.slot:
+            attempt.slot = False
+            self.slots.give_back()
 
     async def _connect(self, found: Found, life: Life) -> BleLink:
         link = BleLink(found.device.address, queue=self._queue)
@@ -271,6 +284,8 @@ class _Attempt:
         self.until = until
         self.avoid = avoid
         self.life = life
+        self.slot = False
+        """Whether it holds a slot that no link has yet."""
         self.link: BleLink | None = None
         self.last: LinkError | None = None
 

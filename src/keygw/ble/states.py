@@ -10,11 +10,11 @@ from enum import Enum
 
 
 class Stage(Enum):
-    WAITING = "waiting"
-    """Every connection of the adapter is taken; others were first."""
     SEARCHING = "searching"
+    WAITING = "waiting"
+    """Heard; every connection of the adapter may be taken, and others were first."""
     CONNECTING = "connecting"
-    """Heard; the adapter makes the connection, alone."""
+    """The adapter makes the connection, alone."""
     SUBSCRIBING = "subscribing"
     """Connected: the notifications of TX are switched on, and INFO is read."""
     OPEN = "open"
@@ -29,15 +29,15 @@ class Step(Enum):
     LINKED = "linked"
     READY = "ready"
     AGAIN = "again"
-    """This try has failed; there is time for another."""
+    """This try has failed, or what was heard is no longer true; there is time for another."""
     END = "end"
     GONE = "gone"
     """Nothing of it is left."""
 
 
 TRANSITIONS: dict[Stage, dict[Step, Stage]] = {
-    Stage.WAITING: {Step.SLOT: Stage.SEARCHING, Step.END: Stage.CLOSING},
-    Stage.SEARCHING: {Step.HEARD: Stage.CONNECTING, Step.END: Stage.CLOSING},
+    Stage.SEARCHING: {Step.HEARD: Stage.WAITING, Step.END: Stage.CLOSING},
+    Stage.WAITING: {Step.SLOT: Stage.CONNECTING, Step.AGAIN: Stage.SEARCHING, Step.END: Stage.CLOSING},
     Stage.CONNECTING: {Step.LINKED: Stage.SUBSCRIBING, Step.AGAIN: Stage.SEARCHING, Step.END: Stage.CLOSING},
     Stage.SUBSCRIBING: {Step.READY: Stage.OPEN, Step.AGAIN: Stage.SEARCHING, Step.END: Stage.CLOSING},
     Stage.OPEN: {Step.END: Stage.CLOSING},
@@ -52,7 +52,7 @@ class Life:
     """One walk through the table. ``watcher`` hears of every stage; it must not raise."""
 
     def __init__(self, watcher: Watcher = lambda stage: None) -> None:
-        self.stage = Stage.WAITING
+        self.stage = Stage.SEARCHING
         self._watcher = watcher
 
     def step(self, step: Step) -> None:
