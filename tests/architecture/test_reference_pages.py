@@ -268,3 +268,18 @@ def test_every_action_and_finding_of_the_audit_trail_is_listed() -> None:
     told = {name: cells[1] for name, cells in rows("audit.md", "Actions").items()}
     assert told == dict(ACTIONS)
     assert {name: cells[1] for name, cells in rows("audit.md", "Findings").items()} == FINDINGS
+
+
+def test_every_test_that_a_page_points_to_is_there() -> None:
+    pointers = [
+        (page, match)
+        for page in sorted((ROOT / "docs").rglob("*.md"))
+        for match in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page.read_text("utf-8"))
+    ]
+    assert len(pointers) > 10
+    missing = [
+        (page.name, file, name)
+        for page, (file, name) in pointers
+        if not re.search(rf"^(async )?def {name}\(", (ROOT / file).read_text("utf-8"), re.MULTILINE)
+    ]
+    assert missing == []

@@ -23,28 +23,36 @@ LAST = 0xC0
 class Place:
     """Two connections, four vehicles. ``stages``: of every link, in the order of time."""
 
-    def __init__(self, air: BleAir, stages: list[Stage]) -> None:
-        self.air, self.stages = air, stages
+    def __init__(self, air: BleAir, stages: list[Stage], vehicles: list[EchoVehicle]) -> None:
+        self.air, self.stages, self.vehicles = air, stages, vehicles
 
-    async def open(self, number: int, seconds: float = 4.0) -> BleLink:
+    async def open(self, number: int, seconds: float = 15.0) -> BleLink:
         return await self.air.open(lambda rotating_id: rotating_id == IDS[number], seconds)
+
+    @property
+    def left(self) -> tuple[object, ...]:
+        """Slots taken, waiters, tasks, whether it scans, and the connections of the first vehicle."""
+        air = self.air
+        scans = bool(air._scanner._listeners) or air._scanner._scanner is not None
+        return air.slots.taken, air.slots.waiting, len(air._work), scans, self.vehicles[0].peripheral.connections
 
 
 @pytest.fixture
 async def place() -> AsyncIterator[Place]:
     async with AsyncExitStack() as stack:
         radio = await stack.enter_async_context(VirtualRadio())
+        vehicles: list[EchoVehicle] = []
         for rotating_id in IDS:
             port = await radio.add_controller()
-            await stack.enter_async_context(EchoVehicle(port.open, rotating_id))
+            vehicles.append(await stack.enter_async_context(EchoVehicle(port.open, rotating_id)))
         stages: list[Stage] = []
         air = BleAir.bumble((await radio.add_controller()).open, slots=2, watcher=stages.append)
         stack.push_async_callback(air.close)
-        yield Place(air, stages)
+        yield Place(air, stages, vehicles)
 
 
 async def until(true: Callable[[], object]) -> None:
-    async with asyncio.timeout(4):
+    async with asyncio.timeout(10):
         while not true():  # noqa: ASYNC110 - the air tells nobody
             await asyncio.sleep(0.005)
 
@@ -62,6 +70,7 @@ async def test_the_end_of_a_link_is_the_next_ones_turn(place: Place) -> None:
     first = await place.open(0)
     await place.open(1)
     waiting = asyncio.create_task(place.open(2))
+    await until(lambda: place.air.slots.waiting == 1)
     last = asyncio.create_task(place.open(3))
     await until(lambda: place.air.slots.waiting == 2)
     await first.close()
@@ -130,3 +139,24 @@ async def test_the_stages_of_a_link(place: Place) -> None:
         "waiting", "connecting", "subscribing", "open", "closing", "closed",
     ]  # fmt: skip
     assert place.air.slots.taken == 0
+
+
+CUT = [(stage, steps) for stage in (Stage.WAITING, Stage.CONNECTING, Stage.SUBSCRIBING) for steps in range(8)]
+
+
+async def test_whoever_is_cancelled_at_whatever_step_leaves_nothing_behind(place: Place) -> None:
+    """No slot, no scan, no task and no connection: the vehicle's side of it is the witness."""
+    for stage, steps in [*CUT, (Stage.OPEN, 0), (Stage.OPEN, 1)]:
+        place.stages.clear()
+        opening = asyncio.create_task(place.open(0))
+        async with asyncio.timeout(10):
+            while stage not in place.stages:  # noqa: ASYNC110 - to the step
+                await asyncio.sleep(0)
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        opening.cancel()
+        [link] = await asyncio.gather(opening, return_exceptions=True)
+        if isinstance(link, BleLink):
+            await link.close()
+        await until(lambda: place.left == (0, 0, 0, False, ()))
+    assert not (await place.open(0)).closed

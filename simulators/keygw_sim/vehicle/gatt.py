@@ -27,6 +27,8 @@ from keygw.wire import gatt as layout
 
 _logger = logging.getLogger(__name__)
 
+INTERVAL_MS = 40.0
+"""Between two advertisements."""
 MAX_CONNECTIONS = 4
 FIRST_FRAME_S = 10.0
 """A central that has written no frame by then has no business here."""
@@ -73,7 +75,7 @@ class GattPeripheral:
         *,
         max_connections: int = MAX_CONNECTIONS,
         max_mtu: int = layout.PREFERRED_MTU,
-        interval_ms: float = 40.0,
+        interval_ms: float = INTERVAL_MS,
         first_frame_s: float = FIRST_FRAME_S,
     ) -> None:
         self._handler = handler

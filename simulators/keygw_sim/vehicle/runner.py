@@ -17,7 +17,7 @@ from keygw.wire.gatt import PREFERRED_MTU
 from keygw_sim.chance import chance, new_signer
 from keygw_sim.vehicle.brain import Brain
 from keygw_sim.vehicle.flash import Flash, Memory
-from keygw_sim.vehicle.gatt import GattPeripheral
+from keygw_sim.vehicle.gatt import INTERVAL_MS, GattPeripheral
 from keygw_sim.vehicle.outbox import Outbox
 
 TICK_SECONDS = 0.5
@@ -26,9 +26,16 @@ TICK_SECONDS = 0.5
 class VehicleOnAir:
     """A vehicle that advertises and answers; ``PeripheralHandler`` of its ``GattPeripheral``."""
 
-    def __init__(self, brain: Brain, transport: str | HciOpener, *, max_mtu: int = PREFERRED_MTU) -> None:
+    def __init__(
+        self,
+        brain: Brain,
+        transport: str | HciOpener,
+        *,
+        max_mtu: int = PREFERRED_MTU,
+        interval_ms: float = INTERVAL_MS,
+    ) -> None:
         self.brain = brain
-        self._peripheral = GattPeripheral(transport, self, max_mtu=max_mtu)
+        self._peripheral = GattPeripheral(transport, self, max_mtu=max_mtu, interval_ms=interval_ms)
         self._ticker: asyncio.Task[None] | None = None
         self._outboxes: dict[int, Outbox] = {}
 

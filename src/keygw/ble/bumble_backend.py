@@ -15,6 +15,7 @@ import contextlib
 import logging
 import uuid
 from collections.abc import Callable, Coroutine, Iterable, Iterator
+from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 from bleak.args import SizedBuffer
@@ -35,6 +36,7 @@ from bumble.gatt_client import ServiceProxy
 from keygw.ble.bumble_host import FAREWELL_S, BumbleHost
 from keygw.ble.faults import bleak_error
 from keygw.ble.guard import Gone, guarded
+from keygw.ble.pace import Pace, Parameters
 from keygw.wire.gatt import PREFERRED_MTU
 
 T = TypeVar("T")
@@ -173,6 +175,7 @@ class BumbleClient(BaseBleakClient):
         self._wanted = services
         self._connection: Connection | None = None
         self._peer: Peer | None = None
+        self._pace: Pace | None = None
         self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
@@ -207,6 +210,7 @@ class BumbleClient(BaseBleakClient):
         except BaseException:
             await self.disconnect()
             raise
+        self._pace = Pace(partial(_ask, self.host_, connection))
 
     async def disconnect(self) -> None:
         connection = self._connection
@@ -244,6 +248,8 @@ class BumbleClient(BaseBleakClient):
         self, characteristic: BleakGATTCharacteristic, callback: Callable[[bytearray], None], **kwargs: Any
     ) -> None:
         def deliver(value: bytes) -> None:
+            if self._pace is not None:
+                self._pace.touch()
             callback(bytearray(value))
 
         await self._run(self._gatt.subscribe(characteristic.obj, deliver))
@@ -258,6 +264,8 @@ class BumbleClient(BaseBleakClient):
         return self._peer
 
     async def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        if self._pace is not None:
+            self._pace.touch()
         try:
             return await guarded(work, self._gone, REQUEST_S)
         except Gone as error:
@@ -307,6 +315,14 @@ class BumbleClient(BaseBleakClient):
         if self._gone.done():
             return
         self._gone.set_result(None)
+        if self._pace is not None:
+            self._pace.stop()
         self.services = None
         if self._disconnected_callback is not None:
             self._disconnected_callback()
+
+
+async def _ask(host: BumbleHost, connection: Connection, wish: Parameters) -> None:
+    await host.command(
+        connection.update_parameters(wish.least_ms, wish.most_ms, wish.latency, wish.supervision_ms), REQUEST_S
+    )

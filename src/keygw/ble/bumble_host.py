@@ -14,13 +14,14 @@ from typing import Any, TypeVar
 from bleak.exc import BleakError
 from bumble import hci, smp
 from bumble.core import PhysicalTransport
-from bumble.device import Connection, Device, DeviceConfiguration
+from bumble.device import Connection, ConnectionParametersPreferences, Device, DeviceConfiguration
 from bumble.host import Host
 from bumble.transport import open_transport
 from bumble.transport.common import Transport
 
 from keygw.ble.faults import bleak_error, radio_gone
 from keygw.ble.guard import Gone, first_of, guarded
+from keygw.ble.pace import BRISK
 
 T = TypeVar("T")
 
@@ -123,7 +124,9 @@ class BumbleHost:
         async with self._connecting:
             device = await self.ready()
             await self._change_address(device)
-            task = asyncio.ensure_future(device.connect(address, transport=PhysicalTransport.LE, timeout=None))
+            task = asyncio.ensure_future(
+                device.connect(address, PhysicalTransport.LE, {hci.Phy.LE_1M: _brisk()}, timeout=None)
+            )
             try:
                 await first_of(task, self.lost, seconds)
             except asyncio.CancelledError:
@@ -203,3 +206,13 @@ class BumbleHost:
         if not task.cancelled() and task.exception() is None:
             with contextlib.suppress(BleakError):
                 await self.command(task.result().disconnect())
+
+
+def _brisk() -> ConnectionParametersPreferences:
+    """What a connection begins with: there is much to say."""
+    return ConnectionParametersPreferences(
+        connection_interval_min=BRISK.least_ms,
+        connection_interval_max=BRISK.most_ms,
+        max_latency=BRISK.latency,
+        supervision_timeout=int(BRISK.supervision_ms),
+    )
