@@ -137,7 +137,7 @@ async def test_a_link_that_is_ready_in_the_turn_of_the_cancellation_is_closed(mo
         task.add_done_callback(lambda _: opening.cancel())
         return link
 
-    monkeypatch.setattr(air, "_open", ready)
+    monkeypatch.setattr(air, "_try", ready)
     opening = asyncio.create_task(air.open(lambda _: True, 1.0))
     with pytest.raises(asyncio.CancelledError):
         await opening

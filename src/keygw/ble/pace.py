@@ -1,8 +1,8 @@
 """Hints to the controller of our own how often a connection meets: often while something goes, seldom while it rests.
 
-The link layer asks both radios to wake at every interval; most of a link's life nothing goes. Only a central that drives
-its controller itself can say so: BlueZ has no word for it on D-Bus, nor have macOS and Windows that we could use, and
-choose by themselves.
+The link layer asks both radios to wake at every interval; most of a link's life nothing goes. Only a central that
+drives its controller itself can say so: BlueZ has no word for it on D-Bus, nor have macOS and Windows that we could
+use; they choose by themselves.
 """
 
 from __future__ import annotations
