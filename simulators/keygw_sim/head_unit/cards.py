@@ -62,7 +62,7 @@ class Card:
             raise _bad("a card is an object")
         if unknown := sorted(set(data) - {"template", "title", "lines", "buttons"}):
             raise _bad(f"a card has no field {unknown[0]!r}")
-        if data.get("template") not in set(Template):
+        if data.get("template") not in list(Template):
             raise _bad(f"template is one of {', '.join(Template)}")
         lines, buttons = data.get("lines", []), data.get("buttons", [])
         if not isinstance(lines, list) or len(lines) > MAX_LINES:

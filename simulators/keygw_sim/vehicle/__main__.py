@@ -210,8 +210,8 @@ def _obey(vehicle: VehicleOnAir, dashboard: Dashboard, order: dict[str, Any]) ->
             except Conflict as refused:
                 return {"outcome": refused.code, "why": str(refused)}
             return {"outcome": "removed"}
-    known = ", ".join(("status", "set", "clock", "pair", "keys", "remove_key", *head_unit.ORDERS))
-    raise ValueError(f"unknown order {order['do']!r}; known: {known}")
+    every = ", ".join(("status", "set", "clock", "pair", "keys", "remove_key", *head_unit.ORDERS))
+    raise ValueError(f"unknown order {order['do']!r}; known: {every}")
 
 
 if __name__ == "__main__":
