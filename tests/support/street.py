@@ -51,7 +51,7 @@ class Street:
         """That person, with the key that the garage has for it. ``car``: where Bluetooth finds the car."""
         signer: LocalSigner = self.garage.signers[who]
         handset = Handset(
-            lambda reach: Phone(reach, signer, chance(who, "phone")), self.air, self.clock, car=car, at=at
+            lambda reach: Phone(reach, signer, chance(who, "phone"), self.clock), self.air, self.clock, car=car, at=at
         )
         claims = self.garage.claims(who)
         chain = self.garage.chain(claims)

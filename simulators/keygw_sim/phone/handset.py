@@ -190,7 +190,7 @@ class Handset:
             return None
         await self._lose(None)
         try:
-            self._talk = await self.phone.meet(self._clock)
+            self._talk = await self.phone.meet()
         except KeygwError as error:
             if error.code not in ("out_of_range", "radio_unavailable"):
                 self._note("not_linked", code=error.code)

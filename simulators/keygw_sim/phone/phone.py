@@ -148,7 +148,7 @@ class Phone:
         if invitation.carried is not None:
             self.satchel.put(invitation.carried)
 
-    async def meet(self, clock: Callable[[], float] = time.monotonic) -> Conversation:
+    async def meet(self) -> Conversation:
         """A session with the car that stays open, for a phone that walks about with it. ``BadInput`` without a key,
         ``LinkError`` and ``ProtocolError`` from the car's side; close it when done.
         """
@@ -157,7 +157,7 @@ class Phone:
         key, kept = self._invitation, self._kept
         held = HeldKey(KeyInHand(key.key_id, key.cwt, self.public_key, key.chain), self._signer)
         self._kept = False  # whatever fails: the token by value is next
-        talk = await Conversation.open(self._air, key.vehicle, held, self._random, REACH_SECONDS, clock=clock)
+        talk = await Conversation.open(self._air, key.vehicle, held, self._random, REACH_SECONDS, clock=self._ticks)
         try:
             result = await talk.authenticate(kept=kept)
             self._kept = result.outcome is Outcome.DONE
