@@ -61,7 +61,8 @@ def test_both_sides_have_the_rounds_key_and_no_other_round_or_session_has() -> N
     for seed in ("one", "two"):
         stage = Stage(seed).open()
         for method in (UWB, RangingMethod.CHANNEL_SOUNDING, UWB):
-            key = stage.device.ask_range(method)
+            key = stage.device.next_round(method)
+            stage.device.ask_range(method)
             stage.carry()
             asked = [event for event in stage.heard_by_car if isinstance(event, RangeAsked)][-1]
             assert (asked.key, asked.method) == (key, method)
@@ -146,6 +147,8 @@ def test_a_car_tells_nothing_unasked() -> None:
 
 def test_there_is_no_ranging_by_the_fast_path() -> None:
     stage = Stage().hurry(Cmd(1, Action.UNLOCK))
+    with pytest.raises(ProtocolError, match="before the handshake"):
+        stage.device.next_round(UWB)
     with pytest.raises(ProtocolError, match="has no place"):
         stage.device.ask_range(UWB)
 

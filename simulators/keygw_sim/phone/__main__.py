@@ -39,12 +39,14 @@ from keygw.model.command import Action
 from keygw.model.entitlement import Entitlement
 from keygw.model.errors import KeygwError
 from keygw.token.statement import StatementAct
+from keygw.wire.ranging import RangingMethod
 from keygw_sim.chance import chance
 from keygw_sim.phone.handset import Handset
 from keygw_sim.phone.link import claim
 from keygw_sim.phone.living import Living
 from keygw_sim.phone.phone import Invitation, Phone, describe, load_signer
 from keygw_sim.phone.satchel import CarriedList
+from keygw_sim.ranging.ether import EtherLink, port
 from keygw_sim.stdio import orders, say, stop_signal
 
 
@@ -53,6 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="keygw sim phone", description="A simulated phone that holds a friend's key.")
     parser.add_argument("--transport", required=True, help="Bumble transport, e.g. tcp-client:127.0.0.1:7463")
     parser.add_argument("--state", type=Path, default=Path("keygw-phone"), help="folder that keeps its device key")
+    parser.add_argument(
+        "--ranging", type=port, metavar="PORT", help="the car's port for ranging; without, only taps open"
+    )
     parser.add_argument("--seed", help="repeat the device key of a fresh phone")
     parser.add_argument("--follow-stdin", action="store_true", help="end when stdin ends")
     args = parser.parse_args(argv)
@@ -64,7 +69,14 @@ async def _run(args: argparse.Namespace) -> int:
     stop = stop_signal()
     air = BleAir.bumble(args.transport)
     signer = load_signer(args.state, chance(args.seed, "phone"))
-    handset = Handset(lambda reach: Phone(reach, signer, os.urandom), air, time.monotonic)
+    ether = None if args.ranging is None else EtherLink(args.ranging)
+    handset = Handset(
+        lambda reach: Phone(reach, signer, os.urandom),
+        air,
+        time.monotonic,
+        methods=() if ether is None else (RangingMethod.UWB, RangingMethod.CHANNEL_SOUNDING),
+        publish=None if ether is None else ether.publish,
+    )
     phone, living = handset.phone, Living(handset, time.monotonic, say)
     say({"ready": True, "device": describe(phone)})
 
@@ -74,7 +86,7 @@ async def _run(args: argparse.Namespace) -> int:
             try:
                 order = json.loads(line)
                 say(await living.obey(order) or await _obey(phone, order))
-            except (ValueError, TypeError, KeyError, KeygwError, OverflowError) as error:
+            except (ValueError, TypeError, KeyError, KeygwError) as error:
                 say({"error": f"cannot do that: {error}"})
         if args.follow_stdin:
             stop.set()
@@ -86,6 +98,8 @@ async def _run(args: argparse.Namespace) -> int:
     await asyncio.gather(*tasks, return_exceptions=True)
     await phone.leave()
     await handset.close()
+    if ether is not None:
+        await ether.close()
     return 0
 
 

@@ -7,7 +7,7 @@ task of its own, so a story of an hour takes as long as its steps, and comes out
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -71,6 +71,7 @@ class _Waiting:
 
 class Handset:
     """``car``: the point that BLE's reach is counted from. ``clock``: seconds, of the same clock as the paths.
+    ``publish``: told of every change of ``radio``, where the car's anchors are in another process.
 
     ``events``: what its user could see, or wonder at, oldest first.
     """
@@ -84,6 +85,7 @@ class Handset:
         car: Point = ORIGIN,
         at: Point = ORIGIN,
         methods: tuple[RangingMethod, ...] = (RangingMethod.UWB,),
+        publish: Callable[[Transponder], Awaitable[None]] | None = None,
     ) -> None:
         self.radio = Transponder(at, methods)
         """For the space of the car's anchors."""
@@ -95,6 +97,7 @@ class Handset:
         self.events: deque[tuple[str, dict[str, object]]] = deque(maxlen=MAX_EVENTS)
         self._clock = clock
         self._car = car
+        self._publish = publish
         self._path = Path([(0.0, at)])
         self._flight = False
         self._air = ReachAir(air, lambda: not self._flight, self._in_reach)
@@ -249,15 +252,24 @@ class Handset:
         found = NOTHING_FOUND
         for method in self.radio.methods:
             try:
-                found = await talk.range(method, self.radio.arm)
+                found = await talk.range(method, self._arm)
             finally:
                 self.radio.disarm()
+                await self._radio_changed()
             if found.zone is not Zone.UNMEASURED:
                 break
         if found.zone is not self.zone:
             self._note("zone", zone=found.zone.label)
         self.zone = found.zone
         return found
+
+    async def _arm(self, method: RangingMethod, key: bytes) -> None:
+        self.radio.arm(method, key)
+        await self._radio_changed()
+
+    async def _radio_changed(self) -> None:
+        if self._publish is not None:
+            await self._publish(self.radio)
 
     async def _arrive(self, talk: Conversation) -> None:
         if self.passive:

@@ -18,11 +18,12 @@ from typing import Any
 
 from keygw.model.command import Action
 from keygw_sim.phone.handset import Handset, Screen
-from keygw_sim.ranging.geometry import Path, Point
+from keygw_sim.ranging.geometry import Path, Point, number
 
 TICK_SECONDS = 0.25
 MAX_STOPS = 1000
 MAX_WAIT = 86_400.0
+_STOP = ("seconds", "x", "y")
 
 
 class Living:
@@ -63,8 +64,8 @@ class Living:
                     raise ValueError("on is true or false")
                 await handset.set_flight(order["on"])
             case "ask":
-                wait = order.get("wait", 0)
-                if not isinstance(wait, int | float) or not 0 <= wait <= MAX_WAIT:
+                wait = number(order.get("wait", 0), "wait")
+                if not 0 <= wait <= MAX_WAIT:
                     raise ValueError(f"wait is a number of seconds up to {MAX_WAIT:.0f}")
                 deed = await handset.command(Action.from_label(order["action"]), wait=wait)
                 return {"action": deed.action.label, "outcome": deed.outcome, "ok": deed.ok}
@@ -86,10 +87,9 @@ def path_of(stops: object, now: float) -> Path:
         raise ValueError(f"a path is a list of 1 to {MAX_STOPS} stops, each [seconds, x, y]")
     made = []
     for place, stop in enumerate(stops, 1):
-        numbers = isinstance(stop, list) and len(stop) == 3 and all(type(each) in (int, float) for each in stop)
-        if not numbers:
+        if not isinstance(stop, list) or len(stop) != 3:
             raise ValueError(f"stop {place} of the path is not [seconds, x, y]")
-        seconds, x, y = stop
+        seconds, x, y = (number(each, f"{name} of stop {place}") for name, each in zip(_STOP, stop, strict=True))
         made.append((now + seconds, Point(x, y)))
     return Path(made)
 

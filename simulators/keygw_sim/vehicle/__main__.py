@@ -22,6 +22,9 @@ then one line for each thing that happens (``{"event": "command", ...}``), and o
 ``--identity`` prints ``{"made": true, "vehicle": {...}}`` and ends: the car's keys are made and kept in its own folder,
 and what leaves it is what a gateway may know (``keygw vehicles provision``).
 
+With ``--ranging PORT`` the car has ranging anchors, and phones in other processes tell it there what their radios send
+(``keygw_sim.ranging.ether``).
+
 Trust comes from ``DIR/provisioning.json``, taken at the next connection. It ends on SIGTERM, SIGINT, and with
 ``--follow-stdin`` when stdin ends. Without ``--transport`` it starts a virtual radio of its own and names what is free
 on it.
@@ -48,6 +51,8 @@ from keygw_sim.head_unit.car import BrainCar
 from keygw_sim.head_unit.cards import Pressed
 from keygw_sim.head_unit.head_unit import HeadUnit
 from keygw_sim.processes import Child
+from keygw_sim.ranging.ether import Ether, port
+from keygw_sim.ranging.space import Anchors, Space
 from keygw_sim.stdio import orders, say, stop_signal
 from keygw_sim.vehicle.body import Body
 from keygw_sim.vehicle.flash import Flash
@@ -66,6 +71,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--name", default="Simulated car", help="what owners call it")
     parser.add_argument("--port", type=int, default=FIRST_PORT, help="first port of its own radio (default 7461)")
     parser.add_argument("--pair", action="store_true", help="open pairing mode at the start, and show the code")
+    parser.add_argument(
+        "--ranging", type=port, metavar="PORT", help="build ranging anchors in, on a loopback port (0: any)"
+    )
     parser.add_argument("--seed", help="repeat the identity of a fresh car")
     parser.add_argument("--identity", action="store_true", help="make the car if there is none, say who it is, and end")
     parser.add_argument("--follow-stdin", action="store_true", help="end when stdin ends")
@@ -110,12 +118,16 @@ async def _run(args: argparse.Namespace) -> int:
             for unit in units:
                 unit.hear(what, data)
 
-        brain = load_vehicle(args.state, args.name, seed=args.seed, log=tell)
+        space = Space()
+        ether = None if args.ranging is None else await stack.enter_async_context(Ether(space, args.ranging))
+        anchors = None if ether is None else Anchors(space)
+        brain = load_vehicle(args.state, args.name, seed=args.seed, log=tell, ranger=anchors)
         units.append(HeadUnit(BrainCar(brain), uptime, _pressed))
         vehicle = VehicleOnAir(brain, transport)
         await vehicle.start()
         stack.push_async_callback(vehicle.stop)
-        say({"ready": True, "vehicle": identity(brain.memory), "state": str(args.state), "free_transports": others})
+        ready = {"ready": True, "vehicle": identity(brain.memory), "state": str(args.state), "free_transports": others}
+        say(ready if ether is None else ready | {"ranging": ether.port})
         if args.pair:
             say({"did": "pair", **_obey(vehicle, dashboard, {"do": "pair"})})
 
