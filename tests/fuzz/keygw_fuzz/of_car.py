@@ -187,7 +187,7 @@ def _ether(line: bytes) -> None:
     try:
         radio.hear(line)
     except ValueError:
-        if [*radio.arrivals(ORIGIN)] or [*radio.tones(ORIGIN, bytes(16))]:
+        if any(True for _ in radio.arrivals(ORIGIN)) or any(True for _ in radio.tones(ORIGIN, bytes(16))):
             raise Broken("a refused line is heard") from None
         raise
 
