@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from keygw.model.command import Action, Outcome
-from keygw.wire.ranging import Zone
+from keygw.wire.ranging import RangingMethod, Zone
 from keygw_sim.attacker.ranging import Repeater
 from keygw_sim.garage import Garage
 from keygw_sim.memory_air import MemoryAir
@@ -16,6 +16,7 @@ from keygw_sim.pairing_rehearsal import PairingVisit
 from keygw_sim.phone.handset import LOOK_SECONDS, Screen
 from keygw_sim.phone.reach import REACH_METRES
 from keygw_sim.ranging.geometry import Point
+from keygw_sim.ranging.space import Anchors
 from keygw_sim.vehicle.proximity import GONE_SECONDS
 from street import DOOR, HOUSE, PASSIVE, SEAT, Street, commands, told
 
@@ -105,6 +106,9 @@ async def test_a_phone_in_flight_mode_is_not_there(street: Street) -> None:
     assert owner.linked
     await owner.set_flight(True)
     assert told(owner, "link_lost") == [{"why": "flight_mode"}]
+    owner.radio.arm(RangingMethod.UWB, bytes(16))
+    assert Anchors(street.garage.space).measure(RangingMethod.UWB, bytes(16)) is None, "all radios are off"
+    owner.radio.disarm()
     await street.walks("owner", DOOR)
     assert (owner.linked, street.locked) == (False, True)
     assert (await owner.command(Action.UNLOCK)).outcome == "radio_unavailable"

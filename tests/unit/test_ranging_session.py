@@ -252,6 +252,17 @@ def test_the_car_opens_once_for_each_coming(garage: Garage, phone: Transponder, 
     assert asks(garage, visit) is Outcome.DONE
 
 
+def test_who_has_opened_by_tap_and_locked_is_not_let_in_again_by_standing_there(
+    garage: Garage, phone: Transponder
+) -> None:
+    visit = came(garage)
+    assert asks(garage, visit, Action.UNLOCK) is Outcome.DONE
+    visit.range(phone)
+    assert asks(garage, visit, Action.LOCK) is Outcome.DONE
+    visit.range(phone)
+    assert asks(garage, visit) is Outcome.PROXIMITY_REQUIRED
+
+
 def test_it_locks_behind_the_last_who_leaves(garage: Garage, phone: Transponder) -> None:
     owner, other = garage.visit("owner", subscribe=True), Transponder(DOOR)
     owner.prove()
