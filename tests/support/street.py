@@ -30,7 +30,7 @@ class Street:
     def __init__(self, folder: Path) -> None:
         self.garage = Garage(folder).fit_anchors()
         self.pressed: list[Pressed] = []
-        self.screen = HeadUnit(BrainCar(self.garage.brain), self.clock, self.pressed.append)
+        self.screen = HeadUnit(BrainCar(lambda: self.garage.brain), self.clock, self.pressed.append)
         self.people: dict[str, Handset] = {}
         self.air = MemoryAir(self.garage.brain)
         self._heard = 0

@@ -286,7 +286,7 @@ def test_the_picture_has_one_width_whatever_is_on_it(board: Dashboard) -> None:
 @pytest.fixture
 def car(tmp_path: Path) -> tuple[Garage, HeadUnit, list[Pressed]]:
     garage, pressed = Garage(tmp_path).enrol("owner", "friend"), list[Pressed]()
-    return garage, HeadUnit(BrainCar(garage.brain), lambda: garage.monotonic, pressed.append), pressed
+    return garage, HeadUnit(BrainCar(lambda: garage.brain), lambda: garage.monotonic, pressed.append), pressed
 
 
 def test_the_orders_drive_it(car: tuple[Garage, HeadUnit, list[Pressed]]) -> None:
@@ -313,6 +313,17 @@ def test_the_orders_drive_it(car: tuple[Garage, HeadUnit, list[Pressed]]) -> Non
     assert orders.obey(unit, {"do": "card", "app": "App", "name": "n", "card": {}})["outcome"] == "bad_card"
     asked = orders.obey(unit, {"do": "press", "what": "pair_phone"})
     assert orders.obey(unit, {"do": "answer", "prompt": asked["prompt"], "yes": True})["outcome"] == "owner_exists"
+
+
+def test_a_reboot_leaves_the_screen_with_the_car_that_is(car: tuple[Garage, HeadUnit, list[Pressed]]) -> None:
+    garage, unit, _ = car
+    garage.visit("owner").prove()
+    assert len(unit.view()["around"]) == 1
+    garage.reboot()
+    assert unit.view()["around"] == []
+    garage.trust()
+    garage.visit("owner").prove()
+    assert len(unit.view()["around"]) == 1
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ async def _run(args: argparse.Namespace) -> int:
         ether = None if args.ranging is None else await stack.enter_async_context(Ether(space, args.ranging))
         anchors = None if ether is None else Anchors(space)
         brain = load_vehicle(args.state, args.name, seed=args.seed, log=tell, ranger=anchors)
-        units.append(HeadUnit(BrainCar(brain), uptime, _pressed))
+        units.append(HeadUnit(BrainCar(lambda: brain), uptime, _pressed))
         vehicle = VehicleOnAir(brain, transport)
         await vehicle.start()
         stack.push_async_callback(vehicle.stop)
