@@ -85,7 +85,11 @@ async def _run(args: argparse.Namespace) -> int:
         while (line := await lines.get()) is not None:
             try:
                 order = json.loads(line)
-                say(await living.obey(order) or await _obey(phone, order))
+                answer = await living.obey(order)
+                if answer is None:
+                    async with living.busy:
+                        answer = await _obey(phone, order)
+                say(answer)
             except (ValueError, TypeError, KeyError, KeygwError) as error:
                 say({"error": f"cannot do that: {error}"})
         if args.follow_stdin:

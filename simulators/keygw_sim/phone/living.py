@@ -34,19 +34,20 @@ class Living:
         self._clock = clock
         self._say = say
         self._about = asyncio.Event()
-        self._busy = asyncio.Lock()
+        self.busy = asyncio.Lock()
+        """Held by whoever uses the phone: a key has one session at a time."""
 
     async def live(self) -> None:
         await self._about.wait()
         while True:
-            async with self._busy:
+            async with self.busy:
                 await self.handset.step()
                 self._tell()
             await asyncio.sleep(TICK_SECONDS)
 
     async def obey(self, order: dict[str, Any]) -> dict[str, Any] | None:
         """The answer; ``None`` for an order that is none of these. ``ValueError``, ``TypeError``, ``KeyError``."""
-        async with self._busy:
+        async with self.busy:
             told = await self._obey(order)
             self._tell()
         return None if told is None else {"did": order["do"], **told}
