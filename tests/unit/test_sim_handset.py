@@ -16,6 +16,7 @@ from keygw.wire.ranging import RangingMethod, Zone
 from keygw_sim.phone.handset import MAX_WAITING, UNLOCK_SECONDS, Screen
 from keygw_sim.phone.living import MAX_STOPS, Living, path_of
 from keygw_sim.ranging.geometry import Point
+from keygw_sim.vehicle.proximity import GONE_SECONDS
 from street import DOOR, HOUSE, PASSIVE, Street, commands, told
 
 
@@ -111,6 +112,37 @@ async def test_a_link_that_goes_in_mid_command_is_told(street: Street) -> None:
     street.air.cut = None
     await street.passes(3)
     assert owner.linked
+
+
+async def test_a_session_that_ends_at_the_door_is_no_new_coming(street: Street) -> None:
+    owner = street.comes("owner", at=DOOR)
+    await street.passes(2)
+    street.garage.visit("owner").prove()  # the same key, on another link: the first session ends
+    await street.passes(3)
+    assert told(owner, "link_lost") == [{"why": "link_lost"}]
+    assert owner.linked
+    assert owner.zone is Zone.NEAR
+    assert commands(owner) == [(PASSIVE, "done")]
+    await owner.set_flight(True)
+    street.garage.monotonic += GONE_SECONDS
+    street.lock(True)
+    await owner.set_flight(False)
+    await street.passes(3)
+    assert commands(owner) == [(PASSIVE, "done")] * 2
+
+
+async def test_a_request_to_open_that_was_lost_is_repeated_under_its_number(street: Street) -> None:
+    owner = street.comes("owner", at=DOOR)
+    street.air.cut = MessageType.CMD
+    await street.passes(3)
+    assert (street.locked, commands(owner)) == (True, [])
+    first = owner._asked
+    assert first is not None
+    await street.passes(3)
+    street.air.cut = None
+    await street.passes(3)
+    assert not street.locked
+    assert street.garage.receipts()[-1].number == first
 
 
 async def test_without_a_key_it_says_so(street: Street) -> None:

@@ -103,6 +103,10 @@ class Handset:
         self._air = ReachAir(air, lambda: not self._flight, self._in_reach)
         self.phone = make(self._air)
         self._talk: Conversation | None = None
+        self._there = False
+        """It has come to the car, and not left since: a session that ends on the spot is no new coming."""
+        self._asked: int | None = None
+        """The number under which it has asked to open, until it has an answer: asked again, it is the same request."""
         self._look_at = 0.0
         self._range_at = 0.0
         self._waiting: deque[_Waiting] = deque()
@@ -235,11 +239,14 @@ class Handset:
     async def _range(self) -> None:
         """One round; and whoever comes to the door is let in, or asked."""
         assert self._talk is not None  # noqa: S101 - linked says so
-        before = self.zone
         try:
             found = await self._measure(self._talk)
-            if found.zone is Zone.NEAR and before is not Zone.NEAR and before is not Zone.INSIDE:
+            if found.zone is Zone.NEAR and not self._there:
                 await self._arrive(self._talk)
+            if found.zone is not Zone.UNMEASURED:
+                self._there = found.zone is not Zone.FAR
+            if not self._there:
+                self._asked = None
         except KeygwError as error:
             await self._lose(error.code)
             return
@@ -273,7 +280,9 @@ class Handset:
 
     async def _arrive(self, talk: Conversation) -> None:
         if self.passive:
-            response = await talk.command(Cmd(self.phone.number(), Action.PASSIVE_UNLOCK))
+            self._asked = self.phone.number() if self._asked is None else self._asked
+            response = await talk.command(Cmd(self._asked, Action.PASSIVE_UNLOCK))
+            self._asked = None
             self._told(Deed(Action.PASSIVE_UNLOCK, response.outcome.label))
         elif self.screen is Screen.FOREGROUND:
             self._note("prompt", ask="unlock")
@@ -282,6 +291,7 @@ class Handset:
         """The session is over. What it knew of its place goes with it."""
         talk, self._talk = self._talk, None
         self.zone = Zone.UNMEASURED
+        self._there &= why in (None, "link_lost")
         if talk is None:
             return
         if why is not None:
