@@ -387,9 +387,9 @@ class Visit:
 
     def range(self, phone: RangingRadio | None = None, method: RangingMethod = RangingMethod.UWB) -> Finding:
         """One ranging round, which that phone's radio answers; what the vehicle found."""
-        key = self.session.ask_range(method)
         if phone is not None:
-            phone.arm(method, key)
+            phone.arm(method, self.session.next_round(method))
+        self.session.ask_range(method)
         try:
             self.carry()
         finally:

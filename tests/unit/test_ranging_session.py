@@ -61,7 +61,8 @@ def test_both_sides_have_the_rounds_key_and_no_other_round_or_session_has() -> N
     for seed in ("one", "two"):
         stage = Stage(seed).open()
         for method in (UWB, RangingMethod.CHANNEL_SOUNDING, UWB):
-            key = stage.device.ask_range(method)
+            key = stage.device.next_round(method)
+            stage.device.ask_range(method)
             stage.carry()
             asked = [event for event in stage.heard_by_car if isinstance(event, RangeAsked)][-1]
             assert (asked.key, asked.method) == (key, method)
@@ -146,6 +147,8 @@ def test_a_car_tells_nothing_unasked() -> None:
 
 def test_there_is_no_ranging_by_the_fast_path() -> None:
     stage = Stage().hurry(Cmd(1, Action.UNLOCK))
+    with pytest.raises(ProtocolError, match="before the handshake"):
+        stage.device.next_round(UWB)
     with pytest.raises(ProtocolError, match="has no place"):
         stage.device.ask_range(UWB)
 
@@ -247,6 +250,17 @@ def test_the_car_opens_once_for_each_coming(garage: Garage, phone: Transponder, 
     visit = came(garage)
     visit.range(phone)
     assert asks(garage, visit) is Outcome.DONE
+
+
+def test_who_has_opened_by_tap_and_locked_is_not_let_in_again_by_standing_there(
+    garage: Garage, phone: Transponder
+) -> None:
+    visit = came(garage)
+    assert asks(garage, visit, Action.UNLOCK) is Outcome.DONE
+    visit.range(phone)
+    assert asks(garage, visit, Action.LOCK) is Outcome.DONE
+    visit.range(phone)
+    assert asks(garage, visit) is Outcome.PROXIMITY_REQUIRED
 
 
 def test_it_locks_behind_the_last_who_leaves(garage: Garage, phone: Transponder) -> None:

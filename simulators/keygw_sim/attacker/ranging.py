@@ -233,7 +233,7 @@ async def other_session(scene: Scene) -> str:
     scene.strike()
     owner = _proven(scene, Middle(scene.garage.brain))
     scene.must(friend.range(near).zone is Zone.NEAR, "the friend at the door is not near")
-    near.arm(RangingMethod.UWB, friend.session.ask_range(RangingMethod.UWB))
+    near.arm(RangingMethod.UWB, friend.session.next_round(RangingMethod.UWB))
     scene.must(owner.range(phone).zone is Zone.UNMEASURED, "the friend's phone answers for the owner's")
     return _asks(owner)
 

@@ -14,6 +14,8 @@ Prints ``{"ready": true, "device": {"public_key": ..., "device_id": ...}}`` and 
   "time_proof_required"`` comes a ``"time_nonce"``, and the phone stays with the car.
 * ``{"do": "prove_time", "proof": "..."}``: what ``POST /v1/vehicles/{id}/time-proofs`` gives for that nonce; the phone
   brings it and repeats the command. The answer is that of ``command``.
+* ``walk``, ``screen``, ``flight``, ``ask`` and ``where`` are for a phone that is carried about, and are told in
+  ``keygw_sim.phone.living``.
 
 It ends on SIGTERM, SIGINT, and with ``--follow-stdin`` when stdin ends.
 """
@@ -37,10 +39,14 @@ from keygw.model.command import Action
 from keygw.model.entitlement import Entitlement
 from keygw.model.errors import KeygwError
 from keygw.token.statement import StatementAct
+from keygw.wire.ranging import RangingMethod
 from keygw_sim.chance import chance
+from keygw_sim.phone.handset import Handset
 from keygw_sim.phone.link import claim
+from keygw_sim.phone.living import Living
 from keygw_sim.phone.phone import Invitation, Phone, describe, load_signer
 from keygw_sim.phone.satchel import CarriedList
+from keygw_sim.ranging.ether import EtherLink, port
 from keygw_sim.stdio import orders, say, stop_signal
 
 
@@ -49,6 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="keygw sim phone", description="A simulated phone that holds a friend's key.")
     parser.add_argument("--transport", required=True, help="Bumble transport, e.g. tcp-client:127.0.0.1:7463")
     parser.add_argument("--state", type=Path, default=Path("keygw-phone"), help="folder that keeps its device key")
+    parser.add_argument(
+        "--ranging", type=port, metavar="PORT", help="the car's port for ranging; without, only taps open"
+    )
     parser.add_argument("--seed", help="repeat the device key of a fresh phone")
     parser.add_argument("--follow-stdin", action="store_true", help="end when stdin ends")
     args = parser.parse_args(argv)
@@ -59,25 +68,42 @@ def main(argv: Sequence[str] | None = None) -> int:
 async def _run(args: argparse.Namespace) -> int:
     stop = stop_signal()
     air = BleAir.bumble(args.transport)
-    phone = Phone(air, load_signer(args.state, chance(args.seed, "phone")), os.urandom)
+    signer = load_signer(args.state, chance(args.seed, "phone"))
+    ether = None if args.ranging is None else EtherLink(args.ranging)
+    handset = Handset(
+        lambda reach: Phone(reach, signer, os.urandom),
+        air,
+        time.monotonic,
+        methods=() if ether is None else (RangingMethod.UWB, RangingMethod.CHANNEL_SOUNDING),
+        publish=None if ether is None else ether.publish,
+    )
+    phone, living = handset.phone, Living(handset, time.monotonic, say)
     say({"ready": True, "device": describe(phone)})
 
     async def obey() -> None:
         lines = orders()
         while (line := await lines.get()) is not None:
             try:
-                say(await _obey(phone, json.loads(line)))
+                order = json.loads(line)
+                answer = await living.obey(order)
+                if answer is None:
+                    async with living.busy:
+                        answer = await _obey(phone, order)
+                say(answer)
             except (ValueError, TypeError, KeyError, KeygwError) as error:
                 say({"error": f"cannot do that: {error}"})
         if args.follow_stdin:
             stop.set()
 
-    task = asyncio.create_task(obey())
+    tasks = [asyncio.create_task(work) for work in (obey(), living.live())]
     await stop.wait()
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
     await phone.leave()
-    await air.close()
+    await handset.close()
+    if ether is not None:
+        await ether.close()
     return 0
 
 
@@ -109,7 +135,7 @@ async def _obey(phone: Phone, order: dict[str, Any]) -> dict[str, Any]:
             return {"did": "command", **(await phone.command(Action.from_label(order["action"]))).to_json()}
         case "prove_time":
             return {"did": "prove_time", **(await phone.prove_time(decode_base64url(order["proof"]))).to_json()}
-    known = "accept, carry, claim, grant, state, register, command, prove_time"
+    known = "accept, carry, claim, grant, state, register, command, prove_time, walk, screen, flight, ask, where"
     raise ValueError(f"unknown order {order['do']!r}; known: {known}")
 
 

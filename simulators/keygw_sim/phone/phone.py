@@ -148,6 +148,29 @@ class Phone:
         if invitation.carried is not None:
             self.satchel.put(invitation.carried)
 
+    async def meet(self) -> Conversation:
+        """A session with the car that stays open, for a phone that walks about with it. ``BadInput`` without a key,
+        ``LinkError`` and ``ProtocolError`` from the car's side; close it when done.
+        """
+        if self._invitation is None:
+            raise BadInput("the phone has no digital key yet", code="no_key")
+        key, kept = self._invitation, self._kept
+        held = HeldKey(KeyInHand(key.key_id, key.cwt, self.public_key, key.chain), self._signer)
+        self._kept = False  # whatever fails: the token by value is next
+        talk = await Conversation.open(self._air, key.vehicle, held, self._random, REACH_SECONDS, clock=self._ticks)
+        try:
+            result = await talk.authenticate(kept=kept)
+            self._kept = result.outcome is Outcome.DONE
+            await self.satchel.deliver(talk, key.vehicle, result.list_sequence)
+        except BaseException:
+            await talk.close()
+            raise
+        return talk
+
+    def number(self) -> int:
+        """A command number that it has not used."""
+        return int.from_bytes(self._random(4), "big")
+
     def prove(self, invitation_id: str, secret: bytes) -> bytes:
         """What this phone shows to claim an invitation."""
         return sign_possession(InvitationAct.CLAIM, invitation_id, secret, self._signer)

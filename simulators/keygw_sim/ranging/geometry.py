@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 METRES_PER_NS = 0.299792458
+MOST = 1e9
+"""Of a coordinate or a time in what comes from outside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,13 @@ class Point:
 
 
 ORIGIN = Point(0.0, 0.0)
+
+
+def number(value: object, what: str) -> float:
+    """A finite number from JSON. ``ValueError`` that names ``what``."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < MOST:
+        raise ValueError(f"{what} is a number, less than {MOST:.0e} either way")
+    return float(value)
 
 
 class Path:

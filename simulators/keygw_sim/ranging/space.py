@@ -77,13 +77,17 @@ class Transponder:
         self.sent = pulses_of(key)
         return self.sent
 
+    def sounding_key(self) -> bytes | None:
+        """The key of the Channel Sounding round that it answers, if it does."""
+        return self._key(RangingMethod.CHANNEL_SOUNDING)
+
     def arrivals(self, anchor: Point) -> Iterable[Arrival]:
         pulses = self.pulses()
         if pulses is not None and self.at.to(anchor) <= self.reach:
             yield Arrival(round_trip(self.at.to(anchor)), pulses)
 
     def tones(self, anchor: Point, key: bytes) -> Iterable[Tone]:
-        if self._key(RangingMethod.CHANNEL_SOUNDING) == key and self.at.to(anchor) <= self.reach:
+        if self.sounding_key() == key and self.at.to(anchor) <= self.reach:
             yield Tone(self.at.to(anchor), self.at.to(anchor))
 
     def _key(self, method: RangingMethod) -> bytes | None:

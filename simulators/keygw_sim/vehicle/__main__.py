@@ -17,9 +17,13 @@ then one line for each thing that happens (``{"event": "command", ...}``), and o
 * ``{"do": "remove_key", "key": "key_..."}`` is somebody who removes one there. It is refused from then on, with no
   network anywhere; the gateway hears of it with the next contact. ``"outcome": "removed"``, or why not: ``in_motion``,
   ``unknown_key``, ``last_owner``, ``too_many_removed``.
+* ``screen``, ``press``, ``answer`` and ``card`` go to its head unit: ``keygw_sim.head_unit.orders``.
 
 ``--identity`` prints ``{"made": true, "vehicle": {...}}`` and ends: the car's keys are made and kept in its own folder,
 and what leaves it is what a gateway may know (``keygw vehicles provision``).
+
+With ``--ranging PORT`` the car has ranging anchors, and phones in other processes tell it there what their radios send
+(``keygw_sim.ranging.ether``).
 
 Trust comes from ``DIR/provisioning.json``, taken at the next connection. It ends on SIGTERM, SIGINT, and with
 ``--follow-stdin`` when stdin ends. Without ``--transport`` it starts a virtual radio of its own and names what is free
@@ -42,11 +46,17 @@ from typing import Any
 
 from keygw.model.errors import Conflict, KeygwError
 from keygw.store.instance import InstanceLock
+from keygw_sim.head_unit import orders as head_unit
+from keygw_sim.head_unit.car import BrainCar
+from keygw_sim.head_unit.cards import Pressed
+from keygw_sim.head_unit.head_unit import HeadUnit
 from keygw_sim.processes import Child
+from keygw_sim.ranging.ether import Ether, port
+from keygw_sim.ranging.space import Anchors, Space
 from keygw_sim.stdio import orders, say, stop_signal
 from keygw_sim.vehicle.body import Body
 from keygw_sim.vehicle.flash import Flash
-from keygw_sim.vehicle.runner import VehicleOnAir, fresh, identity, load_vehicle
+from keygw_sim.vehicle.runner import VehicleOnAir, fresh, identity, load_vehicle, uptime
 
 EXIT_NO_RADIO = 3
 FIRST_PORT = 7461
@@ -61,6 +71,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--name", default="Simulated car", help="what owners call it")
     parser.add_argument("--port", type=int, default=FIRST_PORT, help="first port of its own radio (default 7461)")
     parser.add_argument("--pair", action="store_true", help="open pairing mode at the start, and show the code")
+    parser.add_argument(
+        "--ranging", type=port, metavar="PORT", help="build ranging anchors in, on a loopback port (0: any)"
+    )
     parser.add_argument("--seed", help="repeat the identity of a fresh car")
     parser.add_argument("--identity", action="store_true", help="make the car if there is none, say who it is, and end")
     parser.add_argument("--follow-stdin", action="store_true", help="end when stdin ends")
@@ -98,16 +111,23 @@ async def _run(args: argparse.Namespace) -> int:
         await asyncio.to_thread(args.state.mkdir, parents=True, exist_ok=True)
         stack.enter_context(InstanceLock(args.state))  # two cars on one flash would be one car with two stories
         dashboard = Dashboard()
-        brain = load_vehicle(
-            args.state,
-            args.name,
-            seed=args.seed,
-            log=lambda what, data: say({"event": what, **data}),
-        )
+        units: list[HeadUnit] = []
+
+        def tell(what: str, data: dict[str, object]) -> None:
+            say({"event": what, **data})
+            for unit in units:
+                unit.hear(what, data)
+
+        space = Space()
+        ether = None if args.ranging is None else await stack.enter_async_context(Ether(space, args.ranging))
+        anchors = None if ether is None else Anchors(space)
+        brain = load_vehicle(args.state, args.name, seed=args.seed, log=tell, ranger=anchors)
+        units.append(HeadUnit(BrainCar(lambda: brain), uptime, _pressed))
         vehicle = VehicleOnAir(brain, transport)
         await vehicle.start()
         stack.push_async_callback(vehicle.stop)
-        say({"ready": True, "vehicle": identity(brain.memory), "state": str(args.state), "free_transports": others})
+        ready = {"ready": True, "vehicle": identity(brain.memory), "state": str(args.state), "free_transports": others}
+        say(ready if ether is None else ready | {"ranging": ether.port})
         if args.pair:
             say({"did": "pair", **_obey(vehicle, dashboard, {"do": "pair"})})
 
@@ -118,7 +138,10 @@ async def _run(args: argparse.Namespace) -> int:
                     order = json.loads(line)
                     if order["do"] == "clock":
                         dashboard.offset = _offset(order["offset"])
-                    say({"did": order["do"], **_obey(vehicle, dashboard, order)})
+                    if order["do"] in head_unit.ORDERS:
+                        say({"did": order["do"], **head_unit.obey(units[0], order)})
+                    else:
+                        say({"did": order["do"], **_obey(vehicle, dashboard, order)})
                     await vehicle.flush()
                 except (ValueError, TypeError, KeyError) as error:
                     say({"error": f"cannot do that: {error!r}"})
@@ -154,6 +177,10 @@ def _identity(args: argparse.Namespace) -> dict[str, Any]:
             memory = fresh(args.name, args.seed)
             flash.save(memory)
     return {"made": made, "vehicle": identity(memory)}
+
+
+def _pressed(what: Pressed) -> None:
+    say({"event": "card_pressed", "app": what.app, "card": what.card, "button": what.button})
 
 
 def _offset(value: object) -> float:
@@ -195,7 +222,8 @@ def _obey(vehicle: VehicleOnAir, dashboard: Dashboard, order: dict[str, Any]) ->
             except Conflict as refused:
                 return {"outcome": refused.code, "why": str(refused)}
             return {"outcome": "removed"}
-    raise ValueError(f"unknown order {order['do']!r}; known: status, set, clock, pair, keys, remove_key")
+    every = ", ".join(("status", "set", "clock", "pair", "keys", "remove_key", *head_unit.ORDERS))
+    raise ValueError(f"unknown order {order['do']!r}; known: {every}")
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ from keygw.session.vehicle import VehicleSession
 from keygw.token.claims import KeyClaims
 from keygw.wire.messages import Cmd, FastResult, LinkKind, Reading, Receipts, Res, Result, encode_info
 from keygw.wire.pairing import Credential
-from keygw.wire.ranging import NOTHING_FOUND
+from keygw.wire.ranging import NOTHING_FOUND, Zone
 from keygw_sim.vehicle.body import Body
 from keygw_sim.vehicle.fast_keys import FastKeyring
 from keygw_sim.vehicle.flash import Answer, Flash, Memory
@@ -226,6 +226,14 @@ class Brain:
             raise Conflict("not while the car moves", code="in_motion")
         self._keeper.remove_key(key_id)
         self._hold_all_to_it()
+
+    def around(self) -> list[tuple[KeyClaims, Zone]]:
+        """Who has an open session, and where the car has measured them within the last second."""
+        return [
+            (guest.claims, self._proximity.nearness(guest.claims.key_id, guest.link, guest.evidence).zone)
+            for guest in self._guests.values()
+            if guest.claims is not None and guest.session.talking
+        ]
 
     def outgoing(self, conn: int, max_frame: int) -> Iterator[bytes]:
         """The frames that wait for that connection."""

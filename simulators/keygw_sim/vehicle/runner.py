@@ -19,6 +19,7 @@ from keygw_sim.vehicle.brain import Brain
 from keygw_sim.vehicle.flash import Flash, Memory
 from keygw_sim.vehicle.gatt import INTERVAL_MS, GattPeripheral
 from keygw_sim.vehicle.outbox import Outbox
+from keygw_sim.vehicle.proximity import Ranger
 
 TICK_SECONDS = 0.5
 
@@ -123,11 +124,15 @@ def load_vehicle(
     *,
     seed: str | None = None,
     log: Callable[[str, dict[str, object]], None] | None = None,
+    ranger: Ranger | None = None,
 ) -> Brain:
-    """The car kept in ``folder``, made at the first start. ``seed`` repeats its identity, never its sessions."""
+    """The car kept in ``folder``, made at the first start. ``seed`` repeats its identity, never its sessions.
+
+    ``ranger``: its ranging anchors, if it has any.
+    """
     flash = Flash(folder)
     memory = flash.load() or fresh(name, seed)
-    return Brain(memory, flash, os.urandom, uptime, log)
+    return Brain(memory, flash, os.urandom, uptime, log, ranger)
 
 
 def uptime() -> float:

@@ -188,16 +188,20 @@ class DeviceSession(Session):
         """Carry a time proof to the vehicle, for the nonce of the last RESULT; ``Answered`` follows."""
         self._send_sealed(MessageType.TIME_PROOF, signed)
 
-    def ask_range(self, method: RangingMethod) -> bytes:
-        """Ask for the next ranging round. The key of it (16 bytes): the own ranging radio must have it before the
-        frames leave. ``Ranged`` follows.
+    def next_round(self, method: RangingMethod) -> bytes:
+        """The key (16 bytes) of the round that ``ask_range`` asks for next: the own radio must be ready with it before.
+
+        ``ProtocolError`` without a full handshake.
         """
+        return self._ranging_key(Range(self._round + 1, method))
+
+    def ask_range(self, method: RangingMethod) -> None:
+        """Ask for the next ranging round; ``Ranged`` follows."""
         if self._ranging is not None:
             raise ProtocolError("a ranging round is under way")
         asked = Range(self._round + 1, method)
-        self._round, self._ranging = asked.round, asked
         self._send_sealed(MessageType.RANGE, asked.encode())
-        return self._ranging_key(asked)
+        self._round, self._ranging = asked.round, asked
 
     def ask_receipts(self, after: int) -> None:
         self._send_sealed(MessageType.RECEIPT_GET, messages.encode_sequence(after))

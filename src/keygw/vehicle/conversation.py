@@ -320,13 +320,15 @@ class Conversation:
         assert isinstance(event, Answered)  # noqa: S101 - see authenticate
         return event.result
 
-    async def range(self, method: RangingMethod, arm: Callable[[RangingMethod, bytes], None]) -> Finding:
+    async def range(self, method: RangingMethod, arm: Callable[[RangingMethod, bytes], Awaitable[None]]) -> Finding:
         """One ranging round; returns what the vehicle's anchors found. ``arm`` gives the own ranging radio the key of
-        the round (16 bytes) before it is asked for.
+        the round (16 bytes), and returns when that is ready, before the round is asked for.
         """
         self._check()
+        await arm(method, self.session.next_round(method))
+        self._check()
         waiting = self._expect(Ranged)
-        arm(method, self.session.ask_range(method))
+        self.session.ask_range(method)
         event = await self._exchange(waiting)
         assert isinstance(event, Ranged)  # noqa: S101 - see authenticate
         return event.finding

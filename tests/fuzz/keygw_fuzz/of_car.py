@@ -26,6 +26,10 @@ from keygw_fuzz.script import Kind, Step, frames_of, join, steps_of
 from keygw_fuzz.target import VALUE, Broken, Target
 from keygw_fuzz.world import CAR, ISSUER, KID, VEHICLE
 from keygw_sim.garage import Garage
+from keygw_sim.head_unit.cards import Card
+from keygw_sim.phone.living import path_of
+from keygw_sim.ranging.ether import RemoteRadio, mark_of
+from keygw_sim.ranging.geometry import ORIGIN
 from keygw_sim.vehicle import chain, provisioning
 from keygw_sim.vehicle.brain import Brain
 from keygw_sim.vehicle.flash import Flash, Memory
@@ -177,6 +181,49 @@ def _heard(data: bytes) -> object:
     return gatt.rotating_id(seen.local_name)
 
 
+def _ether(line: bytes) -> None:
+    """A line that is refused leaves the radio as it was."""
+    radio = RemoteRadio()
+    try:
+        radio.hear(line)
+    except ValueError:
+        if any(True for _ in radio.arrivals(ORIGIN)) or any(True for _ in radio.tones(ORIGIN, bytes(16))):
+            raise Broken("a refused line is heard") from None
+        raise
+
+
+def _ethers() -> list[bytes]:
+    marked = {"at": [1, -2.5], "uwb": None, "tones": mark_of(bytes(16)).hex()}
+    return [json.dumps(line).encode() for line in (marked, {"at": [0, 0], "uwb": "0f" * 64, "tones": None})]
+
+
+def _json(data: bytes) -> object:
+    """What is no JSON is for the caller of the parsers below."""
+    try:
+        return json.loads(data)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+
+
+def _path(data: bytes) -> None:
+    path_of(_json(data), 5.0).at(7.0)
+
+
+def _card(data: bytes) -> None:
+    """What is taken can be shown, and is what it says it is."""
+    card = Card.from_json("App", "card", _json(data))
+    told = card.to_json()
+    del told["app"], told["name"]
+    if Card.from_json("App", "card", told) != card:
+        raise Broken("a card is another when it is read again")
+
+
+def _cards() -> list[bytes]:
+    buttons = [{"name": "a", "label": "Yes"}, {"name": "b", "label": "No"}]
+    card = {"template": "media", "title": "Title", "lines": ["one", ""], "buttons": buttons}
+    return [json.dumps(card).encode(), b'{"template": "key", "title": "T"}']
+
+
 TARGETS = [
     Target(
         "sim.flash", _load, (StoreError,), lambda: [_document(_garage().brain.memory)],
@@ -185,6 +232,9 @@ TARGETS = [
     Target("sim.provisioning", _provision, (BadInput,), _provisioning, longest=600, slow=True, steps=20000),
     Target("sim.chain", _chain, (TokenError, ProtocolError), _chains, longest=1500, slow=True),
     Target("sim.brain", _brain, (), _scripts, longest=1500, steps=200000, slow=True),
+    Target("sim.ether", _ether, VALUE, _ethers, longest=400),
+    Target("sim.path", _path, VALUE, lambda: [b"[[0, 40, 0], [25.5, 0.5, 1.9]]"], longest=200),
+    Target("sim.card", _card, (BadInput, ValueError), _cards, longest=400),
     Target(
         "ble.advertisement", _heard, VALUE,
         lambda: [gatt.advertisement(bytes(range(6))), b"\x02\x01\x06", b"\x03\xff\x01\x02"], longest=80,
