@@ -76,7 +76,7 @@ for module in hci_vhci algif_hash algif_skcipher cmac ecdh_generic; do modprobe 
 dbus-uuidgen --ensure
 dbus-daemon --system --fork
 /usr/libexec/bluetooth/bluetoothd -n -d > /share/out/bluetoothd.log 2>&1 &
-cp -r /share/source /root/source; cd /root/source
+cp -r /share/source /source; cd /source
 export PYTHONPATH=/opt/site:src:simulators KEYGW_BLUEZ=vhci KEYGW_REQUIRE=dbus PYTHONDONTWRITEBYTECODE=1
 { bluetoothctl --version; uname -r; python3 --version; } > /share/out/versions
 for second in 1 2 3 4 5 6 7 8 9 10; do

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bluez_place import PATIENCE, bluez_place
+from bluez_place import PATIENCE, REAL, bluez_place
 from keygw.ble.air import BleAir
 from keygw_sim.radio.virtual import VirtualRadio
 from keygw_sim.vehicle.runner import VehicleOnAir
@@ -48,6 +48,11 @@ async def test_an_owner_pairs_and_unlocks_over_bluez(town: Town, monkeypatch: py
             pairing = await town.ask("GET", f"/pairings/{pairing['id']}", token)
     assert (pairing["state"], pairing["reason"]) == ("done", None)
     for _ in range(2):  # cold, then by the fast path
-        assert await town.unlocks(token, pairing["key_id"]) == ("confirmed", None)
+        # BlueZ ends a link two seconds after it was asked to, and starts no scan before: slowly, that is out of reach.
+        for _ in range(5 if REAL else 1):
+            ended = await town.unlocks(token, pairing["key_id"])
+            if ended != ("failed", "out_of_range"):
+                break
+        assert ended == ("confirmed", None)
         assert not town.brain.body.locked
         await town.disconnect()
