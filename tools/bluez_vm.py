@@ -125,10 +125,8 @@ def cache() -> Path:
 
 def made_image(folder: Path) -> Path:
     """The folder with ``kernel`` and ``initrd``, made now if it is not there."""
-    lock = (ROOT / "requirements-dev.lock").read_bytes()
-    parts = [SUITE, PYTHON, KERNEL, INIT, *PACKAGES, *MODULES, *LEFT_OUT]
-    name = hashlib.sha256("\0".join(parts).encode() + lock).hexdigest()[:16]
-    image = folder / f"bluez-vm-{name}"
+    recipe = [Path(__file__).read_bytes(), (ROOT / "requirements-dev.lock").read_bytes()]
+    image = folder / f"bluez-vm-{hashlib.sha256(b''.join(recipe)).hexdigest()[:16]}"
     if (image / "initrd").exists():
         return image
     began = time.monotonic()

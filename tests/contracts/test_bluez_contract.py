@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
@@ -48,14 +49,20 @@ class Scene:
         await self.on_adapter("StartDiscovery")
 
     async def stop_discovery(self) -> None:
-        """As bleak does it: the kernel pauses and goes on with a scan by itself, and in between BlueZ is busy."""
-        try:
-            await self.on_adapter("StopDiscovery")
-        except Refused as error:
-            if error.name != "org.bluez.Error.InProgress":
-                raise
-            await self.on_adapter("StartDiscovery")
-            await self.on_adapter("StopDiscovery")
+        """Until it is over, as bleak does it: while the kernel pauses a scan or has yet to begin it, BlueZ is busy with
+        the stop, has forgotten who discovered, and takes a start to come to itself.
+        """
+        for _ in range(20):
+            try:
+                await self.on_adapter("StopDiscovery")
+                return
+            except Refused as error:
+                if error.name != "org.bluez.Error.InProgress":
+                    raise
+            with contextlib.suppress(Refused):
+                await self.on_adapter("StartDiscovery")
+            await asyncio.sleep(0.05)
+        raise TimeoutError("BlueZ stays busy")
 
     async def device(self) -> str:
         """The vehicle's path, once a discovery has found it."""
