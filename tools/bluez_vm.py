@@ -75,7 +75,7 @@ RUN = """set -x
 for module in hci_vhci algif_hash algif_skcipher cmac ecdh_generic; do modprobe $module; done
 dbus-uuidgen --ensure
 dbus-daemon --system --fork
-/usr/libexec/bluetooth/bluetoothd -n -d > /share/out/bluetoothd.log 2>&1 &
+/usr/libexec/bluetooth/bluetoothd -n > /share/out/bluetoothd.log 2>&1 &
 cp -r /share/source /source; cd /source
 export PYTHONPATH=/opt/site:src:simulators KEYGW_BLUEZ=vhci KEYGW_REQUIRE=dbus PYTHONDONTWRITEBYTECODE=1
 { bluetoothctl --version; uname -r; python3 --version; } > /share/out/versions

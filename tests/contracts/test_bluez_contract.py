@@ -48,7 +48,7 @@ class Scene:
         await self.on_adapter("StartDiscovery")
 
     async def stop_discovery(self) -> None:
-        """As bleak does it: BlueZ may refuse the stop and has forgotten then who discovered; a start clears its mind."""
+        """As bleak does it: BlueZ may refuse the stop, and forgets who discovered; a start clears its mind."""
         for _ in range(3):
             try:
                 await self.on_adapter("StopDiscovery")
