@@ -20,12 +20,12 @@ UV ?= $(VENV)/lock/bin/uv
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format bench prove fuzz chaos lock setup clean FORCE
+.PHONY: help demo test test-bluez lint format bench prove fuzz chaos lock setup clean FORCE
 
 help: ## show this list
 	@echo "keygw: the open digital-key gateway"; echo
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | \
-	  while IFS='|' read -r target text; do printf '%-14s %s\n' "$$target" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | \
+	  while IFS='|' read -r target text; do printf '%-17s %s\n' "$$target" "$$text"; done
 	@echo; echo "ARGS= is passed on: make demo ARGS=--json, make test ARGS='-k handshake', make bench ARGS='--only crypto'."
 	@echo "PYTHON= names another interpreter (3.11 or newer), WORKERS=0 keeps the tests in one process."
 
@@ -56,6 +56,9 @@ fuzz: $(FUZZ_READY) ## look for inputs that break a parser, for SECONDS (not par
 
 chaos: $(DEV_READY) ## kill, fill up and lock gateways under load, set their clocks, and count what was lost (not part of CI)
 	@$(BIN)/python tests/chaos/chaos.py $(ARGS)
+
+test-bluez: $(DEV_READY) ## real BlueZ and a real kernel in a virtual machine, minutes (not part of CI)
+	@nice $(BIN)/python tools/bluez_vm.py $(ARGS)
 
 setup: $(DEV_READY) ## only prepare .venv, for working on the code
 	@echo "keygw: $(VENV) is ready" >&2

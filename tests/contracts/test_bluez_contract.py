@@ -21,6 +21,7 @@ from keygw_sim.vehicle.echo import EchoVehicle
 RID = bytes.fromhex("010203040506")
 NAME = gatt.advertised_name(RID)
 INFO = b"\x01info"
+GATT = "00001801-0000-1000-8000-00805f9b34fb"
 SERVICE = "org.bluez.GattService1"
 CHARACTERISTIC = "org.bluez.GattCharacteristic1"
 REQUEST = {"type": Variant("s", "request")}
@@ -46,6 +47,18 @@ class Scene:
         await self.on_adapter("SetDiscoveryFilter", "a{sv}", {"Transport": Variant("s", "le"), **wish})
         await self.on_adapter("StartDiscovery")
 
+    async def stop_discovery(self) -> None:
+        """As bleak does it: BlueZ may refuse the stop, and forgets who discovered; a start clears its mind."""
+        for _ in range(3):
+            try:
+                await self.on_adapter("StopDiscovery")
+                return
+            except Refused as error:
+                if error.name != "org.bluez.Error.InProgress" or not REAL:
+                    raise
+            await self.on_adapter("StartDiscovery")
+        pytest.skip("this bluetoothd is stuck in its scan (bluez issue 807, mended in 5.88)")
+
     async def device(self) -> str:
         """The vehicle's path, once a discovery has found it."""
         found: str = await self.until(self._device)
@@ -61,7 +74,7 @@ class Scene:
         """The vehicle's path, with the discovery over, connected and its services resolved."""
         await self.discover()
         path = await self.device()
-        await self.on_adapter("StopDiscovery")
+        await self.stop_discovery()
         await self.client.call(path, DEVICE, "Connect")
         await self.shows(path, DEVICE, ServicesResolved=True)
         return path
@@ -119,7 +132,7 @@ async def test_a_client_has_one_discovery_at_a_time(scene: Scene) -> None:
     await scene.discover()
     await scene.shows(scene.adapter, ADAPTER, Discovering=True)
     await refused(scene.on_adapter("StartDiscovery"), "InProgress", "Operation already in progress")
-    await scene.on_adapter("StopDiscovery")
+    await scene.stop_discovery()
     await scene.shows(scene.adapter, ADAPTER, Discovering=False)
 
 
@@ -140,7 +153,7 @@ async def test_who_is_heard_is_shown_and_the_signal_only_while_a_scan_runs(scene
     assert (shown["Connected"], shown["Paired"], shown["ServicesResolved"]) == (False, False, False)
     assert path == f"{scene.adapter}/dev_{shown['Address'].replace(':', '_')}"
     assert "RSSI" in shown
-    await scene.on_adapter("StopDiscovery")
+    await scene.stop_discovery()
     await scene.shows(path, DEVICE, RSSI=None)
     await scene.discover()
     await scene.shows(path, DEVICE, RSSI=shown["RSSI"])
@@ -150,7 +163,7 @@ async def test_a_filter_hides_the_others(scene: Scene) -> None:
     await scene.discover(UUIDs=Variant("as", [NEVER]))
     await asyncio.sleep(0.05 * PATIENCE)
     assert await scene._device() is None
-    await scene.on_adapter("StopDiscovery")
+    await scene.stop_discovery()
     await scene.discover(UUIDs=Variant("as", [gatt.SERVICE.upper()]))
     await scene.device()
 
@@ -204,8 +217,8 @@ async def test_a_device_that_is_not_there(scene: Scene) -> None:
 async def test_connect_and_disconnect(scene: Scene) -> None:
     await scene.discover()
     path = await scene.device()
-    await refused(scene.client.call(path, DEVICE, "Disconnect"), "NotConnected", "Not Connected")
-    await scene.on_adapter("StopDiscovery")
+    await scene.client.call(path, DEVICE, "Disconnect")  # there is nothing to do, and that is no error
+    await scene.stop_discovery()
     await scene.client.call(path, DEVICE, "Connect")
     await scene.shows(path, DEVICE, Connected=True, ServicesResolved=True)
     await scene.client.call(path, DEVICE, "Connect")
@@ -239,17 +252,28 @@ async def test_a_cut_is_told(scene: Scene) -> None:
 async def test_the_services_of_a_vehicle(scene: Scene) -> None:
     path = await scene.connected()
     below = {at: shown for at, shown in (await scene.client.objects()).items() if at.startswith(f"{path}/")}
-    services = [shown[SERVICE]["UUID"].value for shown in below.values() if SERVICE in shown]
-    assert services == [gatt.SERVICE]
+    services = {shown[SERVICE]["UUID"].value: at for at, shown in below.items() if SERVICE in shown}
+    assert set(services) == {gatt.SERVICE, GATT}, "GAP is BlueZ's own"
     flags = {
         shown[CHARACTERISTIC]["UUID"].value: set(shown[CHARACTERISTIC]["Flags"].value)
-        for shown in below.values()
-        if CHARACTERISTIC in shown
+        for at, shown in below.items()
+        if CHARACTERISTIC in shown and at.startswith(services[gatt.SERVICE])
     }
     assert flags == {gatt.RX: {"write", "write-without-response"}, gatt.TX: {"notify"}, gatt.INFO: {"read"}}
     tx = await scene.client.shown(await scene.characteristic(path, gatt.TX), CHARACTERISTIC)
     assert (tx["MTU"], tx["Notifying"]) == (517, False)
     assert gatt.SERVICE in (await scene.client.shown(path, DEVICE))["UUIDs"]
+    await scene.client.call(path, DEVICE, "Disconnect")
+    await scene.shows(path, DEVICE, Connected=False)
+    assert services[gatt.SERVICE] in await scene.client.objects(), "they stay with the device"
+
+
+async def test_bluez_reads_the_name_and_forgets_the_advertised_one(scene: Scene) -> None:
+    """Until the next advertisement: who knows a vehicle by its local name must not look between."""
+    path = await scene.connected()
+    await scene.shows(path, DEVICE, Name="vehicle", Alias="vehicle")
+    await scene.discover()
+    await scene.shows(path, DEVICE, Name=NAME, Alias=NAME)
 
 
 async def test_a_value_is_read(scene: Scene) -> None:
@@ -263,8 +287,8 @@ async def test_what_a_characteristic_does_not_allow(scene: Scene) -> None:
     path = await scene.connected()
     info, tx, rx = [await scene.characteristic(path, uuid) for uuid in (gatt.INFO, gatt.TX, gatt.RX)]
     unsupported = ("NotSupported", "Operation is not supported")
-    await refused(scene.client.call(info, CHARACTERISTIC, "WriteValue", "aya{sv}", b"x", COMMAND), *unsupported)
-    await refused(scene.client.call(info, CHARACTERISTIC, "WriteValue", "aya{sv}", b"x", REQUEST), *unsupported)
+    request = scene.client.call(info, CHARACTERISTIC, "WriteValue", "aya{sv}", b"x", REQUEST)
+    await refused(request, "NotPermitted", "Write not permitted")
     await refused(scene.client.call(rx, CHARACTERISTIC, "StartNotify"), *unsupported)
     await refused(scene.client.call(tx, CHARACTERISTIC, "StopNotify"), "Failed", "No notify session started")
 

@@ -101,7 +101,7 @@ async def test_its_bus_ends_with_it_however_it_ends() -> None:
         assert len(running) == 1
         await bluez.kill()
         async with asyncio.timeout(5):
-            while os.access(f"/proc/{running[0]}", os.F_OK):  # noqa: ASYNC110 - somebody else's process has no event for us
+            while os.access(f"/proc/{running[0]}", os.F_OK) or os.access(socket, os.F_OK):  # noqa: ASYNC110 - somebody else's process has no event for us
                 await asyncio.sleep(0.01)
 
 

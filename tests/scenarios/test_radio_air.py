@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from bumble.device import Device
 
 from keygw.ble.air import BleAir
+from keygw.ble.bumble_host import BumbleHost
 from keygw.ble.link import BleLink
 from keygw.ble.scanner import Found
 from keygw.ble.states import Life
@@ -369,3 +371,20 @@ async def test_a_machine_without_bluetooth_says_so(monkeypatch: pytest.MonkeyPat
     await refused(air.open(mine, 2.0), "radio_unavailable")
     await refused(air.scan(0.1), "radio_unavailable")
     await air.close()
+
+
+@pytest.mark.parametrize("once", [True, False])
+async def test_a_host_that_wants_no_duplicates_hears_each_advertisement_once(street: Street, once: bool) -> None:
+    await street.vehicle(RID)
+    host = await BumbleHost.open((await street.port()).transport)
+    street.stack.push_async_callback(host.close)
+    device = await host.ready()
+    heard: list[bytes] = []
+    device.on(Device.EVENT_ADVERTISEMENT, lambda one: heard.append(bytes(one.data)))
+    for scans in (1, 2):
+        await device.start_scanning(active=False, filter_duplicates=once)
+        for _ in range(4):
+            await asyncio.sleep(0.05)  # more than two of its intervals
+        await device.stop_scanning()
+        # Bumble's controller tells of each as an advertisement and as a scan response.
+        assert (len(heard) == 2 * scans) is once

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
@@ -14,11 +15,13 @@ from contextlib import AsyncExitStack, suppress
 from typing import Any, TypeVar
 
 import pytest
+from bumble.transport import open_transport
 
 from keygw.ble.air import BleAir
 from keygw.model.errors import LinkError
 from keygw.vehicle.ports import Link
 from keygw_sim.radio.virtual import VirtualRadio
+from keygw_sim.vehicle.echo import EchoVehicle
 
 T = TypeVar("T")
 
@@ -220,3 +223,23 @@ async def test_rubbish_from_a_host_harms_nobody(stack: AsyncExitStack, rubbish: 
     writer.close()
     assert await air_on(stack, other.transport).scan(0.02) == []
     assert await air_on(stack, port.transport).scan(0.02) == []
+
+
+async def test_a_controller_for_a_host_at_the_far_end_of_a_transport(stack: AsyncExitStack) -> None:
+    """As for a kernel behind ``vhci``: the radio opens the transport, and the host is somebody else."""
+    radio = await stack.enter_async_context(VirtualRadio())
+    car, port = await radio.add_controller(tcp=False), await radio.add_controller(tcp=False)
+    await stack.enter_async_context(EchoVehicle(car.open, RID))
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        place = f"127.0.0.1:{probe.getsockname()[1]}"
+    transport = await open_transport(f"tcp-server:{place}")
+    stack.push_async_callback(transport.close)
+    serving = asyncio.ensure_future(port.serve(transport))
+    link = await air_on(stack, f"tcp-client:{place}").open(lambda r: r == RID, 4.0)
+    await link.send(bytes([LAST, 1]))
+    assert await soon(link.receive()) == bytes([LAST, 1])
+    with pytest.raises(ConnectionRefusedError):
+        await port.serve(transport)
+    await port.close()
+    await soon(serving)
+    assert port.controller is None

@@ -80,7 +80,8 @@ def test_healthy(data: Path, free_port: int, capsys: pytest.CaptureFixture[str])
     assert report["ok"] is True
     assert [check["name"] for check in report["checks"]] == [
         "python", "libraries", "simulators", "clock", "settings", "data directory", "key files", "database", "port",
-        "radio", "gateway",
+        "radio", "radio: system", "radio: usb", "radio: serial", "radio: tcp-client", "radio: sim bluez",
+        "radio: test-bluez", "gateway",
     ]  # fmt: skip
     verdicts = {check["name"]: check["status"] for check in report["checks"]}
     assert (verdicts["database"], verdicts["radio"], verdicts["gateway"]) == ("ok", "skipped", "warn")
@@ -286,20 +287,6 @@ def test_a_radio_that_makes_no_sense(spec: str) -> None:
 def test_a_radio_that_is_left_alone(virtual_radio: list[str]) -> None:
     assert checks_radio.radio("none", running=False).status is Verdict.SKIPPED
     assert checks_radio.radio(virtual_radio[0], running=True).status is Verdict.SKIPPED
-
-
-def test_what_linux_lacks(tmp_path: Path) -> None:
-    bus = tmp_path / "bus"
-    env = {"DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={bus},guid=1"}
-    lacking = checks_radio.linux_lacks(env, tmp_path)
-    assert lacking is not None
-    assert "bluez" in fails(lacking).fix
-    bus.touch()
-    lacking = checks_radio.linux_lacks(env, tmp_path)
-    assert lacking is not None
-    assert fails(lacking).seen == "no Bluetooth adapter"
-    (tmp_path / "hci0").mkdir()
-    assert checks_radio.linux_lacks(env, tmp_path) is None
 
 
 # --- the gateway

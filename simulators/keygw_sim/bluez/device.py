@@ -14,11 +14,12 @@ from bleak.exc import BleakError
 from dbus_fast import Variant
 
 from keygw_sim.bluez import errors
-from keygw_sim.bluez.gatt import HIDDEN, Characteristic, export_services
+from keygw_sim.bluez.gatt import GAP, Characteristic, export_services
 from keygw_sim.bluez.tree import Interface, Tree, method
 
 CONNECT_S = 20.0
 """The kernel's own patience with a connection that does not come."""
+DEVICE_NAME = "00002a00-0000-1000-8000-00805f9b34fb"
 RSSI_STEP = 8
 """A smaller change of the signal is not told, unless duplicates were asked for."""
 
@@ -66,6 +67,7 @@ class Device(Interface):
         self.ble = device
         self._client: BleakClient | None = None
         self._connecting: asyncio.Task[None] | None = None
+        self._naming: asyncio.Task[None] | None = None
         self._characteristics: list[Characteristic] = []
 
     @property
@@ -115,9 +117,9 @@ class Device(Interface):
 
     @method("Disconnect")
     async def disconnect(self, _sender: str) -> list[Any]:
+        """Also when it is not connected: there is nothing to do then."""
         self._radio.check_powered()
-        if not await self.end():
-            raise errors.not_connected()
+        await self.end()
         return []
 
     @method("ConnectProfile", "s")
@@ -138,18 +140,15 @@ class Device(Interface):
     async def cancel_pairing(self, _sender: str) -> list[Any]:
         raise errors.does_not_exist()
 
-    async def end(self) -> bool:
-        """End the connection, or the attempt at one; whether there was any."""
+    async def end(self) -> None:
+        """End the connection, or the attempt at one."""
         connecting, client = self._connecting, self._client
         if connecting is not None:
             connecting.cancel()
             await asyncio.wait({connecting})
-            return True
-        if client is None:
-            return False
-        await client.disconnect()
-        self._lost(client)
-        return True
+        elif client is not None:
+            await client.disconnect()
+            self._lost(client)
 
     async def left(self, sender: str) -> None:
         """That client of the bus has gone. The connection stays, as it does with BlueZ."""
@@ -175,13 +174,26 @@ class Device(Interface):
         self.change(Connected=Variant("b", True))
         self.tree.clear(self.path)
         self._characteristics = export_services(self.tree, self.path, client)
-        found = sorted({*self.properties["UUIDs"].value, *(each.uuid for each in client.services)} - HIDDEN)
+        found = sorted({*self.properties["UUIDs"].value, *(each.uuid for each in client.services)})
         self.change(UUIDs=Variant("as", found), ServicesResolved=Variant("b", True))
+        self._naming = asyncio.ensure_future(self._learn_name(client))
+
+    async def _learn_name(self, client: BleakClient) -> None:
+        """BlueZ asks for the GAP Device Name once connected. It stands as ``Name`` until the next advertisement."""
+        name = next((each for each in client.services.characteristics.values() if each.uuid == DEVICE_NAME), None)
+        if name is None or name.service_uuid != GAP:
+            return
+        with contextlib.suppress(BleakError, TimeoutError, UnicodeDecodeError):  # then it keeps the one it had
+            told = bytes(await client.read_gatt_char(name)).decode()
+            if told and self.connected:
+                self.change(Name=Variant("s", told), Alias=Variant("s", told))
 
     def _lost(self, client: BleakClient) -> None:
         if self._client is not client:
             return
         self._client = None
+        if self._naming is not None:
+            self._naming.cancel()
         for each in self._characteristics:
             each.lost()
         self.change(ServicesResolved=Variant("b", False), Connected=Variant("b", False))

@@ -40,10 +40,6 @@ def not_supported() -> BusError:
     return _bluez("NotSupported", "Operation is not supported")
 
 
-def not_connected() -> BusError:
-    return _bluez("NotConnected", "Not Connected")
-
-
 def does_not_exist() -> BusError:
     return _bluez("DoesNotExist", "Does Not Exist")
 

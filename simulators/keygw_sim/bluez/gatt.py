@@ -26,15 +26,15 @@ T = TypeVar("T")
 ATT_HEADER = 3
 MAX_VALUE = 512
 CCCD = "00002902-0000-1000-8000-00805f9b34fb"
-HIDDEN = frozenset({"00001800-0000-1000-8000-00805f9b34fb", "00001801-0000-1000-8000-00805f9b34fb"})
-"""GAP and GATT themselves: BlueZ keeps them to itself."""
+GAP = "00001800-0000-1000-8000-00805f9b34fb"
+"""BlueZ keeps this service to itself, and reads the device's name from it."""
 
 
 def export_services(tree: Tree, path: str, client: BleakClient) -> list[Characteristic]:
     """The device's services as objects below ``path``; its characteristics."""
     found = []
     for service in sorted(client.services, key=lambda each: each.handle):
-        if service.uuid in HIDDEN:
+        if service.uuid == GAP:
             continue
         at = f"{path}/service{service.handle:04x}"
         tree.add(Service(tree, at, path, service))
@@ -105,8 +105,6 @@ class Characteristic(Interface):
         self._check_connected()
         if self._reading:
             raise errors.in_progress()
-        if "read" not in self._has:
-            raise errors.not_supported()
         self._reading = True
         try:
             value = bytes(await served(self._client.read_gatt_char(self._characteristic), self._client))
@@ -120,9 +118,9 @@ class Characteristic(Interface):
         self._check_connected()
         if self._writing:
             raise errors.in_progress()
+        # As BlueZ: a kind that is named is sent, and the device may refuse it; the flags choose where none is.
         kind = _option(options, "type", "s") or ("request" if "write" in self._has else "command")
-        wanted = {"request": "write", "command": "write-without-response"}.get(kind)
-        if wanted not in self._has or _offset(options):
+        if kind not in {"request", "command"} or _offset(options):
             raise errors.not_supported()
         # BlueZ splits a longer request into prepared writes; the vehicle has none, and would say so.
         if len(value) > min(MAX_VALUE, self.properties["MTU"].value - ATT_HEADER):

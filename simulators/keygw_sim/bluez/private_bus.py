@@ -27,8 +27,8 @@ _CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configura
   </policy>
 </busconfig>
 """
-# The shell outlives nobody: it ends the daemon when its own stdin does, and that is a pipe which we hold.
-_WATCH = '"$@" & daemon=$!; exec >&- 2>&-; read -r _; kill "$daemon"; wait "$daemon"'
+# The shell outlives nobody: it ends the daemon, and removes the folder, when its own stdin ends: a pipe that we hold.
+_WATCH = '"$@" & daemon=$!; exec >&- 2>&-; read -r _; kill "$daemon"; wait "$daemon"; rm -rf "$0"'
 
 
 class BusUnavailable(Exception):
@@ -61,20 +61,20 @@ class PrivateBus:
             raise BusUnavailable(f"{PROGRAM} is not installed; on Debian or Ubuntu: apt-get install dbus")
         self._folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="keygw-bus-"))
         try:
-            await self._start(program, self._path or self._folder / "bus")
+            await self._start(program, self._folder, self._path or self._folder / "bus")
         except BaseException:
             await self.stop()
             raise
 
-    async def _start(self, program: str, path: Path) -> None:
+    async def _start(self, program: str, folder: Path, path: Path) -> None:
         if len(str(path).encode()) > MAX_PATH:
             raise BusUnavailable(f"{path} is too long for a socket; name one of at most {MAX_PATH} bytes")
         if await asyncio.to_thread(path.exists):
             raise BusUnavailable(f"{path} is there already; name another, or remove it if nobody uses it")
-        config = (self._folder or path.parent) / "bus.conf"
+        config = folder / "bus.conf"
         await asyncio.to_thread(config.write_text, _CONFIG.format(path=_escaped(str(path))))
         self._process = await asyncio.create_subprocess_exec(
-            "/bin/sh", "-c", _WATCH, "sh", program, f"--config-file={config}", "--nofork", "--nosyslog",
+            "/bin/sh", "-c", _WATCH, str(folder), program, f"--config-file={config}", "--nofork", "--nosyslog",
             "--print-address=1", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE, start_new_session=True,
         )  # fmt: skip

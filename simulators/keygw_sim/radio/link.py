@@ -7,6 +7,7 @@ What is corrected, each found by a hang or by reading bumble 0.0.236:
 * a second connection to the same address is refused with 0x0B (there: it hangs);
 * HCI reset ends connections, advertising and scanning (there: nothing happens);
 * a vehicle may change its random address while connected (there: its frames stop arriving);
+* a host that asks for no duplicates is told of each advertisement once (there: of every one, which drowns bluetoothd);
 * advertisements reach only those who scan or want to connect (there: everybody, which grows with the square).
 """
 
@@ -25,6 +26,7 @@ from bumble.link import LocalLink
 SUPERVISION_TIMEOUT = 0x08
 FAILED_TO_BE_ESTABLISHED = 0x3E
 ACL_BYTES = 251
+MAX_TOLD = 1024
 
 _ATT_CID = 4
 _NOTIFICATION = 0x1B
@@ -78,6 +80,8 @@ class RadioController(Controller):
 
     def __init__(self, name: str, link: RadioLink, public_address: str) -> None:
         super().__init__(name, link=link, public_address=public_address)
+        self._told: set[tuple[hci.Address, bytes]] = set()
+        """Advertisements of this scan that the host knows, if it wants no duplicates."""
 
     def quiesce(self) -> None:
         """As if its power had gone: every connection ends on the other side by supervision time-out."""
@@ -89,6 +93,27 @@ class RadioController(Controller):
         self.le_legacy_advertiser.stop()
         self.le_scan_enable = False
         self.pending_le_connection = None
+
+    def on_hci_le_set_scan_enable_command(
+        self, command: hci.HCI_LE_Set_Scan_Enable_Command
+    ) -> hci.HCI_StatusReturnParameters:
+        self._told.clear()
+        return super().on_hci_le_set_scan_enable_command(command)
+
+    def on_hci_le_set_extended_scan_enable_command(
+        self, command: hci.HCI_LE_Set_Extended_Scan_Enable_Command
+    ) -> hci.HCI_StatusReturnParameters:
+        self._told.clear()
+        return super().on_hci_le_set_extended_scan_enable_command(command)
+
+    def on_advertising_pdu(self, pdu: ll.AdvInd | ll.AdvExtInd) -> None:
+        if self.filter_duplicates and self.pending_le_connection is None:
+            if (pdu.advertiser_address, pdu.data) in self._told:
+                return
+            if len(self._told) >= MAX_TOLD:
+                self._told.clear()
+            self._told.add((pdu.advertiser_address, pdu.data))
+        super().on_advertising_pdu(pdu)
 
     def on_hci_reset_command(self, _command: hci.HCI_Reset_Command) -> hci.HCI_StatusReturnParameters:
         self.quiesce()

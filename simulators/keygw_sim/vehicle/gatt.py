@@ -177,9 +177,12 @@ class GattPeripheral:
             write,
             att.AttributeValue(write=self._on_write),
         )
-        tx = gatt.Characteristic[bytes](UUID(layout.TX), properties.NOTIFY, read, b"")
+        # Bumble answers nothing at all to a write that nobody takes, and the central would wait for its time-out.
+        tx = gatt.Characteristic[bytes](
+            UUID(layout.TX), properties.NOTIFY, read, att.AttributeValue(read=_nothing, write=_refuse)
+        )
         info = gatt.Characteristic[bytes](
-            UUID(layout.INFO), properties.READ, read, att.AttributeValue(read=self._on_read_info)
+            UUID(layout.INFO), properties.READ, read, att.AttributeValue(read=self._on_read_info, write=_refuse)
         )
         tx.on(gatt.Characteristic.EVENT_SUBSCRIPTION, self._on_subscription)
         self._tx = tx
@@ -330,6 +333,14 @@ class _Central:
         self.inbox.append(event)
         self.arrived.set()
         return True
+
+
+def _nothing(_connection: Connection) -> bytes:
+    return b""
+
+
+def _refuse(_connection: Connection, _value: bytes) -> None:
+    raise att.ATT_Error(att.ATT_WRITE_NOT_PERMITTED_ERROR)
 
 
 async def _done(result: Awaitable[None] | None) -> None:

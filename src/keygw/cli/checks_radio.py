@@ -1,19 +1,15 @@
-"""Check of the radio: it is really switched on and listened with, for a moment."""
+"""Check of the chosen radio: it is really switched on and listened with, for a moment."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
-from pathlib import Path
 
-from keygw.cli.diagnosis import Check, fail, ok, skipped
+from keygw.cli import checks_radios
+from keygw.cli.diagnosis import Check, Verdict, fail, ok, skipped
 
 LISTEN_S = 0.5
 LIMIT_S = 10.0
 _NAME = "radio"
-_SYSTEM_BUS = "unix:path=/run/dbus/system_bus_socket"
-_SYSFS = Path("/sys/class/bluetooth")
 
 
 def radio(spec: str, *, running: bool) -> Check:
@@ -22,28 +18,15 @@ def radio(spec: str, *, running: bool) -> Check:
         return skipped(_NAME, "none is wanted")
     if running:
         return skipped(_NAME, f"{spec}: left to the gateway that runs")
-    if spec == "system" and sys.platform.startswith("linux") and (missing := linux_lacks()) is not None:
-        return missing
     try:
-        return asyncio.run(_listen(spec))
+        tried = asyncio.run(_listen(spec))
     except Exception as error:
         # Bumble's transports raise whatever their drivers do; a doctor reports it and goes on.
-        return fail(_NAME, f"{spec}: {str(error) or type(error).__name__}", _fix(spec))
-
-
-def linux_lacks(env: dict[str, str] | None = None, sysfs: Path = _SYSFS) -> Check | None:
-    """What BlueZ needs and this machine has not; ``None`` if all is there."""
-    address = (dict(os.environ) if env is None else env).get("DBUS_SYSTEM_BUS_ADDRESS", _SYSTEM_BUS)
-    path = address.partition("path=")[2].partition(",")[0]
-    if path and not Path(path).exists():
-        return fail(
-            _NAME,
-            f"no D-Bus system bus at {path}, so no BlueZ",
-            "install bluez and start dbus and bluetooth, or use --radio usb:0, or tcp-client:HOST:PORT",
-        )
-    if not list(sysfs.glob("hci*")):
-        return fail(_NAME, "no Bluetooth adapter", "plug one in, or use --radio usb:0, or tcp-client:HOST:PORT")
-    return None
+        tried = fail(_NAME, f"{spec}: {str(error) or type(error).__name__}", _fix(spec))
+    if tried.status is Verdict.OK:
+        return tried
+    known = checks_radios.lacking(spec)
+    return tried if known is None or known.status is Verdict.OK else fail(_NAME, f"{spec}: {known.seen}", known.fix)
 
 
 async def _listen(spec: str) -> Check:
@@ -69,4 +52,4 @@ def _fix(spec: str) -> str:
         return "switch Bluetooth on, and let this user use it; or name a board: --radio usb:0"
     if spec.startswith("tcp-client:"):
         return "start the virtual radio: keygw sim radio (it prints its transports); one port serves one host"
-    return "look at the transport's name and at the rights of the device"
+    return "is it an HCI firmware, at that speed, and does nobody else use it? docs/how-to/use-an-hci-board.md"

@@ -28,8 +28,9 @@ def doctor(
 ) -> int:
     """Look for what is in the way, and how to mend it.
 
-    It looks at libraries, simulators, clock, settings, data directory, key files, database, port, radio and gateway.
-    Nothing is created or changed. Exit 0 if nothing failed, else 3.
+    It looks at libraries, simulators, clock, settings, data directory, key files, database, port, radio and gateway,
+    and says of every other kind of radio what it would need here. Nothing is created or changed. Exit 0 if nothing
+    failed, else 3.
     """
     from keygw.cli.places import data_dir
 
@@ -46,7 +47,7 @@ def doctor(
 def examine(data: Path, radio: str, url: str | None) -> list[Check]:
     """Every check, in the order in which things are needed."""
     from keygw.app.addresses import is_loopback
-    from keygw.cli import checks_data, checks_gateway, checks_machine, checks_radio, checks_settings
+    from keygw.cli import checks_data, checks_gateway, checks_machine, checks_radio, checks_radios, checks_settings
     from keygw.cli.endpoint import checked_url
     from keygw.cli.places import default_url
 
@@ -61,7 +62,8 @@ def examine(data: Path, radio: str, url: str | None) -> list[Check]:
     database = checks_settings.database_elsewhere() if elsewhere else checks_data.database(data, running=here)
     stored = [said, checks_data.directory(data), checks_data.secrets(data), database]
     port = [checks_machine.port(host, number, ours=running)] if local else []
-    return [*machine, *stored, *port, checks_radio.radio(radio, running=here), reached]
+    radios = [checks_radio.radio(radio, running=here), *checks_radios.all_radios()]
+    return [*machine, *stored, *port, *radios, reached]
 
 
 def _tell(checks: list[Check], healthy: bool) -> None:

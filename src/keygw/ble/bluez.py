@@ -1,0 +1,85 @@
+"""What stands between this program and BlueZ: asked of D-Bus, step by step. It scans nothing and changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from dbus_fast import AuthError, BusType, InvalidAddressError, Message, MessageType
+from dbus_fast.aio import MessageBus
+
+ASK_S = 3.0
+_DAEMON = "org.freedesktop.DBus"
+
+
+class Lack(StrEnum):
+    """The first thing that is missing, in the order in which a scan needs them."""
+
+    BUS = "no_bus"
+    BUS_PERMISSION = "bus_permission"
+    BLUETOOTHD = "no_bluetoothd"
+    PERMISSION = "permission"
+    ADAPTER = "no_adapter"
+    POWER = "adapter_off"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """``lack``: what is missing, ``None`` if nothing is. ``detail``: the adapters, or what was said."""
+
+    lack: Lack | None
+    detail: str
+
+
+async def look(address: str | None = None) -> Found:
+    """What BlueZ would need here. ``address``: of the bus, by default the system's (DBUS_SYSTEM_BUS_ADDRESS)."""
+    bus: MessageBus | None = None
+    try:
+        async with asyncio.timeout(ASK_S):
+            # Made inside, because it opens its socket already in the constructor.
+            bus = MessageBus(address, bus_type=BusType.SYSTEM)
+            await bus.connect()
+            return await _ask(bus)
+    except AuthError as error:
+        return Found(Lack.BUS_PERMISSION, str(error))
+    except TimeoutError:
+        return Found(Lack.BUS, f"it says nothing for {ASK_S:g} s")
+    except (OSError, InvalidAddressError, EOFError) as error:
+        denied = getattr(error, "errno", None) in {errno.EACCES, errno.EPERM}
+        return Found(Lack.BUS_PERMISSION if denied else Lack.BUS, str(error) or type(error).__name__)
+    finally:
+        if bus is not None:
+            bus.disconnect()
+
+
+async def _ask(bus: MessageBus) -> Found:
+    owned = await _call(bus, _DAEMON, "/org/freedesktop/DBus", _DAEMON, "NameHasOwner", "s", "org.bluez")
+    if owned.message_type is MessageType.ERROR or not owned.body[0]:
+        return Found(Lack.BLUETOOTHD, "nobody owns org.bluez")
+    told = await _call(bus, "org.bluez", "/", "org.freedesktop.DBus.ObjectManager", "GetManagedObjects")
+    if told.message_type is MessageType.ERROR:
+        lack = Lack.PERMISSION if told.error_name == "org.freedesktop.DBus.Error.AccessDenied" else Lack.BLUETOOTHD
+        return Found(lack, f"{told.error_name}: {told.body[0] if told.body else ''}")
+    adapters = {
+        path.rpartition("/")[2]: bool(shown["org.bluez.Adapter1"]["Powered"].value)
+        for path, shown in told.body[0].items()
+        if "org.bluez.Adapter1" in shown
+    }
+    names = ", ".join(sorted(adapters))
+    if not adapters:
+        return Found(Lack.ADAPTER, "BlueZ knows of none")
+    return Found(None if any(adapters.values()) else Lack.POWER, names)
+
+
+async def _call(bus: MessageBus, name: str, path: str, interface: str, member: str, *body: Any) -> Message:
+    """The answer or the error; ``body`` begins with its signature."""
+    signature, *values = body or ("",)
+    reply = await bus.call(
+        Message(destination=name, path=path, interface=interface, member=member, signature=signature, body=values)
+    )
+    if reply is None:
+        raise EOFError("no reply")
+    return reply
