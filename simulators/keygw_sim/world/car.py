@@ -79,6 +79,15 @@ class SimulatedCar:
                 self.brain.set_body({"locked": True})
                 self._pump()
 
+    def remove_key(self, key_id: str) -> bool:
+        """Somebody in it removes that key; whether it is barred now. ``Conflict`` if the car does not know it."""
+        if self._powered:
+            with contextlib.suppress(OSError):
+                self.brain.remove_key(key_id)
+                self._pump()
+        kept = self.flash.load()
+        return kept is not None and any(removed.key_id == key_id for removed in kept.removed.values())
+
     def tick(self) -> None:
         if self._powered:
             self.brain.tick()

@@ -54,6 +54,8 @@ class Granted:
     parent: str | None
     changes: list[tuple[int, KeyState]] = field(default_factory=list)
     in_doubt: bool = False
+    removed: bool = False
+    """In the car itself: it bars it whatever any list says."""
 
     def state_at(self, sequence: int) -> KeyState:
         told = [state for since, state in self.changes if since <= sequence]
@@ -119,6 +121,8 @@ class Model:
             return "nobody was granted that"
         if shown.action.required is None or not shown.action.required & key.rights:
             return "the key does not allow it"
+        if key.removed:
+            return "it was removed in the car"
         if key.parent is not None and not shown.knows_time:
             return "a shared key, and the car does not know the time"
         while True:

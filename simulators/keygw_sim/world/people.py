@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from keygw.bridge.bridge import Bridge
 from keygw.bridge.keys import KeyView
 from keygw.bridge.records import App, CommandRecord
+from keygw.credentials.issuer_keys import IssuerKeyState
 from keygw.crypto.signer import thumbprint
 from keygw.model.command import Action, Command
 from keygw.model.digital_key import KeyState
@@ -20,7 +21,7 @@ from keygw_sim.phone.phone import Invitation, Phone, Tried
 from keygw_sim.phone.satchel import CarriedList, Satchel
 from keygw_sim.world.air import Ether, Radio
 from keygw_sim.world.car import SimulatedCar
-from keygw_sim.world.gateway import Gateway
+from keygw_sim.world.gateway import OPERATOR, Gateway
 from keygw_sim.world.life import Gone
 from keygw_sim.world.model import Granted, Model
 
@@ -44,6 +45,15 @@ async def insist(gateway: Gateway, work: Callable[[Bridge], Coroutine[Any, Any, 
                 raise
         await asyncio.sleep(AGAIN_SECONDS)
     raise RuntimeError("the gateway does not come back")
+
+
+async def rotate(gateway: Gateway, overlap: int | None) -> None:
+    """The operator makes the issuer a new key, or goes on with one that was made, and lets it sign. ``Conflict``."""
+    operator = await insist(gateway, lambda b: b.apps.authenticate(OPERATOR))
+    made = await insist(gateway, lambda b: b.issuer_keys.list(operator))
+    waiting = [record.name for record in made if record.state is IssuerKeyState.NEXT]
+    name = waiting[0] if waiting else (await insist(gateway, lambda b: b.issuer_keys.prepare(operator, None))).name
+    await insist(gateway, lambda b: b.issuer_keys.activate(operator, name, overlap))
 
 
 class Owner:

@@ -24,7 +24,7 @@ from keygw_sim.world.gateway import Gateway, empty_image
 from keygw_sim.world.life import Gone, tasks_have_lives
 from keygw_sim.world.loop import VirtualLoop
 from keygw_sim.world.model import Invariant, Model, Violation
-from keygw_sim.world.people import Friend, Owner
+from keygw_sim.world.people import Friend, Owner, rotate
 from keygw_sim.world.steps import Cast, Kind, Step
 from keygw_sim.world.watch import Watch, hearing_errors, watching_nonces
 from keygw_sim.world.weather import CLEAR, KINDS, Weather
@@ -203,6 +203,10 @@ class Simulation:
                 holder = everybody[step.who % len(everybody)]
                 if holder.owner is not None:
                     await getattr(holder.owner, step.kind.value)(holder.key_id)
+            case Kind.REMOVE:
+                self._remove(self.friends[step.who % len(self.friends)])
+            case Kind.ROTATE:
+                await rotate(self.gateway, int(step.amount) or None)
             case Kind.WAIT:
                 await self._wait(step.amount)
             case _:
@@ -235,7 +239,7 @@ class Simulation:
         if friend.owner is None:
             return False
         key = self.model.keys[friend.key_id]
-        return key.state is KeyState.ACTIVE and key.ends > self.now() + 60
+        return key.state is KeyState.ACTIVE and not key.removed and key.ends > self.now() + 60
 
     async def _phone(self, friend: Friend, times: int) -> None:
         """So often, or until it is not let in."""
@@ -245,6 +249,10 @@ class Simulation:
                 self._tried(f"{'thief' if friend.stolen else 'phone'} {tried.outcome}", None)
             if tried is None or not tried.ok:
                 return
+
+    def _remove(self, friend: Friend) -> None:
+        if friend.owner is not None and friend.owner.car.remove_key(friend.key_id):
+            self.model.keys[friend.key_id].removed = True
 
     def _steal(self, which: int) -> None:
         """Whoever had that phone buys another, and has no key until somebody gives one."""

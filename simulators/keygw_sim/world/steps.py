@@ -29,6 +29,10 @@ class Kind(StrEnum):
     RESUME = "resume"
     REVOKE = "revoke"
     """The owner does that to the key of friend ``who``."""
+    REMOVE = "remove"
+    """Somebody in the car removes the key of friend ``who``."""
+    ROTATE = "rotate"
+    """The operator gives the issuer a new key. The former counts for ``amount`` seconds more; 0: as long as it must."""
     STEAL = "steal"
     """A thief has the phone of friend ``who`` from now on, and that friend a new one without a key."""
     WAIT = "wait"
@@ -85,8 +89,8 @@ class Cast:
 
 _WEIGHTS: dict[Kind, int] = {
     Kind.APP: 20, Kind.PHONE: 60, Kind.THIEF: 3, Kind.SHARE: 12, Kind.FETCH: 5, Kind.SUSPEND: 2, Kind.RESUME: 3,
-    Kind.REVOKE: 2, Kind.STEAL: 1, Kind.WAIT: 9, Kind.AWAY: 4, Kind.REBOOT: 3, Kind.POWER: 3, Kind.CRASH: 5,
-    Kind.WEATHER: 5, Kind.CLEAR: 6, Kind.REPLAY: 3,
+    Kind.REVOKE: 2, Kind.REMOVE: 1, Kind.ROTATE: 1, Kind.STEAL: 1, Kind.WAIT: 9, Kind.AWAY: 4, Kind.REBOOT: 3,
+    Kind.POWER: 3, Kind.CRASH: 5, Kind.WEATHER: 5, Kind.CLEAR: 6, Kind.REPLAY: 3,
 }  # fmt: skip
 HOUR, DAY = 3600.0, 86_400.0
 
@@ -139,6 +143,8 @@ def _step(kind: Kind, chance: random.Random, cast: Cast, unlocks: int) -> Step:
             return Step(kind, times=chance.randint(1, 63), amount=round(chance.choice((0.005, 0.02, 0.1)), 4))
         case Kind.CLEAR:
             return Step(kind)
+        case Kind.ROTATE:
+            return Step(kind, amount=chance.choice((0.0, 3 * DAY)), alone=alone)
     return Step(kind, friend, alone=alone)
 
 
