@@ -144,7 +144,7 @@ def _step(kind: Kind, chance: random.Random, cast: Cast, unlocks: int) -> Step:
         case Kind.CLEAR:
             return Step(kind)
         case Kind.ROTATE:
-            return Step(kind, amount=chance.choice((0.0, 3 * DAY)), alone=alone)
+            return Step(kind, alone=alone)
     return Step(kind, friend, alone=alone)
 
 
