@@ -6,6 +6,10 @@ PYTHON ?= python3
 ARGS ?=
 # How long `make fuzz` looks, in seconds, shared by all targets.
 SECONDS ?= 600
+# Worlds of `make world`; 200 of them make 100,000 unlocks.
+SEEDS ?= 50
+# Commands of `make soak`.
+COMMANDS ?= 10000
 # Test workers. 0 runs everything in one process, as a debugger likes it.
 WORKERS ?= auto
 
@@ -20,7 +24,7 @@ UV ?= $(VENV)/lock/bin/uv
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-bluez lint format bench prove fuzz chaos lock setup clean FORCE
+.PHONY: help demo test test-bluez lint format bench prove world soak fuzz chaos lock setup clean FORCE
 
 help: ## show this list
 	@echo "keygw: the open digital-key gateway"; echo
@@ -50,6 +54,14 @@ bench: $(RUN_READY) ## measure, against the goals
 
 prove: $(DEV_READY) ## check the formal models and their mutants
 	@$(BIN)/python tools/prove.py $(ARGS)
+
+# A case that fails is kept where the suite plays it again.
+WORLD_CASES := tests/scenarios/world_cases
+world: $(RUN_READY) ## live through SEEDS simulated worlds, each repeatable from its seed (SEEDS=200: 100,000 unlocks)
+	@$(BIN)/keygw sim world --seeds $(SEEDS) --keep $(WORLD_CASES) $(ARGS)
+
+soak: $(RUN_READY) ## COMMANDS commands over links full of faults, on a virtual clock
+	@$(BIN)/keygw sim world --soak $(COMMANDS) --keep $(WORLD_CASES) $(ARGS)
 
 fuzz: $(FUZZ_READY) ## look for inputs that break a parser, for SECONDS (not part of CI)
 	@$(BIN)/python tests/fuzz/run.py --seconds $(SECONDS) $(ARGS)

@@ -64,6 +64,7 @@ def test_the_commands_that_scripts_rely_on_are_there() -> None:
         "keygw keys list", "keygw keys show", "keygw keys issue", "keygw keys share", "keygw keys suspend",
         "keygw keys resume", "keygw keys revoke", "keygw keys token",
         "keygw pair", "keygw apps add", "keygw sim vehicle", "keygw sim radio", "keygw sim phone", "keygw sim attack",
+        "keygw sim world",
     } <= set(paths())  # fmt: skip
 
 

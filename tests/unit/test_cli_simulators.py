@@ -33,6 +33,7 @@ REAL = {
     "phone": "keygw_sim.phone.__main__:main",
     "radio": "keygw_sim.radio.__main__:main",
     "vehicle": "keygw_sim.vehicle.__main__:main",
+    "world": "keygw_sim.world.__main__:main",
 }
 Install = Callable[[dict[str, str]], Path]
 
@@ -71,6 +72,7 @@ def probe(install: Install) -> Path:
         (["sim", "radio", "--port", "0", "--verbose", "x", "-y"], ["--port", "0", "--verbose", "x", "-y"]),
         (["sim", "phone", "--name=a b", "--json"], ["--name=a b", "--json"]),
         (["sim", "attack", "replay", "--json"], ["replay", "--json"]),
+        (["sim", "world", "--seed", "7", "--steps", "9"], ["--seed", "7", "--steps", "9"]),
         (["sim", "bluez", "--no-adapter"], ["--no-adapter"]),
     ],
 )

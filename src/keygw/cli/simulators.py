@@ -97,3 +97,9 @@ def phone(context: typer.Context) -> int:
 def attack(context: typer.Context) -> int:
     """Attack simulated cars, and see what holds."""
     return run("attack", context.args)
+
+
+@app.command(context_settings=PASS_ON)
+def world(context: typer.Context) -> int:
+    """Simulated worlds on a clock of their own, each repeatable from its seed."""
+    return run("world", context.args)
