@@ -42,6 +42,12 @@ class Noting(Session):
         self.last_heard = plaintext
         return plaintext
 
+    def unsealed(self, message: bytes) -> bytes:
+        """What a message of the vehicle said that the honest session had not asked for, and so did not read."""
+        if self.last_heard is None:
+            return self._opened.open(message[0], message[1:])
+        return self.last_heard
+
     def put(self, message: bytes) -> None:
         """Send these very bytes next, whatever the state."""
         self._outbox.append(message)
@@ -72,11 +78,6 @@ class Probe(Noting, DeviceSession):
             intent = Intent(self._hello_hash[:8], self._link, self._subscribe, self._first)
             return [VehicleProven(), SignatureNeeded(self._party.to_be_signed(self.eads(intent)))]
         return super()._on_message(message_type, body, now)
-
-    def begin_fast_raw(self, message: bytes) -> None:
-        """FAST of any content; its answer will not open."""
-        self._step(self.side, MessageType.FAST, len(message))
-        self.put(message)
 
     @property
     def greeting(self) -> bytes:

@@ -9,6 +9,7 @@ from keygw_sim.conformance.checks import (
     issuers,
     lists,
     pairings,
+    rangings,
     sessions,
     times,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "issuers",
     "lists",
     "pairings",
+    "rangings",
     "sessions",
     "times",
 ]
