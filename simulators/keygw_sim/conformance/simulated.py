@@ -123,6 +123,8 @@ class MemoryGround:
         self.sim = SimulatedVehicle(lambda: 100.0, seed)
         self.sim.on_change, self.sim.on_reboot = self._pump, self._cut
         self.max_frame = max_frame
+        self.breakdowns: list[str] = []
+        """What the vehicle raised and should not have: a board would have started anew."""
         self._wires: dict[int, MemoryWire] = {}
         self._opened = 0
 
@@ -172,8 +174,9 @@ class MemoryGround:
         try:
             act()
         except Exception as error:  # a defect under test may be anything
+            self.breakdowns.append(repr(error))
             self.gone(conn)
-            raise LinkError(f"the vehicle broke down: {error!r}", code="link_lost") from error
+            raise LinkError("the vehicle broke down", code="link_lost") from error
         self._pump()
 
     def alive(self, conn: int) -> bool:

@@ -16,7 +16,7 @@ from keygw.wire.pairing import decode_outcome
 
 MOST_LINES = 200
 """Of one check; a flood shows by its beginning."""
-SHOWN_BYTES = 48
+SHOWN_BYTES = 32
 TO_VEHICLE, TO_DEVICE = "D>V", "V>D"
 
 
@@ -67,8 +67,6 @@ def _said(kind: MessageType, body: bytes, plaintext: bytes | None) -> str:
             return f"version {hello.version}, n_v {hello.nonce.hex()[:8]}.., boot epoch {hello.boot_epoch}"
         case MessageType.ERROR:
             return f"{body[0]} {messages.decode_error(body).label}"
-        case MessageType.MESSAGE_1:
-            return _short(body)
     return "" if not body else "sealed" if int(kind) not in _CLEAR else _short(body)
 
 

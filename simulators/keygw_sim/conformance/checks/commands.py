@@ -244,6 +244,7 @@ async def acknowledged_by_a_friend(bench: Bench) -> None:
     sequence = (await talk.command(Action.LOCK, bench.rig.number())).receipt
     await talk.command(Action.LOCK, bench.rig.number())
     friend = await bench.enter(bench.rig.friend(owner))
+    await friend.command(Action.LOCK, bench.rig.number())
     await friend.receipts(0)
     friend.probe.acknowledge_receipts(2**32 - 1)
     await friend.flush()

@@ -89,7 +89,7 @@ async def one_fast_for_each_hello(bench: Bench) -> None:
     talk = await bench.meet(key)
     await _spoilt(talk, pair, bench)
     await talk.next()
-    talk.probe.put(b"\x20" + bytes(62))
+    talk.probe.put(b"\x20" + Fast(bytes(8), bytes(range(1, 33)), bytes(22)).encode())
     await talk.flush()
     await talk.refused("a second FAST to one HELLO")
 

@@ -33,8 +33,7 @@ summary::-webkit-details-marker { display: none }
 .pass { color: var(--pass) } .fail { color: var(--fail) } .skip { color: var(--skip) } .hidden { color: var(--hidden) }
 .why { margin: .3rem 0 .3rem 8.8rem } h3 { font-size: .85rem; margin: .6rem 0 .2rem 8.8rem; font-weight: 600 }
 pre { margin: 0 0 .6rem 8.8rem; padding: .6rem .8rem; background: var(--card); border: 1px solid var(--line);
-  border-radius: .4rem; overflow-x: auto; font: 12px/1.5 ui-monospace, monospace; white-space: pre-wrap;
-  overflow-wrap: anywhere }
+  border-radius: .4rem; overflow-x: auto; font: 12px/1.5 ui-monospace, monospace; white-space: pre }
 @media (max-width: 40rem) { .why, pre, h3 { margin-left: 0 } }
 """
 
