@@ -1,7 +1,7 @@
 """Take the picture of a conformance report for the docs: ``python tools/make_conformance_picture.py [FILE]``.
 
-Needs Chromium (``apt-get install chromium``). The run is that of a simulated vehicle with one planted defect, on links in
-memory, so that a failure is to be seen as well.
+Needs Chromium (``apt-get install chromium``). The run is that of a simulated vehicle with one planted defect, on links
+in memory, so that a failure is to be seen as well.
 """
 
 from __future__ import annotations
