@@ -94,6 +94,10 @@ def _parser() -> argparse.ArgumentParser:
         help="virtual (default), memory, dbus, bluez, a Bumble transport (usb:0, serial:..., tcp-client:...), or the "
         "address or name that a board advertises",
     )  # fmt: skip
+    parser.add_argument(
+        "--role", choices=("vehicle", "device"), default="vehicle",
+        help="what is tested (default: a vehicle); device: the simulated phone, at a vehicle that the kit plays",
+    )  # fmt: skip
     parser.add_argument("--rig", type=Path, metavar="DIR", help="what keygw conformance prepare has made")
     parser.add_argument(
         "--only", action="append", default=[], metavar="NUMBER",
@@ -112,7 +116,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _test(arguments: Sequence[str]) -> int:
     args = _parser().parse_args(arguments)
-    role = Role.VEHICLE
+    role = Role(args.role)
+    if role is Role.DEVICE and args.target not in (TARGET, "memory"):
+        raise BadInput("a device is tested on links in memory so far: leave --target out", code="unknown_target")
     try:
         chosen = kit.chosen(role, args.only)
     except KeyError as error:
@@ -154,6 +160,10 @@ async def _run(args: argparse.Namespace) -> kit.Report:
         if not args.json:
             print(plain.line(verdict), flush=True)
 
+    if args.role == "device":
+        from keygw_sim.conformance.device_kit import run_device
+
+        return await run_device("simulated phone", args.only, told)
     async with stand(args.target, args.rig, args.patience) as ready:
         return await kit.run(ready, args.target, args.only, told)
 
