@@ -191,12 +191,11 @@ async def false_vehicle(counter: Counter) -> None:
     """Another vehicle key than the one that came with the token."""
     thief = counter.rig.stranger()
     memory = counter.room.sim.brain.memory
-    signs: dict[bytes, LocalSigner] = {memory.signer.public_key: thief}
-    counter.bed.set(
-        LocalSigner,
-        "sign",
-        lambda self, message: REAL_SIGN(signs[self.public_key] if self.public_key in signs else self, message),
-    )
+
+    def sign(self: LocalSigner, message: bytes) -> bytes:
+        return REAL_SIGN(thief if self.public_key == memory.signer.public_key else self, message)
+
+    counter.bed.set(LocalSigner, "sign", sign)
     await counter.tap()
     counter.silent(M3, "with its key token, to who cannot prove the vehicle key")
 
