@@ -29,6 +29,7 @@ def nothing(argv=None):
 REAL = {
     "attack": "keygw_sim.attacker.__main__:main",
     "bluez": "keygw_sim.bluez.__main__:main",
+    "conformance": "keygw_sim.conformance.__main__:main",
     "demo": "keygw_sim.scenarios.demo:main",
     "phone": "keygw_sim.phone.__main__:main",
     "radio": "keygw_sim.radio.__main__:main",

@@ -54,6 +54,17 @@ class VehicleOnAir:
         for outbox in self._outboxes.values():
             outbox.close()
 
+    async def reboot(self, brain: Brain) -> None:
+        """The same radio with another brain on it: what is left of the one before was on its flash. Its links end."""
+        for conn_id in self._peripheral.connections:
+            await self._peripheral.disconnect(conn_id)
+        self.brain = brain
+        await self.advertise()
+
+    async def advertise(self) -> None:
+        """Under the id that the brain has now, if nobody has told the radio yet."""
+        await self._peripheral.advertise(self.brain.rotating_id)
+
     async def wait_lost(self) -> None:
         """Return when the radio has died."""
         await self._peripheral.wait_lost()

@@ -66,6 +66,7 @@ def root(
 
 app.command()(simulators.demo)
 app.command()(serve)
+app.command(context_settings=simulators.PASS_ON)(simulators.conformance)
 app.command()(doctor)
 app.command()(backup)
 app.command()(restore)

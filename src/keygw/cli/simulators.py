@@ -69,6 +69,11 @@ def demo(
     return run("demo", arguments)
 
 
+def conformance(context: typer.Context) -> int:
+    """Hold a vehicle or a device to the protocol, requirement by requirement."""
+    return run("conformance", context.args)
+
+
 @app.command(context_settings=PASS_ON)
 def vehicle(context: typer.Context) -> int:
     """A simulated vehicle."""

@@ -1,0 +1,194 @@
+"""``keygw conformance``: hold a vehicle to the requirements of ``protocols/``, one by one.
+
+    keygw conformance --target virtual                      a simulated vehicle on the virtual radio, in this process
+    keygw conformance prepare DIR --vehicle FILE            a rig for a board: keys, and a provisioning file for it
+    keygw conformance --target tcp-client:HOST:PORT --rig DIR
+
+Exit codes: 0 every requirement that was tried holds; 1 one does not; 2 the command line is wrong; 3 no adapter, no
+permission, no board, or it was unplugged in the middle (the report says so, and is written all the same).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from keygw.model.errors import BadInput, KeygwError, LinkError, StoreError
+from keygw_sim.conformance import kit, rig
+from keygw_sim.conformance.registry import Role, requirements
+from keygw_sim.conformance.reports import plain
+from keygw_sim.conformance.verdict import Word
+
+EXIT_FAILED, EXIT_USAGE, EXIT_ENVIRONMENT, EXIT_INTERRUPTED = 1, 2, 3, 130
+TARGET = "virtual"
+_FILE_BYTES = 65_536
+_ENVIRONMENT = ("board_in_use",)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """One run; see the module."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    logging.basicConfig(stream=sys.stderr, level=logging.CRITICAL)  # a lost link is told by us, not by Bumble's log
+    as_json = "--json" in arguments
+    try:
+        if arguments[:1] == ["prepare"]:
+            return _prepare(arguments[1:])
+        return _test(arguments)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except (LinkError, StoreError) as error:
+        return _failed(error.code, str(error), EXIT_ENVIRONMENT, as_json)
+    except BadInput as error:
+        return _failed(error.code, str(error), EXIT_ENVIRONMENT if error.code in _ENVIRONMENT else EXIT_USAGE, as_json)
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        return _failed("cannot_write", f"{error.strerror or error}{where}", EXIT_ENVIRONMENT, as_json)
+    except KeygwError as error:
+        return _failed(error.code, str(error), EXIT_ENVIRONMENT, as_json)
+
+
+def _prepare(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="keygw conformance prepare",
+        description="Make the rig for a board: a test issuer, device keys, and the provisioning file for the board.",
+    )
+    parser.add_argument("folder", type=Path, metavar="DIR", help="a new folder for the rig; it holds secrets")
+    parser.add_argument(
+        "--vehicle", type=Path, required=True, metavar="FILE",
+        help="JSON with the board's id, public_key and advertising_key, as keygw sim vehicle --identity prints it",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout and nothing else")
+    args = parser.parse_args(arguments)
+    with args.vehicle.open("rb") as file:
+        content = file.read(_FILE_BYTES + 1)
+    try:
+        described = json.loads(content) if len(content) <= _FILE_BYTES else None
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"{args.vehicle} is no JSON", code="bad_vehicle") from error
+    made = rig.prepare(args.folder, rig.vehicle_of(described))
+    provisioning = args.folder / rig.PROVISIONING
+    if args.json:
+        print(json.dumps({"rig": str(args.folder), "provisioning": str(provisioning), "vehicle": made.vehicle.id}))
+    else:
+        print(f"the rig for {made.vehicle.id} is in {args.folder}")
+        print(f"  give the board {provisioning}, then: keygw conformance --target TARGET --rig {args.folder}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="keygw conformance",
+        description="Hold a vehicle to the requirements of the protocols, one by one, with the evidence.",
+        epilog="keygw conformance prepare DIR --vehicle FILE makes the rig for a board. Exit codes: 0 every "
+        "requirement that was tried holds, 1 one does not, 2 wrong command line, 3 no adapter, permission or board, "
+        "or unplugged in the middle.",
+    )
+    parser.add_argument(
+        "--target", default=TARGET, metavar="TARGET",
+        help="virtual (default), memory, dbus, bluez, a Bumble transport (usb:0, serial:..., tcp-client:...), or the "
+        "address or name that a board advertises",
+    )  # fmt: skip
+    parser.add_argument(
+        "--role", choices=("vehicle", "device"), default="vehicle",
+        help="what is tested (default: a vehicle); device: the simulated phone, at a vehicle that the kit plays",
+    )  # fmt: skip
+    parser.add_argument("--rig", type=Path, metavar="DIR", help="what keygw conformance prepare has made")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="NUMBER",
+        help="a requirement, or the beginning of several: KS-203, KS-9; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--patience", type=float, default=15.0, metavar="SECONDS",
+        help="the longest wait for a time-out of a board (default 15); what takes longer is skipped",
+    )  # fmt: skip
+    parser.add_argument("--list", action="store_true", help="say what is required, and try nothing")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout and nothing else")
+    parser.add_argument("--junit", type=Path, metavar="FILE", help="write a JUnit XML report")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write an HTML report, one file")
+    return parser
+
+
+def _test(arguments: Sequence[str]) -> int:
+    args = _parser().parse_args(arguments)
+    role = Role(args.role)
+    if role is Role.DEVICE and args.target not in (TARGET, "memory"):
+        raise BadInput("a device is tested on links in memory so far: leave --target out", code="unknown_target")
+    try:
+        chosen = kit.chosen(role, args.only)
+    except KeyError as error:
+        raise BadInput(
+            f"no requirement of a {role.value} begins with {str(error.args[0])[:20]!r}; see --list",
+            code="unknown_requirement",
+        ) from error
+    if not 0 <= args.patience <= 10_000_000:
+        raise BadInput("--patience is a number of seconds", code="bad_patience")
+    if args.list:
+        return _list(chosen, args.json)
+    with contextlib.ExitStack() as files:
+        out = {
+            path: files.enter_context(path.open("wb")) for path in (args.junit, args.html) if path is not None
+        }  # a path that cannot be written is found before the run, not after it
+        report = asyncio.run(_run(args))
+        if args.junit is not None:
+            from keygw_sim.conformance.reports import junit
+
+            out[args.junit].write(junit.xml(report))
+        if args.html is not None:
+            from keygw_sim.conformance.reports import page
+
+            out[args.html].write(page.html(report).encode())
+    if args.json:
+        print(json.dumps(plain.document(report)))
+    else:
+        print(f"\n{plain.summary(report)}")
+    if report.broken_off:
+        print(f"keygw: {report.broken_off} [broken_off]\n  next: look at the radio: keygw doctor", file=sys.stderr)
+        return EXIT_ENVIRONMENT
+    return 0 if report.ok else EXIT_FAILED
+
+
+async def _run(args: argparse.Namespace) -> kit.Report:
+    from keygw_sim.conformance.targets import stand
+
+    def told(verdict: kit.Verdict) -> None:
+        if not args.json:
+            print(plain.line(verdict), flush=True)
+
+    if args.role == "device":
+        from keygw_sim.conformance.device_kit import run_device
+
+        return await run_device("simulated phone", args.only, told)
+    async with stand(args.target, args.rig, args.patience) as ready:
+        return await kit.run(ready, args.target, args.only, told)
+
+
+def _list(chosen: Sequence[object], as_json: bool) -> int:
+    known = [each for each in requirements().values() if each in chosen]
+    if as_json:
+        said = [
+            {"id": each.id, "role": each.role.value, "page": each.page, "says": each.says, "quote": each.quote,
+             "hidden": each.hidden or None} for each in known
+        ]  # fmt: skip
+        print(json.dumps({"requirements": said}))
+        return 0
+    for each in known:
+        print(f"{each.id}  {each.says}" + (f" ({Word.HIDDEN.value}: {each.hidden})" if each.hidden else ""))
+    return 0
+
+
+def _failed(code: str, detail: str, exit_code: int, as_json: bool) -> int:
+    if as_json:
+        print(json.dumps({"ok": False, "code": code, "detail": detail, "exit_code": exit_code}), file=sys.stderr)
+    else:
+        print(f"keygw: {detail} [{code}]", file=sys.stderr)
+    return exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,150 @@
+"""Runs the checks and judges the requirements."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from keygw.model.errors import KeygwError, LinkError
+from keygw_sim.conformance.bench import CHECKS, Bench, Entry, lost
+from keygw_sim.conformance.ports import Ground, Hands
+from keygw_sim.conformance.registry import Requirement, Role, requirements
+from keygw_sim.conformance.rig import Rig
+from keygw_sim.conformance.tape import Line, Tape
+from keygw_sim.conformance.verdict import Failed, Skip, Unplugged, Word
+
+CHECK_SECONDS = 120.0
+"""One check, at most: the slowest makes a hundred connections."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What came of one check. ``why``: what was wrong, or what was missing."""
+
+    name: str
+    word: Word
+    why: str
+    evidence: tuple[Line, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of one requirement: the worst of its checks."""
+
+    requirement: Requirement
+    word: Word
+    why: str
+    tried: tuple[Tried, ...] = ()
+
+
+@dataclass(slots=True)
+class Report:
+    """``broken_off``: why the run ended before its end, empty if it did not."""
+
+    target: str
+    role: Role
+    verdicts: list[Verdict]
+    broken_off: str = ""
+
+    def count(self, word: Word) -> int:
+        return sum(verdict.word is word for verdict in self.verdicts)
+
+    @property
+    def ok(self) -> bool:
+        return not self.broken_off and not self.count(Word.FAIL)
+
+
+Told = Callable[[Verdict], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """What a run needs: where the vehicle is met, with which keys, and who sits in it."""
+
+    ground: Ground
+    rig: Rig
+    hands: Hands
+
+
+async def try_one(stand: Stand, entry: Entry) -> Tried:
+    """``Unplugged`` once there is nothing left to try it on."""
+    tape = Tape(stand.ground.clock)
+    bench = Bench(stand.ground, stand.rig, stand.hands, tape)
+    word, why = Word.PASS, ""
+    try:
+        if entry.radio and stand.ground.in_memory:
+            raise Skip("it shows on a radio alone; links in memory have none")
+        async with asyncio.timeout(CHECK_SECONDS):
+            await entry.run(bench)
+    except Skip as skipped:
+        word, why = Word.SKIPPED, str(skipped)
+    except Failed as failed:
+        word, why = Word.FAIL, str(failed)
+    except TimeoutError:
+        word, why = Word.FAIL, f"not done after {CHECK_SECONDS:g} s"
+    except LinkError as error:
+        if lost(error):
+            raise Unplugged(str(error)) from error
+        word, why = Word.FAIL, f"the link failed: {error}"
+    except KeygwError as error:
+        word, why = Word.FAIL, f"what it said does not hold: {error}"
+    except Exception as error:  # what a peer says may trip the kit itself; the others are still to be tried
+        word, why = Word.FAIL, f"the kit broke down on what it said: {error!r}"
+    finally:
+        await bench.leave()
+    return Tried(entry.name, word, why, tuple(tape.lines))
+
+
+def judge(requirement: Requirement, tried: Sequence[Tried]) -> Verdict:
+    """Failed if one check failed; skipped if none failed and one was skipped."""
+    for word in (Word.FAIL, Word.SKIPPED):
+        found = [one for one in tried if one.word is word]
+        if found:
+            return Verdict(requirement, word, "; ".join(dict.fromkeys(one.why for one in found)), tuple(tried))
+    return Verdict(requirement, Word.PASS, "", tuple(tried))
+
+
+async def run(stand: Stand, target: str, only: Collection[str] = (), told: Told = lambda verdict: None) -> Report:
+    """Every requirement of a vehicle (of ``only`` these), in the order of the registry."""
+    report = Report(target, Role.VEHICLE, [])
+    for requirement in chosen(Role.VEHICLE, only):
+        report.verdicts.append(await _one(stand, requirement, report))
+        told(report.verdicts[-1])
+    return report
+
+
+async def _one(stand: Stand, requirement: Requirement, report: Report) -> Verdict:
+    if requirement.hidden:
+        return Verdict(requirement, Word.HIDDEN, requirement.hidden)
+    if report.broken_off:
+        return Verdict(requirement, Word.SKIPPED, f"not tried: {report.broken_off}")
+    tried = []
+    for entry in checks_of(requirement.id):
+        try:
+            tried.append(await try_one(stand, entry))
+        except Unplugged as gone:
+            report.broken_off = str(gone)
+            return Verdict(requirement, Word.SKIPPED, f"not tried: {gone}", tuple(tried))
+    return judge(requirement, tried)
+
+
+def checks_of(number: str) -> list[Entry]:
+    """Of a vehicle's requirement."""
+    import keygw_sim.conformance.checks  # noqa: F401, PLC0415 - importing them enters them
+
+    return [entry for entry in CHECKS if entry.requirement == number]
+
+
+def chosen(role: Role, only: Collection[str] = ()) -> list[Requirement]:
+    """The requirements of that side; ``only``: numbers, or beginnings of numbers (``KS-9``). ``KeyError`` for one
+    that begins none."""
+    mine = [each for each in requirements().values() if each.of(role)]
+    for word in only:
+        if not any(each.id.startswith(word) for each in mine):
+            raise KeyError(word)
+    return [each for each in mine if not only or _among(each.id, only)]
+
+
+def _among(number: str, only: Iterable[str]) -> bool:
+    return any(number.startswith(word) for word in only)
