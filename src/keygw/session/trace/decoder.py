@@ -195,9 +195,9 @@ class LinkTrace:
         if message_type is M.HELLO:
             self._handshake = self._channel = self._name = None
         elif message_type is M.MESSAGE_1:
-            self._message_1, self._name = body, _bytes_of(value["g_x"])
+            self._message_1, self._name = body, _raw(value["g_x"])
         elif message_type is M.FAST:
-            self._name, self._channel = _bytes_of(value["g_d"]), None
+            self._name, self._channel = _raw(value["g_d"]), None
         elif message_type is M.PAIR_SHARE:
             self._name = sha256(body)
 
@@ -252,7 +252,7 @@ class LinkTrace:
         return tuple(sorted((*kept, *inside), key=lambda each: each.at))
 
 
-def _bytes_of(value: object) -> bytes:
+def _raw(value: object) -> bytes:
     return value if isinstance(value, bytes) else b""
 
 
