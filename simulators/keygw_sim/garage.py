@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -54,6 +55,7 @@ class Garage:
         self.space = Space()
         """Where phones stand; the car is in the middle of it."""
         self._anchors: Anchors | None = None
+        self._watch: Callable[[Brain], None] | None = None
         self.shown: dict[str, KeyClaims] = {}
         """The claims that each came with last."""
         self._conn = 0
@@ -108,6 +110,13 @@ class Garage:
     def reboot(self) -> None:
         """Power off and on: all that is left is what was on the flash."""
         self.brain = self._start(self.stored())
+        if self._watch is not None:
+            self._watch(self.brain)
+
+    def watch(self, watch: Callable[[Brain], None]) -> None:
+        """Let somebody look at this car's brain, and at that of every later start, before it does anything."""
+        self._watch = watch
+        watch(self.brain)
 
     def stored(self) -> Memory:
         """What the flash holds now. ``LookupError`` before the first save."""

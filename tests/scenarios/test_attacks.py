@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from keygw.ble.trace.capture import packets
+from keygw.ble.trace.watcher import Watcher
 from keygw.session.core import HANDSHAKE_SECONDS
 from keygw_sim.attacker.__main__ import main
 from keygw_sim.attacker.attack import Attack, attack, book, carry_out
@@ -115,6 +117,19 @@ def test_the_runner_in_json_by_group_and_by_list(capsys: pytest.CaptureFixture[s
     assert [one["group"] for one in json.loads(capsys.readouterr().out)["attacks"]] == ["lists", "tokens"]
     assert main(["no such"]) == 2
     assert "no attack or group is called no such" in capsys.readouterr().err
+
+
+async def test_captures_are_kept_of_cars_and_of_radios(tmp_path: Path) -> None:
+    """Of a car in memory and of one on the air: what the attacker said is in it, and every record can be told."""
+    kept_of = {"token-stolen": [""], "relay-to-another-car": [".car-2"], "air-replay": ["", ".radio-1"]}
+    for name, kept in kept_of.items():
+        await carry_out(BOOK[name], tmp_path / name, tmp_path)
+        for ending in kept:
+            with (tmp_path / f"{name}{ending}.btsnoop").open("rb") as file:
+                watcher = Watcher()
+                records = [record for packet in packets(file) for record in watcher.take(packet)]
+            assert [record for record in records if record.kind == "unmapped"] == []
+            assert "MESSAGE_1" in [record.message.name for record in records if record.message is not None], name
 
 
 # -- the tools -------------------------------------------------------------------------------------------------------

@@ -42,6 +42,8 @@ BAD: dict[str, list[str]] = {
     **dict.fromkeys(("FILE", "DIR", "PATH"), FILES),
     **dict.fromkeys(("SECONDS", "N", "PORT"), NUMBERS),
     "SPAN": SPANS,
+    "HANDLE": [*NUMBERS, "65536"],
+    **{shape: ["", "nonsense", *UGLY[:2]] for shape in ("SIDE", "WORD", "TYPE", "CAPTURE", "ADDRESS:PORT")},
     "TIME": ["tomorrow", "99999-01-01T00:00Z", *UGLY],
     **{shape: ["", "nonsense", *UGLY] for shape in ("GRANT", "NONCE", "CODE", "ACTION", "FORM", "SCOPE", "PLACE")},
     "TEXT": UGLY[:3],
@@ -75,12 +77,13 @@ def good(car: dict[str, str], owner: str, tmp_path: Path, monkeypatch: pytest.Mo
     """A good word for each shape of a required argument. Whatever writes, writes into a folder of this test."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "line.json").write_text("{}")
+    (tmp_path / "air.btsnoop").write_bytes(b"btsnoop\0\0\0\0\1\0\0\3\xea")
     return {
         "VEHICLE": car["id"], "KEY": owner, "ACTION": "unlock", "NONCE": "0011223344556677", "CODE": "31415926",
         "DEVICE": "dev_mfrggzdfmztwq2lk", "INVITATION": "inv_mfrggzdfmztwq2lk", "TRANSFER": "trf_mfrggzdfmztwq2lk",
         "APP": "app_mfrggzdfmztwq2lk", "PROFILE": "access", "FILE": "line.json", "GRANT": "AAAA", "NAME": "An app",
         "ROLE": "support", "OPERATOR": "opr_mfrggzdfmztwq2lk", "PERSON": "per_mfrggzdfmztwq2lk", "TENANT": "default",
-        "NAME=NUMBER": "keys_per_vehicle=20", "SCOPE": "key.read",
+        "NAME=NUMBER": "keys_per_vehicle=20", "SCOPE": "key.read", "CAPTURE": "air.btsnoop",
         "TEXT": "AAAA", "public_key": LocalSigner.generate().public_key.hex(),
     }  # fmt: skip
 

@@ -26,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("name", nargs="*", help="an attack or a group (default: all of them)")
     parser.add_argument("--list", action="store_true", help="say what each attack does, and run none")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout and nothing else")
+    parser.add_argument("--trace", type=Path, metavar="DIR", help="keep what each car heard and said, as btsnoop")
     args = parser.parse_args(argv)
     logging.basicConfig(stream=sys.stderr, level=logging.CRITICAL)  # what a link loses is part of the story
     chosen = [one for one in book().values() if not args.name or {one.name, one.group} & set(args.name)]
@@ -38,14 +39,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.list:
         _say_list(chosen, args.json)
         return 0
-    return asyncio.run(_run(chosen, args.json))
+    try:
+        if args.trace is not None:
+            args.trace.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        print(f"nothing can be kept in {args.trace}: {error.strerror}", file=sys.stderr)
+        return EXIT_USAGE
+    return asyncio.run(_run(chosen, args.json, args.trace))
 
 
-async def _run(chosen: Sequence[Attack], as_json: bool) -> int:
+async def _run(chosen: Sequence[Attack], as_json: bool, trace: Path | None) -> int:
     verdicts = []
     with tempfile.TemporaryDirectory(prefix="keygw-attack-") as folder:
         for one in chosen:
-            verdict = await carry_out(one, Path(folder) / one.name)
+            verdict = await carry_out(one, Path(folder) / one.name, trace)
             verdicts.append(verdict)
             if not as_json:
                 print(_line(verdict), flush=True)

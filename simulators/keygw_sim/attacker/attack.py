@@ -98,9 +98,12 @@ def _group(chapter: str) -> str:
     return chapter.replace("_", " ")
 
 
-async def carry_out(one: Attack, folder: Path) -> Verdict:
-    """Run it in that empty folder. A car that opens although the attack is to be stopped is a breach in any case."""
-    async with Scene(folder) as scene:
+async def carry_out(one: Attack, folder: Path, trace: Path | None = None) -> Verdict:
+    """Run it in that empty folder. A car that opens although the attack is to be stopped is a breach in any case.
+
+    ``trace``: a folder for captures, named after the attack.
+    """
+    async with Scene(folder, None if trace is None else trace / one.name) as scene:
         try:
             got = await one.story(scene)
             if one.stopped:

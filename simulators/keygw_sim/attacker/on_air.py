@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from keygw.ble.air import BleAir
 from keygw.ble.bumble_host import HciOpener
 from keygw.ble.link import BleLink
+from keygw.ble.trace.tap import TraceFile, tapped
 from keygw.model.command import Action
 from keygw.model.errors import KeygwError, LinkError
 from keygw.vehicle.conversation import Conversation
@@ -24,11 +26,19 @@ from keygw_sim.vehicle.runner import VehicleOnAir
 SOON = 5.0
 
 
+def _closing(file: TraceFile) -> Callable[[], Awaitable[None]]:
+    async def close() -> None:
+        file.close()
+
+    return close
+
+
 class Ether:
     """A virtual radio, and who is on it; everything on it ends with the scene."""
 
     def __init__(self, scene: Scene, radio: VirtualRadio) -> None:
         self._scene, self._radio = scene, radio
+        self._numbers = itertools.count(1)
 
     @classmethod
     async def of(cls, scene: Scene) -> Ether:
@@ -43,7 +53,14 @@ class Ether:
 
     async def opener(self) -> HciOpener:
         """One more controller."""
-        return (await self._radio.add_controller(tcp=False)).open
+        port = await self._radio.add_controller(tcp=False)
+        if self._scene.trace is None:
+            return port.open
+        path = self._scene.trace.with_name(f"{self._scene.trace.name}.radio-{next(self._numbers)}.btsnoop")
+        path.unlink(missing_ok=True)
+        file = TraceFile(path)
+        self._scene.finally_(_closing(file))
+        return tapped(port.open, file)
 
     async def air(self) -> BleAir:
         """One more Bluetooth adapter."""

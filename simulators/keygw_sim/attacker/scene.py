@@ -22,6 +22,7 @@ from keygw.token.grant import Grant, sign_grant
 from keygw.token.receipt import verify_receipt
 from keygw.wire.frame import MAX_FRAME
 from keygw.wire.messages import Result
+from keygw_sim.attacker.taping import Tape
 from keygw_sim.garage import Garage
 from keygw_sim.pairing_rehearsal import PairingVisit
 from keygw_sim.rehearsal import CarSide, Visit
@@ -43,8 +44,10 @@ class Breach(Exception):
 class Scene:
     """``async with Scene(folder) as scene``; ``strike`` ends the set-up: what comes after is the attack's record."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, trace: Path | None = None) -> None:
         self.folder = folder
+        self.trace = trace
+        """Captures are kept under this name, each with its own ending; ``None``: none are kept."""
         self.garage = Garage(folder / "car")
         self.detail = ""
         self.events: list[tuple[str, dict[str, Any]]] = []
@@ -52,6 +55,7 @@ class Scene:
         self._cars = [self.garage]
         self._stack = contextlib.AsyncExitStack()
         self._conn = 1000
+        self._tape(self.garage)
         self.strike()
 
     async def __aenter__(self) -> Scene:
@@ -69,7 +73,15 @@ class Scene:
         """Another car of the same owner, with the same friends, which trusts the same issuer."""
         car = Garage(self.folder / f"car {len(self._cars) + 1}", beside=self.garage)
         self._cars.append(car)
+        self._tape(car)
         return car
+
+    def _tape(self, car: Garage) -> None:
+        if self.trace is not None:
+            ending = ".btsnoop" if car is self.garage else f".car-{len(self._cars)}.btsnoop"
+            tape = Tape(self.trace.with_name(self.trace.name + ending), lambda: car.time)
+            car.watch(tape.watch)
+            self._stack.callback(tape.close)
 
     def bring(
         self,

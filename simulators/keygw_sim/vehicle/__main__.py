@@ -44,7 +44,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from keygw.ble.bumble_host import HciOpener
+from keygw.ble.trace.rig import WARNING, KeyLogFile
+from keygw.ble.trace.tap import TraceFile, tapped
 from keygw.model.errors import Conflict, KeygwError
+from keygw.session.keylog import KeyLogLine
 from keygw.store.instance import InstanceLock
 from keygw_sim.head_unit import orders as head_unit
 from keygw_sim.head_unit.car import BrainCar
@@ -76,6 +80,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--seed", help="repeat the identity of a fresh car")
     parser.add_argument("--identity", action="store_true", help="make the car if there is none, say who it is, and end")
+    parser.add_argument(
+        "--trace", type=Path, metavar="FILE", help="write what goes over HCI into this new btsnoop file"
+    )
+    parser.add_argument(
+        "--key-log", type=Path, metavar="FILE", help="append session keys to this file (0600): for test rigs only"
+    )
     parser.add_argument("--follow-stdin", action="store_true", help="end when stdin ends")
     args = parser.parse_args(argv)
     logging.basicConfig(stream=sys.stderr, level=logging.CRITICAL)  # a lost link is told by us, not by Bumble's log
@@ -123,7 +133,9 @@ async def _run(args: argparse.Namespace) -> int:
         anchors = None if ether is None else Anchors(space)
         brain = load_vehicle(args.state, args.name, seed=args.seed, log=tell, ranger=anchors)
         units.append(HeadUnit(BrainCar(lambda: brain), uptime, _pressed))
-        vehicle = VehicleOnAir(brain, transport)
+        if args.key_log is not None:
+            brain.key_log = _key_log(args.key_log, stack)
+        vehicle = VehicleOnAir(brain, transport if args.trace is None else _tapped(transport, args.trace, stack))
         await vehicle.start()
         stack.push_async_callback(vehicle.stop)
         ready = {"ready": True, "vehicle": identity(brain.memory), "state": str(args.state), "free_transports": others}
@@ -161,6 +173,19 @@ async def _run(args: argparse.Namespace) -> int:
         if lost:
             print("the radio has gone; start it again, then the vehicle", file=sys.stderr)
         return EXIT_NO_RADIO if lost else 0
+
+
+def _key_log(path: Path, stack: contextlib.AsyncExitStack) -> KeyLogLine:
+    log = KeyLogFile(path)
+    stack.callback(log.close)
+    print(WARNING.format(path=path), file=sys.stderr)
+    return log
+
+
+def _tapped(transport: str, path: Path, stack: contextlib.AsyncExitStack) -> HciOpener:
+    file = TraceFile(path)
+    stack.callback(file.close)
+    return tapped(transport, file)
 
 
 def _identity(args: argparse.Namespace) -> dict[str, Any]:

@@ -36,6 +36,7 @@ from keygw.session.events import (
 )
 from keygw.session.fast import FastKey
 from keygw.session.identity import rotating_id
+from keygw.session.keylog import KeyLogLine
 from keygw.session.states import State
 from keygw.session.vehicle import VehicleSession
 from keygw.token.claims import KeyClaims
@@ -98,6 +99,8 @@ class Brain:
         ranger: Ranger | None = None,
     ) -> None:
         self.dirty: set[int] = set()
+        self.key_log: KeyLogLine | None = None
+        """Where sessions of a test rig write their keys; off in every other car."""
         self._random = random
         self._monotonic = monotonic
         self._log = log or (lambda what, data: None)
@@ -144,6 +147,7 @@ class Brain:
             self._usable_fast_keys,
             self._keeper.kept_token,
         )
+        session.key_log = self.key_log
         self._guests[conn] = _Guest(session, info)
         self.rotate()
 

@@ -106,7 +106,7 @@ async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
         hub.position = outbox.begins_at or hub.position
         await housekeeping.start()
         stack.push_async_callback(housekeeping.stop)
-        air = open_air(options.radio, options.radio_slots)
+        air = open_air(options.radio, options.radio_slots, options.trace)
         fleet = await stack.enter_async_context(
             Fleet(
                 air,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keygw.model.errors import LinkError
@@ -25,15 +26,22 @@ class NoRadio:
         """Nothing to end."""
 
 
-def open_air(radio: str, slots: int | None = None) -> BleAir | NoRadio:
-    """``system``, ``none``, or a Bumble transport; opened on first use. ``slots``: connections at once."""
+def open_air(radio: str, slots: int | None = None, trace: Path | None = None) -> BleAir | NoRadio:
+    """``system``, ``none``, or a Bumble transport; opened on first use. ``slots``: connections at once.
+
+    ``trace``: a new btsnoop file for all that goes over that transport. ``TraceFileError``.
+    """
     if radio == "none":
         return NoRadio()
     from keygw.ble.air import BOARD_SLOTS, SYSTEM_SLOTS, BleAir
 
     if radio == "system":
         return BleAir.system(slots=slots or SYSTEM_SLOTS)
-    return BleAir.bumble(radio, slots=slots or BOARD_SLOTS)
+    if trace is None:
+        return BleAir.bumble(radio, slots=slots or BOARD_SLOTS)
+    from keygw.ble.trace.tap import TraceFile, tapped
+
+    return BleAir.bumble(tapped(radio, TraceFile(trace)), slots=slots or BOARD_SLOTS)
 
 
 def _none() -> LinkError:

@@ -49,6 +49,11 @@ class Settings(BaseModel):
         description="Listen all the time, and tell which vehicles come near, leave and are gone. The radio then never "
         "rests",
     )
+    trace: Path | None = Field(
+        default=None,
+        description="A new file for all that goes over a Bumble transport, as btsnoop; read it with `keygw trace`. "
+        "Default: nothing is written down",
+    )
     public_url: str | None = Field(
         default=None,
         max_length=200,
@@ -112,6 +117,12 @@ class Settings(BaseModel):
         if not value.strip():
             raise wrong("bad_radio", "an empty radio says nothing; use system, none, or tcp-client:HOST:PORT")
         return value
+
+    @model_validator(mode="after")
+    def _traced(self) -> Self:
+        if self.trace is not None and self.radio in ("system", "none"):
+            raise wrong("bad_setting", "a trace is of a Bumble transport; the operating system has tools of its own")
+        return self
 
     @field_validator("public_url", "otel_endpoint")
     @classmethod

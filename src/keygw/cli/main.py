@@ -34,6 +34,7 @@ from keygw.cli.keeping import backup, restore, verify
 from keygw.cli.pair import pair
 from keygw.cli.serve import serve
 from keygw.cli.status import status
+from keygw.cli.trace import trace
 from keygw.model.errors import KeygwError
 
 app = typer.Typer(
@@ -82,6 +83,7 @@ app.command()(pair)
 app.command()(command)
 app.command()(status)
 app.command()(events)
+app.command()(trace)
 app.add_typer(apps.app, name="apps")
 app.add_typer(audit.app, name="audit")
 app.add_typer(admin.app, name="admin")

@@ -52,6 +52,12 @@ def serve(
             "tcp-client:127.0.0.1:7462, usb:0 or serial:/dev/ttyACM0,1000000.",
         ),
     ] = None,
+    trace: Annotated[
+        Path | None,
+        typer.Option(
+            "--trace", metavar="FILE", help="Write what goes over a Bumble transport into this new file, as btsnoop."
+        ),
+    ] = None,
     public_url: Annotated[
         str | None,
         typer.Option(
@@ -115,6 +121,7 @@ def serve(
             "host": host,
             "port": port,
             "radio": radio,
+            "trace": trace,
             "public_url": public_url,
             "trusted_proxies": tuple(trusted_proxy) if trusted_proxy else None,
             "tls_cert": tls_cert,

@@ -58,6 +58,11 @@ class Channel:
     def _in(self) -> _Direction:
         return _Direction(self._side.other, *self._derive)
 
+    @property
+    def derivation(self) -> tuple[Export, bytes, bytes]:
+        """What both directions come from, for the key log of a test rig: exporter, its context, TH_4."""
+        return self._derive
+
     def seal(self, message_type: int, plaintext: bytes) -> bytes:
         nonce, aad = self._out.next(message_type)
         return self._out.gcm.seal(nonce, plaintext, aad)

@@ -14,6 +14,7 @@ from keygw.session.channel import Channel
 from keygw.session.edhoc import Initiator, Responder
 from keygw.session.events import Ended, Event
 from keygw.session.fast import SESSION_HASH_BYTES, FastKey
+from keygw.session.keylog import KeyLogLine, channel_line, handshake_line
 from keygw.session.ranging import LABEL_RANGING, SECRET_BYTES, RangingSecret
 from keygw.session.states import TALKING, Side, State, advance
 from keygw.wire import messages
@@ -53,6 +54,8 @@ class Session:
         self._channel: Channel | None = None
         self._hello = b""
         self._fast_key: FastKey | None = None
+        self.key_log: KeyLogLine | None = None
+        """Where the keys of this session are written: in test rigs, and nowhere else."""
         self._export_ranging: Callable[[], bytes] | None = None
         self._round = 0
         """The latest ranging round of this session."""
@@ -164,6 +167,14 @@ class Session:
         """OPEN, but the key is not good yet: the session serves what may turn the verdict, and nothing else."""
         return self.state is State.OPEN and self._waiting
 
+    def _log_handshake(self, party: Initiator | Responder) -> None:
+        if self.key_log is not None:
+            self.key_log(handshake_line(party.g_x, party.schedule))
+
+    def _log_channel(self, name: bytes) -> None:
+        if self.key_log is not None:
+            self.key_log(channel_line(name, self._opened))
+
     def _ranging_key(self, asked: Range) -> bytes:
         """The key of that round; derived anew each time, for most sessions never range."""
         if self._export_ranging is None:
@@ -174,6 +185,7 @@ class Session:
         """Derive the channel. Returns the session hash that receipts name."""
         context = self._hello_hash + id_bytes(vehicle_id, "veh") + id_bytes(key_id, "key")
         self._channel = Channel(self.side, party.export, context, party.th_4)
+        self._log_channel(party.g_x)
         self._fast_key = FastKey.derive(party.export, context, key_id)
         self._export_ranging = partial(party.export, LABEL_RANGING, context, SECRET_BYTES)
         self._reassembler.limit = AFTER_AUTHENTICATION

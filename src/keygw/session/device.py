@@ -153,6 +153,7 @@ class DeviceSession(Session):
         except CryptoError as error:
             self.fail()
             raise ProtocolError("the vehicle's G_V is of low order", code=error.code) from error
+        self._log_channel(own.public)
         sealed = self._channel.seal(MessageType.FAST, FastCommand(command, self._link, self._subscribe).encode())
         self._deadline = now + HANDSHAKE_SECONDS
         self._send(MessageType.FAST, Fast(tag, own.public, sealed).encode())
@@ -226,6 +227,7 @@ class DeviceSession(Session):
                 return [Greeted(hello.boot_epoch)]
             case MessageType.MESSAGE_2:
                 self._party.receive_2(body)
+                self._log_handshake(self._party)
                 intent = Intent(self._hello_hash[:8], self._link, self._subscribe, self._first)
                 to_sign = self._party.to_be_signed([Ead(-EAD_INTENT, intent.encode())])
                 return [VehicleProven(), SignatureNeeded(to_sign)]

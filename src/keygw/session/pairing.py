@@ -128,6 +128,7 @@ class PairingVehicle(Session):
         confirmation, sealed = bodies.split_enrol(body)
         self._keys.check_prover(confirmation)
         self._channel = pairing_channel(self.side, self._keys, self._proven)
+        self._log_channel(sha256(self._share))
         self._keys = None
         enrol = Enrol.decode(self._unseal(MessageType.ENROL, sealed))
         verify(enrol.device_key, enrol.signature, to_be_signed(self._proven, enrol.device_key, enrol.attestation))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from keygw.crypto.errors import CryptoError
+from keygw.crypto.kdf import sha256
 from keygw.crypto.spake2plus import SECRET_BYTES, Keys, Prover, Secret
 from keygw.model.errors import ProtocolError
 from keygw.model.ids import Random
@@ -42,6 +43,7 @@ class PairingDevice(Session):
         """ENROL as it was sent: with ``challenge`` it shows the issuer which exchange the ticket is about."""
         self._device_key = device_key
         self._attestation: Attestation | None = None
+        self._share = b""
         self._ask = self._offer = self._context = self._proven = self._transcript = b""
         self._prover: Prover | None = None
         self._keys: Keys | None = None
@@ -65,13 +67,15 @@ class PairingDevice(Session):
         """Send PAIR_SHARE: ``pairing.secret_for(code, salt)`` gives the secret. This spends one of the tries."""
         self._context = context_of(self._hello_hash, self._ask, self._offer)
         self._prover = Prover(secret, self._random(SECRET_BYTES), self._context, PROVER, VERIFIER)
-        self._send(MessageType.PAIR_SHARE, self._prover.share)
+        self._share = self._prover.share
+        self._send(MessageType.PAIR_SHARE, self._share)
 
     def sign(self, signature: bytes) -> None:
         """Hand over the device key's signature; sends ENROL."""
         if self._keys is None:
             raise ProtocolError("nothing was proven")
         self._channel = pairing_channel(self.side, self._keys, self._proven)
+        self._log_channel(sha256(self._share))
         self._reassembler.limit = AFTER_AUTHENTICATION
         enrol = Enrol(self._device_key, signature, self._attestation)
         body = self._keys.confirm_prover + self._opened.seal(MessageType.ENROL, enrol.encode())

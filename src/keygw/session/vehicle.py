@@ -98,6 +98,7 @@ class VehicleSession(PairingVehicle):
     def sign(self, signature: bytes) -> None:
         """Hand over the vehicle key's signature; sends message_2."""
         self._send(MessageType.MESSAGE_2, self._party.message_2(signature))
+        self._log_handshake(self._party)
 
     def answer(self, result: Result, keep_open: bool) -> None:
         """Send RESULT; a refused key gets its precise reason, and then the session is over.
@@ -239,6 +240,7 @@ class VehicleSession(PairingVehicle):
             self._send(MessageType.FAST_RESULT, self._random(FAST_RESULT_BYTES))
             return []  # and no more time: else who tries again and again holds the link for ever
         self._channel = channel
+        self._log_channel(asked.ephemeral)
         self._reassembler.limit = AFTER_AUTHENTICATION
         self._deadline = now + SESSION_SECONDS
         return [PresentedFast(key, command.link, command.subscribe, command.command, session_hash)]

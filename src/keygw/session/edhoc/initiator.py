@@ -41,6 +41,7 @@ class InitiatorCore(Party):
     ) -> None:
         super().__init__(secret, connection_id, own)
         self._start(suite)
+        self.g_x = self._ephemeral.public
         self._peer = peer
         self.ead_2: list[Ead] = []
         self.message_1 = (

@@ -15,6 +15,8 @@ class Party:
     METHOD = 0
     """Both sides sign (RFC 9528 section 3.2)."""
     schedule: Schedule
+    g_x: bytes
+    """The initiator's ephemeral public key, which is on the air."""
 
     def __init__(self, secret: bytes, connection_id: bytes, own: Credential) -> None:
         self._secret = secret

@@ -51,7 +51,7 @@ class ResponderCore(Party):
             raise ProtocolError("message_1 is malformed")
         self.peer_connection_id = decode_identifier(items[3])
         self.ead_1, _ = decode_ead(items[4:], critical)
-        self._g_x = g_x
+        self.g_x = g_x
         self.schedule.begin(message_1, self._ephemeral.public, self._agree(g_x))
 
     def receive_3(self, message_3: bytes, resolve: Resolve, critical: Collection[int] = ()) -> list[Ead]:

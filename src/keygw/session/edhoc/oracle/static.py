@@ -68,7 +68,7 @@ class StaticResponder(ResponderCore):
     def message_2(self, ead_2: Sequence[Ead] = ()) -> bytes:
         schedule = self.schedule
         try:
-            mix_responder(schedule, self._static.agree(self._g_x))
+            mix_responder(schedule, self._static.agree(self.g_x))
         except CryptoError as error:
             raise ProtocolError("the peer's ephemeral key is not acceptable") from error
         self._ead = encode_ead(ead_2)
