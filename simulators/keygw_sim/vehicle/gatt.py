@@ -182,6 +182,11 @@ class GattPeripheral:
         tx.on(gatt.Characteristic.EVENT_SUBSCRIPTION, self._on_subscription)
         self._tx = tx
         device.add_service(gatt.Service(UUID(layout.SERVICE), [rx, tx, info]))
+        for attribute in device.gatt_server.attributes:
+            if not attribute.permissions & write:
+                # Bumble takes a Write Command for any attribute: with one, a stranger could rewrite the declarations,
+                # and no phone would find the service again.
+                attribute.write_value = _not_permitted  # type: ignore[method-assign]
         device.gatt_server.max_mtu = self._max_mtu
         device.on(Device.EVENT_CONNECTION, self._on_connection)
 
@@ -328,6 +333,10 @@ class _Central:
         self.inbox.append(event)
         self.arrived.set()
         return True
+
+
+async def _not_permitted(bearer: object, value: bytes) -> None:
+    raise att.ATT_Error(att.ATT_WRITE_NOT_PERMITTED_ERROR)
 
 
 async def _done(result: Awaitable[None] | None) -> None:
