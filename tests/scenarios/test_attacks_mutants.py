@@ -81,6 +81,8 @@ def nothing_is_counted(patch: pytest.MonkeyPatch) -> None:
 @frees("splice-hello", CAR)
 @frees("downgrade-info", CAR)
 @frees("downgrade-boot-epoch", CAR)
+@frees("between-swaps-hello", CAR)
+@frees("between-changes-info", CAR)
 def hello_is_not_bound(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Session, "_hello_hash", property(always(bytes(32))))
 
@@ -152,6 +154,18 @@ def the_reason_is_told(patch: pytest.MonkeyPatch) -> None:
             raise
 
     patch.setattr(Session, "receive", receive)
+
+
+@frees("gatt-fuzz", "breach: afterwards the owner gets")
+def every_attribute_takes_a_write(patch: pytest.MonkeyPatch) -> None:
+    real = GattPeripheral._configure
+
+    def configure(self: GattPeripheral, device: Any) -> None:
+        real(self, device)
+        for attribute in device.gatt_server.attributes:
+            vars(attribute).pop("write_value", None)
+
+    patch.setattr(GattPeripheral, "_configure", configure)
 
 
 # -- what a key may -------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ Story = Callable[[Scene], Awaitable[str]]
 
 CHAPTERS = (
     "replay", "middle", "relay", "ranging", "frames", "floods", "fast", "tokens", "issuer_keys", "lists", "removals",
-    "clocks", "sessions", "sharing", "invitations", "pairing", "tracking", "lost_phone", "on_air",
+    "clocks", "sessions", "sharing", "invitations", "pairing", "tracking", "lost_phone", "on_air", "between", "gatt",
 )  # fmt: skip
 """The modules that hold the stories, in the order in which they are told."""
 

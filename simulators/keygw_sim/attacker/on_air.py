@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -39,10 +40,19 @@ class Ether:
     def __init__(self, scene: Scene, radio: VirtualRadio) -> None:
         self._scene, self._radio = scene, radio
         self._numbers = itertools.count(1)
+        self._later: Callable[[Callable[[], Awaitable[None]]], object] = scene.finally_
 
     @classmethod
     async def of(cls, scene: Scene) -> Ether:
         return cls(scene, await scene.enter(VirtualRadio()))
+
+    @classmethod
+    async def within(cls, stack: contextlib.AsyncExitStack, scene: Scene, first: int) -> Ether:
+        """On a stack of the caller's, for a story in a loop of its own. ``first``: number of its first capture."""
+        ether = cls(scene, await stack.enter_async_context(VirtualRadio()))
+        ether._numbers = itertools.count(first)
+        ether._later = stack.push_async_callback
+        return ether
 
     async def with_car(self) -> Ether:
         """The scene's car comes on the air."""
@@ -59,7 +69,7 @@ class Ether:
         path = self._scene.trace.with_name(f"{self._scene.trace.name}.radio-{next(self._numbers)}.btsnoop")
         path.unlink(missing_ok=True)
         file = TraceFile(path)
-        self._scene.finally_(_closing(file))
+        self._later(_closing(file))
         return tapped(port.open, file)
 
     async def air(self) -> BleAir:

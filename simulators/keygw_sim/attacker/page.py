@@ -26,6 +26,8 @@ TITLES = {
     "tracking": "Tracking and probing",
     "lost phone": "A lost phone",
     "on air": "On the air",
+    "between": "Between two radios",
+    "gatt": "Bad ATT",
 }
 
 

@@ -55,6 +55,7 @@ class Scene:
         self._cars = [self.garage]
         self._stack = contextlib.AsyncExitStack()
         self._conn = 1000
+        self._record: tuple[str, ...] | None = None
         self._tape(self.garage)
         self.strike()
 
@@ -159,6 +160,8 @@ class Scene:
         ``log: ...`` a line of the car's log, ``receipt: outcome`` a signed receipt on its flash, ``event: ...`` an
         event or alert of the service.
         """
+        if self._record is not None:
+            return self._record
         found: list[str] = []
         for at, car in enumerate(self._cars):
             logged = self._logged[at] if at < len(self._logged) else 0
@@ -172,6 +175,10 @@ class Scene:
         for name, data in self.events[self._told :]:
             found.append(f"event: {name} {data.get('reason') or ''}".rstrip())
         return tuple(line if times == 1 else f"{line} x{times}" for line, times in Counter(found).items())
+
+    def record_ends(self) -> None:
+        """What comes after this is not of the attack."""
+        self._record = self.recorded()
 
     def intact(self) -> None:
         """``Breach`` if a car is open, or its engine runs."""

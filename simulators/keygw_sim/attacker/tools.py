@@ -42,7 +42,7 @@ class Heard:
 
 
 @dataclass(slots=True)
-class _Lane:
+class Lane:
     """One direction of one link in the attacker's hands: it takes the frames apart and makes new ones."""
 
     taking: Reassembler = field(default_factory=Reassembler)
@@ -79,14 +79,14 @@ class Middle:
         """The INFO that the car showed last."""
         self.up, self.down, self.told_info = up, down, told_info
         self._car, self._meant = car, meant or car
-        self._up, self._down = _Lane(), _Lane()
+        self._up, self._down = Lane(), Lane()
 
     @property
     def memory(self) -> Memory:
         return self._meant.memory
 
     def connected(self, conn: int) -> None:
-        self._up, self._down = _Lane(), _Lane()
+        self._up, self._down = Lane(), Lane()
         self._car.connected(conn)
 
     def subscribed(self, conn: int) -> None:
@@ -144,7 +144,7 @@ class Stranger:
         self.conn = conn
         self.heard: list[bytes] = []
         self._car = car
-        self._up, self._down = _Lane(), _Lane()
+        self._up, self._down = Lane(), Lane()
         car.connected(conn)
         self.info = car.info(conn)
         car.subscribed(conn)
@@ -228,14 +228,14 @@ class FalseCar:
         self.learnt: list[bytes] = []
         self._real, self._signer, self._random = real, signer, random
         self._session = self._fresh()
-        self._up = _Lane()
+        self._up = Lane()
 
     @property
     def memory(self) -> Memory:
         return self._real.memory
 
     def connected(self, conn: int) -> None:
-        self._session, self._up = self._fresh(), _Lane()
+        self._session, self._up = self._fresh(), Lane()
 
     def subscribed(self, conn: int) -> None:
         self._session.greet(1)
@@ -277,14 +277,14 @@ class Parrot:
         self._real, self._info = real, info
         self._lines = iter(lines)
         self._waiting: list[bytes] = []
-        self._up, self._down = _Lane(), _Lane()
+        self._up, self._down = Lane(), Lane()
 
     @property
     def memory(self) -> Memory:
         return self._real.memory
 
     def connected(self, conn: int) -> None:
-        self._up, self._down = _Lane(), _Lane()
+        self._up, self._down = Lane(), Lane()
 
     def subscribed(self, conn: int) -> None:
         self._speak()

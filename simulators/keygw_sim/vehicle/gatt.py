@@ -177,16 +177,19 @@ class GattPeripheral:
             write,
             att.AttributeValue(write=self._on_write),
         )
-        # Bumble answers nothing at all to a write that nobody takes, and the central would wait for its time-out.
-        tx = gatt.Characteristic[bytes](
-            UUID(layout.TX), properties.NOTIFY, read, att.AttributeValue(read=_nothing, write=_refuse)
-        )
+        tx = gatt.Characteristic[bytes](UUID(layout.TX), properties.NOTIFY, read, b"")
         info = gatt.Characteristic[bytes](
-            UUID(layout.INFO), properties.READ, read, att.AttributeValue(read=self._on_read_info, write=_refuse)
+            UUID(layout.INFO), properties.READ, read, att.AttributeValue(read=self._on_read_info)
         )
         tx.on(gatt.Characteristic.EVENT_SUBSCRIPTION, self._on_subscription)
         self._tx = tx
         device.add_service(gatt.Service(UUID(layout.SERVICE), [rx, tx, info]))
+        for attribute in device.gatt_server.attributes:
+            if not attribute.permissions & write:
+                # Bumble takes a Write Command for any attribute: with one, a stranger could rewrite the declarations,
+                # and no phone would find the service again. To a write that nobody takes it answers nothing at all, and
+                # the central would wait for its time-out.
+                attribute.write_value = _not_permitted  # type: ignore[method-assign]
         device.gatt_server.max_mtu = self._max_mtu
         device.on(Device.EVENT_CONNECTION, self._on_connection)
 
@@ -335,11 +338,7 @@ class _Central:
         return True
 
 
-def _nothing(_connection: Connection) -> bytes:
-    return b""
-
-
-def _refuse(_connection: Connection, _value: bytes) -> None:
+async def _not_permitted(bearer: object, value: bytes) -> None:
     raise att.ATT_Error(att.ATT_WRITE_NOT_PERMITTED_ERROR)
 
 

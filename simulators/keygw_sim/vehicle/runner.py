@@ -65,6 +65,11 @@ class VehicleOnAir:
         """Under the id that the brain has now, if nobody has told the radio yet."""
         await self._peripheral.advertise(self.brain.rotating_id)
 
+    @property
+    def connections(self) -> tuple[int, ...]:
+        """Centrals that are connected now."""
+        return self._peripheral.connections
+
     async def wait_lost(self) -> None:
         """Return when the radio has died."""
         await self._peripheral.wait_lost()
