@@ -62,6 +62,11 @@ class VehicleOnAir:
         for outbox in self._outboxes.values():
             outbox.close()
 
+    @property
+    def connections(self) -> tuple[int, ...]:
+        """Who is connected now."""
+        return self._peripheral.connections
+
     async def wait_lost(self) -> None:
         """Return when the radio has died."""
         await self._peripheral.wait_lost()
