@@ -124,6 +124,12 @@ def attack(context: typer.Context) -> int:
     return run("attack", context.args)
 
 
+@app.command("run", context_settings=PASS_ON)
+def run_scenario(context: typer.Context) -> int:
+    """Play a scenario file: cars, phones, steps and what is expected."""
+    return run("scenario", context.args)
+
+
 def _hand(name: str) -> Callable[[typer.Context], int]:
     def command(context: typer.Context) -> int:
         return run("hands", [name, *context.args])
