@@ -15,7 +15,7 @@ from keygw.ble.bumble_host import HciOpener
 from keygw.store.instance import InstanceLock
 from keygw_sim.vehicle.brain import Brain
 from keygw_sim.vehicle.flash import Flash, Memory
-from keygw_sim.vehicle.gatt import ADVERTISING_MS
+from keygw_sim.vehicle.gatt import INTERVAL_MS
 from keygw_sim.vehicle.proximity import Ranger
 from keygw_sim.vehicle.runner import VehicleOnAir, load_vehicle
 
@@ -38,7 +38,7 @@ class Car:
         *,
         seed: str | None = None,
         told: Told | None = None,
-        interval_ms: float = ADVERTISING_MS,
+        interval_ms: float = INTERVAL_MS,
         ranger: Ranger | None = None,
     ) -> None:
         self.folder = folder

@@ -30,7 +30,6 @@ _logger = logging.getLogger(__name__)
 INTERVAL_MS = 40.0
 """Between two advertisements."""
 MAX_CONNECTIONS = 4
-ADVERTISING_MS = 40.0
 FIRST_FRAME_S = 10.0
 """A central that has written no frame by then has no business here."""
 INBOX_FRAMES = 512
@@ -76,11 +75,7 @@ class GattPeripheral:
         *,
         max_connections: int = MAX_CONNECTIONS,
         max_mtu: int = layout.PREFERRED_MTU,
-<<<<<<< HEAD
         interval_ms: float = INTERVAL_MS,
-=======
-        interval_ms: float = ADVERTISING_MS,
->>>>>>> be667e4 (Let hands reach simulated cars, and a hundred of them in one process)
         first_frame_s: float = FIRST_FRAME_S,
     ) -> None:
         self._handler = handler

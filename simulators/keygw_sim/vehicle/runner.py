@@ -17,11 +17,7 @@ from keygw.wire.gatt import PREFERRED_MTU
 from keygw_sim.chance import chance, new_signer
 from keygw_sim.vehicle.brain import Brain
 from keygw_sim.vehicle.flash import Flash, Memory
-<<<<<<< HEAD
 from keygw_sim.vehicle.gatt import INTERVAL_MS, GattPeripheral
-=======
-from keygw_sim.vehicle.gatt import ADVERTISING_MS, GattPeripheral
->>>>>>> be667e4 (Let hands reach simulated cars, and a hundred of them in one process)
 from keygw_sim.vehicle.outbox import Outbox
 from keygw_sim.vehicle.proximity import Ranger
 
@@ -37,11 +33,7 @@ class VehicleOnAir:
         transport: str | HciOpener,
         *,
         max_mtu: int = PREFERRED_MTU,
-<<<<<<< HEAD
         interval_ms: float = INTERVAL_MS,
-=======
-        interval_ms: float = ADVERTISING_MS,
->>>>>>> be667e4 (Let hands reach simulated cars, and a hundred of them in one process)
     ) -> None:
         self.brain = brain
         self._peripheral = GattPeripheral(transport, self, max_mtu=max_mtu, interval_ms=interval_ms)

@@ -10,7 +10,7 @@ from pathlib import Path
 from keygw.ble.bumble_host import HciOpener
 from keygw.model.errors import BadInput, NotFound
 from keygw_sim.vehicle.car import Car, Told
-from keygw_sim.vehicle.gatt import ADVERTISING_MS
+from keygw_sim.vehicle.gatt import INTERVAL_MS
 
 MOST_CARS = 200
 """The radio numbers its controllers in one byte, and some are for who connects."""
@@ -89,7 +89,7 @@ def make_cars(
     folder: Path, name: str, openers: Sequence[HciOpener], *, seed: str | None = None, told: Told | None = None
 ) -> list[Car]:
     """``NAME 1``, ``NAME 2``... in ``folder/car-001``, ``folder/car-002``..."""
-    interval = ADVERTISING_MS * max(1.0, len(openers) / QUIET_FROM)
+    interval = INTERVAL_MS * max(1.0, len(openers) / QUIET_FROM)
     return [
         Car(
             folder / f"car-{number:03}",
