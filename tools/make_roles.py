@@ -18,9 +18,9 @@ TARGET = Path(__file__).resolve().parent.parent / "docs/reference/roles.md"
 MEANINGS = {
     OperatorRole.ADMIN: "everything; for the whole gateway also tenants and issuer keys",
     OperatorRole.FLEET: "vehicles, keys, devices, apps, people and limits",
-    OperatorRole.SUPPORT: "looks at everything but the audit trail; suspends and resumes keys, takes devices as lost "
-    "and as found",
-    OperatorRole.AUDITOR: "looks at everything, the audit trail too, and changes nothing",
+    OperatorRole.SUPPORT: "looks at everything but the audit trail and where vehicles are; suspends and resumes keys, "
+    "takes devices as lost and as found",
+    OperatorRole.AUDITOR: "looks at everything but where vehicles are, the audit trail too, and changes nothing",
     OperatorRole.ISSUER: "the issuer's keys and nothing else; for the whole gateway alone",
 }
 INTRODUCTION = """\

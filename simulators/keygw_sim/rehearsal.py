@@ -17,6 +17,7 @@ from keygw.model.digital_key import Role
 from keygw.model.entitlement import PROFILES
 from keygw.model.ids import Random, format_id, new_id
 from keygw.model.revocation import RevocationList
+from keygw.model.signal import SignalId, SignalValue
 from keygw.model.vehicle import Vehicle
 from keygw.session.device import DeviceSession, KeyInHand
 from keygw.session.events import (
@@ -27,6 +28,7 @@ from keygw.session.events import (
     Presented,
     PresentedFast,
     Ranged,
+    Read,
     Responded,
     SignatureNeeded,
 )
@@ -414,6 +416,11 @@ class Visit:
     def last(self, kind: type[E]) -> E:
         """The newest event of that kind."""
         return first_of(reversed(self.heard), kind)
+
+    def told(self) -> dict[SignalId, SignalValue]:
+        """The newest value of each signal that it has heard."""
+        heard = (event for event in self.heard if isinstance(event, Read))
+        return {reading.signal: reading.value for event in heard for reading in event.readings}
 
     def leave(self) -> None:
         self.brain.disconnected(self.conn)

@@ -229,6 +229,13 @@ def test_the_roles_are_those_of_the_program() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("tool", ["make_signals.py", "make_car_page.py"])
+def test_signals_and_the_simulated_car_are_those_of_the_program(tool: str) -> None:
+    line = [sys.executable, str(ROOT / "tools" / tool), "--check"]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_every_step_of_the_demo_is_listed_in_order() -> None:
     story = ast.parse((ROOT / "simulators/keygw_sim/scenarios/demo.py").read_text("utf-8"))
     there = [

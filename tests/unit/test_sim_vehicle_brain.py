@@ -34,7 +34,7 @@ def test_an_owner_unlocks_and_a_receipt_says_so(garage: Garage, max_frame: int) 
     result = visit.prove(Action.UNLOCK, number=77)
     assert result == Result(Outcome.DONE, 77, 1, 0, result.time_nonce, TimeState.TRUSTED)
     assert garage.brain.body.locked is False
-    readings = {reading.signal: reading.value for reading in visit.last(Read).readings}
+    readings = visit.told()
     assert readings[SignalId.CENTRAL_LOCK] is False
 
     visit.command(Action.LOCK, 78)
@@ -245,7 +245,7 @@ def test_only_who_may_read_the_status_is_told(garage: Garage) -> None:
     garage.brain.set_body({"driver_door_open": True})
     for visit in (reader, blind, silent):
         visit.carry()
-    assert {r.signal: r.value for r in reader.last(Read).readings}[SignalId.DOOR_ROW1_DRIVER_OPEN] is True
+    assert reader.told()[SignalId.DOOR_ROW1_DRIVER_OPEN] is True
     assert not any(isinstance(event, Read) for event in (*blind.heard, *silent.heard))
 
 

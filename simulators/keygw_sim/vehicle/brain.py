@@ -44,6 +44,7 @@ from keygw.wire.messages import Cmd, FastResult, LinkKind, Reading, Receipts, Re
 from keygw.wire.pairing import Credential
 from keygw.wire.ranging import NOTHING_FOUND, Zone
 from keygw_sim.vehicle.body import Body
+from keygw_sim.vehicle.drift import Drift
 from keygw_sim.vehicle.fast_keys import FastKeyring
 from keygw_sim.vehicle.flash import Answer, Flash, Memory
 from keygw_sim.vehicle.keeper import Keeper, Log
@@ -51,6 +52,8 @@ from keygw_sim.vehicle.pairing import CODE_SECONDS
 from keygw_sim.vehicle.proximity import Evidence, Proximity, Ranger
 from keygw_sim.vehicle.timekeeper import Moment, Nonce
 
+READINGS_AN_EVENT = 48
+"""About 600 bytes. EVENT takes 64; what a body tells at first goes in three."""
 ROTATION_SECONDS = 900.0
 """A rotating id is advertised for this long at most; every connection also brings a new one."""
 
@@ -109,6 +112,8 @@ class Brain:
         self._fast_keys = FastKeyring(monotonic)
         self._keeper = Keeper(memory, flash, random, monotonic, self._log)
         self._proximity = Proximity(ranger, monotonic, self._log)
+        self._drift = Drift(self._keeper, monotonic, self._log)
+        self._seen: tuple[Body, dict[SignalId, SignalValue]] | None = None
         self.rotate()
 
     @property
@@ -188,8 +193,24 @@ class Brain:
         self._guests.pop(conn, None)
         self.dirty.discard(conn)
 
+    @property
+    def warp(self) -> float:
+        """How many seconds pass for the body (driving, charging, falling asleep) in one of the session's, 1 to 10000.
+
+        Vehicle time, sessions, codes and everything that a key hangs on keep to ``monotonic``.
+        """
+        return self._drift.warp
+
+    @warp.setter
+    def warp(self, factor: float) -> None:
+        self._drift.set_warp(factor)
+
+    def rest(self) -> None:
+        """Have the body on flash as it is: the car is about to lose its power."""
+        self._keeper.keep_body()
+
     def tick(self) -> None:
-        """Let time pass: sessions end, and the rotating id changes."""
+        """Let time pass: sessions end, the body goes on with what it does, and the rotating id changes."""
         now = self._monotonic()
         for conn, guest in self._guests.items():
             if guest.session.tick(now):
@@ -198,7 +219,8 @@ class Brain:
         self._end_concerned()
         self._proximity.tick()
         self._lock_behind()
-        if self._keeper.pairing.tick():
+        moved = self._drift.tick()
+        if self._keeper.pairing.tick() or moved:
             self._tell_all()
         if now - self._rotated_at >= ROTATION_SECONDS:
             self.rotate()
@@ -482,12 +504,15 @@ class Brain:
             news = [signal for signal, value in values.items() if guest.told.get(signal) != value]
             if news and self._keeper.may_read_status(_known(guest)):
                 guest.told = values
-                guest.session.tell([Reading(signal, values[signal], self.time.stamp) for signal in news])
+                for batch in _batches(news, READINGS_AN_EVENT):
+                    guest.session.tell([Reading(signal, values[signal], self.time.stamp) for signal in batch])
                 self.dirty.add(conn)
 
     def _readings(self, guest: _Guest) -> dict[SignalId, SignalValue]:
         """What that guest may hear of: only owners hear of pairing mode, and how many of them there are."""
-        values = dict(self.body.readings())
+        if self._seen is None or self._seen[0] is not self.body:
+            self._seen = (self.body, self.body.readings())
+        values = self._seen[1].copy()
         if guest.claims is not None and guest.claims.role is Role.OWNER:
             values[SignalId.PAIRING_OPEN] = self._keeper.pairing.open
             values[SignalId.OWNER_DEVICES] = len(self.memory.owners)
@@ -502,3 +527,8 @@ def _known(guest: _Guest) -> KeyClaims:
     if guest.claims is None:
         raise ProtocolError("nobody has proven a key on this connection")
     return guest.claims
+
+
+def _batches(signals: list[SignalId], most: int) -> Iterator[list[SignalId]]:
+    for start in range(0, len(signals), most):
+        yield signals[start : start + most]

@@ -14,7 +14,7 @@ from keygw.crypto.signer import thumbprint
 from keygw.model.command import Action, Outcome
 from keygw.model.digital_key import Role
 from keygw.model.entitlement import Entitlement
-from keygw.model.errors import BadInput, ProtocolError, TokenError
+from keygw.model.errors import BadInput, ProtocolError, StoreError, TokenError
 from keygw.model.ids import Random
 from keygw.model.receipt import NO_SESSION
 from keygw.model.revocation import ListAck, RevocationList
@@ -53,7 +53,7 @@ class Keeper:
 
     def __init__(self, memory: Memory, flash: Flash, random: Random, monotonic: Callable[[], float], log: Log) -> None:
         self.memory = memory
-        self.body = Body(**memory.body)
+        self.body = body_on_flash(memory)
         self._flash = flash
         self._random = random
         self._log = log
@@ -270,22 +270,36 @@ class Keeper:
         body = replace(self.body)
         outcome = body.apply(Action.LOCK)
         if outcome is Outcome.DONE:
-            with self._durably() as draft:
-                draft.body = body.to_json()
-            self.body = body
+            self._keep_body(body)
         return outcome
 
     def set_body(self, changes: dict[str, object]) -> dict[str, object]:
-        """What hands, weather and driving do to the body. ``KeyError`` for an unknown part."""
+        """What hands, weather and driving do to the body. ``KeyError`` for an unknown part, ``ValueError`` for a value
+        that it cannot have."""
         body = replace(self.body)
-        for name, value in changes.items():
-            if name not in Body.__slots__:
-                raise KeyError(name)
-            setattr(body, name, type(getattr(body, name))(value))
+        body.put(changes)
+        self._keep_body(body)
+        return self.memory.body
+
+    def pass_time(self, seconds: float, write: bool) -> frozenset[str]:
+        """Let the body's own time pass; the parts that are another now. On flash only if ``write``, or at the next
+        thing that is: after a power cut it may have driven some metres less."""
+        body = replace(self.body)
+        changed = body.advance(seconds)
+        if changed and write:
+            self._keep_body(body)
+        self.body = body if changed else self.body
+        return changed
+
+    def keep_body(self) -> None:
+        """Have it on flash as it is now, if it is not."""
+        if body_on_flash(self.memory) != self.body:
+            self._keep_body(self.body)
+
+    def _keep_body(self, body: Body) -> None:
         with self._durably() as draft:
             draft.body = body.to_json()
         self.body = body
-        return draft.body
 
     # -- receipts ----------------------------------------------------------------------------------------------
 
@@ -420,6 +434,14 @@ def _end_epoch(draft: Memory, epoch: int) -> None:
     draft.owners = [owner for owner in draft.owners if owner in met]
     removal.end_epoch(draft, epoch)
     draft.pairing = replace(draft.pairing, approved=False, allowed_until=0)
+
+
+def body_on_flash(memory: Memory) -> Body:
+    """``StoreError`` flash_damaged."""
+    try:
+        return Body.from_json(memory.body)
+    except ValueError as error:
+        raise StoreError(f"the car's body on flash is damaged: {error}", code="flash_damaged") from error
 
 
 _DONE_AS = {Action.PASSIVE_UNLOCK: Action.UNLOCK}

@@ -70,7 +70,7 @@ def _operators(*scopes: Scope) -> Permission:
 _PUBLIC = Permission(public=True)
 _KEYS = (Scope.KEY_READ, Scope.KEY_SHARE, Scope.KEY_MANAGE)
 _COMMANDS = tuple(dict.fromkeys(COMMAND_SCOPES.values()))
-_STATUS = (Scope.STATUS_SECURITY_READ, Scope.STATUS_ENERGY_READ)
+_STATUS = (Scope.STATUS_SECURITY_READ, Scope.STATUS_ENERGY_READ, Scope.STATUS_LOCATION_READ)
 
 PERMISSIONS: Mapping[str, Permission] = MappingProxyType(
     {

@@ -42,6 +42,7 @@ ROLES: Mapping[OperatorRole, frozenset[Scope]] = MappingProxyType(
         OperatorRole.ADMIN: frozenset(Scope),
         OperatorRole.FLEET: _LOOK
         | {
+            Scope.STATUS_LOCATION_READ,
             Scope.VEHICLE_MANAGE,
             Scope.KEY_MANAGE,
             Scope.KEY_SHARE,

@@ -18,6 +18,7 @@ class Scope(StrEnum):
     VEHICLE_MANAGE = "vehicle.manage"
     STATUS_SECURITY_READ = "status.security.read"
     STATUS_ENERGY_READ = "status.energy.read"
+    STATUS_LOCATION_READ = "status.location.read"
     COMMAND_LOCK = "command.lock"
     COMMAND_UNLOCK = "command.unlock"
     COMMAND_TRUNK = "command.trunk"
@@ -82,21 +83,131 @@ COMMAND_SCOPES: dict[Action, Scope] = {
 _SECURITY = frozenset({Scope.STATUS_SECURITY_READ})
 _DOORS = _SECURITY | {Scope.COMMAND_LOCK, Scope.COMMAND_UNLOCK}
 _ENERGY = frozenset({Scope.STATUS_ENERGY_READ})
+_LOCATION = frozenset({Scope.STATUS_LOCATION_READ})
 
-SIGNAL_SCOPES: dict[SignalId, frozenset[Scope]] = {
-    SignalId.CENTRAL_LOCK: _DOORS,
-    SignalId.DOOR_ROW1_DRIVER_OPEN: _DOORS,
-    SignalId.DOOR_ROW1_PASSENGER_OPEN: _DOORS,
-    SignalId.TRUNK_OPEN: _SECURITY | {Scope.COMMAND_TRUNK},
-    SignalId.TRUNK_LOCKED: _SECURITY | {Scope.COMMAND_TRUNK},
-    SignalId.SPEED: _ENERGY,
-    SignalId.BATTERY_SOC: _ENERGY,
-    SignalId.LIGHTS_HAZARD: _SECURITY | {Scope.COMMAND_LIGHTS},
-    SignalId.ENGINE_RUNNING: _SECURITY | {Scope.COMMAND_START},
-    SignalId.PAIRING_OPEN: _SECURITY | {Scope.KEY_MANAGE},
-    SignalId.OWNER_DEVICES: _SECURITY | {Scope.KEY_MANAGE},
-}
-"""Any one of these scopes lets an app read the signal: who may move a thing may see how it stands."""
+_GROUPS: tuple[tuple[frozenset[Scope], tuple[SignalId, ...]], ...] = (
+    (
+        _DOORS,
+        (
+            SignalId.CENTRAL_LOCK,
+            SignalId.DOOR_ROW1_DRIVER_OPEN,
+            SignalId.DOOR_ROW1_PASSENGER_OPEN,
+            SignalId.DOOR_ROW2_DRIVER_OPEN,
+            SignalId.DOOR_ROW2_PASSENGER_OPEN,
+            SignalId.DOOR_ROW1_DRIVER_LOCKED,
+            SignalId.DOOR_ROW1_PASSENGER_LOCKED,
+            SignalId.DOOR_ROW2_DRIVER_LOCKED,
+            SignalId.DOOR_ROW2_PASSENGER_LOCKED,
+        ),
+    ),
+    (
+        _SECURITY | {Scope.COMMAND_TRUNK},
+        (SignalId.TRUNK_OPEN, SignalId.TRUNK_LOCKED, SignalId.TRUNK_LIGHT),
+    ),
+    (
+        _SECURITY | {Scope.COMMAND_LIGHTS},
+        (
+            SignalId.LIGHTS_HAZARD,
+            SignalId.LIGHTS_LOW_BEAM,
+            SignalId.LIGHTS_HIGH_BEAM,
+            SignalId.LIGHTS_PARKING,
+            SignalId.LIGHTS_RUNNING,
+            SignalId.LIGHTS_LICENSE_PLATE,
+            SignalId.LIGHTS_FOG_FRONT,
+            SignalId.LIGHTS_FOG_REAR,
+            SignalId.LIGHTS_BACKUP,
+            SignalId.LIGHTS_BRAKE,
+            SignalId.INDICATOR_LEFT,
+            SignalId.INDICATOR_RIGHT,
+            SignalId.HORN,
+        ),
+    ),
+    (_SECURITY | {Scope.COMMAND_START}, (SignalId.ENGINE_RUNNING,)),
+    (_SECURITY | {Scope.KEY_MANAGE}, (SignalId.PAIRING_OPEN, SignalId.OWNER_DEVICES)),
+    (
+        _SECURITY,
+        (
+            SignalId.WINDOW_ROW1_DRIVER_OPEN,
+            SignalId.WINDOW_ROW1_PASSENGER_OPEN,
+            SignalId.WINDOW_ROW2_DRIVER_OPEN,
+            SignalId.WINDOW_ROW2_PASSENGER_OPEN,
+            SignalId.WINDOW_ROW1_DRIVER_POSITION,
+            SignalId.WINDOW_ROW1_PASSENGER_POSITION,
+            SignalId.WINDOW_ROW2_DRIVER_POSITION,
+            SignalId.WINDOW_ROW2_PASSENGER_POSITION,
+            SignalId.CHILD_LOCK_ROW2_DRIVER,
+            SignalId.CHILD_LOCK_ROW2_PASSENGER,
+            SignalId.DOOR_COUNT,
+            SignalId.BONNET_OPEN,
+            SignalId.MIRROR_DRIVER_FOLDED,
+            SignalId.MIRROR_PASSENGER_FOLDED,
+            SignalId.PARK_LOCK,
+            SignalId.PARKING_BRAKE,
+            SignalId.SEAT_ROW1_DRIVER_OCCUPANCY,
+            SignalId.SEAT_ROW1_PASSENGER_OCCUPANCY,
+            SignalId.SEAT_ROW2_DRIVER_OCCUPANCY,
+            SignalId.SEAT_ROW2_PASSENGER_OCCUPANCY,
+            SignalId.SEAT_ROW1_DRIVER_BELTED,
+            SignalId.SEAT_ROW1_PASSENGER_BELTED,
+            SignalId.SEAT_ROW2_DRIVER_BELTED,
+            SignalId.SEAT_ROW2_PASSENGER_BELTED,
+            SignalId.ASLEEP,
+            SignalId.VSS_MAJOR,
+            SignalId.VSS_MINOR,
+            SignalId.VSS_PATCH,
+        ),
+    ),
+    (
+        _ENERGY,
+        (
+            SignalId.SPEED,
+            SignalId.MOVING,
+            SignalId.GEAR,
+            SignalId.TRIP,
+            SignalId.ODOMETER,
+            SignalId.OUTSIDE_TEMPERATURE,
+            SignalId.BATTERY_SOC,
+            SignalId.BATTERY_SOC_DISPLAYED,
+            SignalId.BATTERY_ENERGY,
+            SignalId.BATTERY_GROSS_CAPACITY,
+            SignalId.BATTERY_NET_CAPACITY,
+            SignalId.BATTERY_NOMINAL_VOLTAGE,
+            SignalId.BATTERY_VOLTAGE,
+            SignalId.BATTERY_POWER,
+            SignalId.BATTERY_CONNECTED,
+            SignalId.BATTERY_HEALTH,
+            SignalId.BATTERY_RANGE,
+            SignalId.RANGE,
+            SignalId.LOW_VOLTAGE,
+            SignalId.LOW_VOLTAGE_NOMINAL,
+            SignalId.LOW_VOLTAGE_STATE,
+            SignalId.CHARGE_PORT_OPEN,
+            SignalId.CHARGE_CABLE_CONNECTED,
+            SignalId.CHARGE_CABLE_LOCKED,
+            SignalId.CHARGING,
+            SignalId.CHARGE_LIMIT,
+            SignalId.CHARGE_TIME_LEFT,
+            SignalId.CHARGE_POWER,
+            SignalId.CHARGE_POWER_MAX,
+            SignalId.CHARGE_RATE,
+            SignalId.TYRE_FRONT_LEFT_PRESSURE,
+            SignalId.TYRE_FRONT_RIGHT_PRESSURE,
+            SignalId.TYRE_REAR_LEFT_PRESSURE,
+            SignalId.TYRE_REAR_RIGHT_PRESSURE,
+            SignalId.TYRE_FRONT_LEFT_LOW,
+            SignalId.TYRE_FRONT_RIGHT_LOW,
+            SignalId.TYRE_REAR_LEFT_LOW,
+            SignalId.TYRE_REAR_RIGHT_LOW,
+            SignalId.SEAT_ROW1_DRIVER_HEATING,
+            SignalId.SEAT_ROW1_PASSENGER_HEATING,
+        ),
+    ),
+    (_LOCATION, (SignalId.LATITUDE, SignalId.LONGITUDE, SignalId.HEADING)),
+)
+
+SIGNAL_SCOPES: dict[SignalId, frozenset[Scope]] = {signal: scopes for scopes, signals in _GROUPS for signal in signals}
+"""Any one of these scopes lets an app read the signal: who may move a thing may see how it stands. Where the car is has
+a scope of its own, for it tells where its people are."""
 
 
 def parse_scopes(names: Iterable[str]) -> frozenset[Scope]:

@@ -76,36 +76,47 @@ class EntitlementInfo:
         return self.entitlement.bit_length() - 1
 
 
-_LOCKS = (SignalId.CENTRAL_LOCK, SignalId.DOOR_ROW1_DRIVER_OPEN, SignalId.DOOR_ROW1_PASSENGER_OPEN)
+_LOCKS = (
+    SignalId.CENTRAL_LOCK,
+    SignalId.DOOR_ROW1_DRIVER_OPEN,
+    SignalId.DOOR_ROW1_PASSENGER_OPEN,
+    SignalId.DOOR_ROW2_DRIVER_OPEN,
+    SignalId.DOOR_ROW2_PASSENGER_OPEN,
+)
+_PAIRING = (SignalId.PAIRING_OPEN, SignalId.OWNER_DEVICES)
 _TRUNK = (SignalId.TRUNK_OPEN, SignalId.TRUNK_LOCKED)
 
 REGISTRY: tuple[EntitlementInfo, ...] = (
     EntitlementInfo(
         Entitlement.STATUS_READ,
         "see how the vehicle stands",
-        signals=(
-            *_LOCKS,
-            *_TRUNK,
-            SignalId.SPEED,
-            SignalId.BATTERY_SOC,
-            SignalId.LIGHTS_HAZARD,
-            SignalId.ENGINE_RUNNING,
-        ),
+        signals=tuple(signal for signal in SignalId if signal not in _PAIRING),
     ),
     EntitlementInfo(Entitlement.DOOR_LOCK, "lock the doors", ("lock",), _LOCKS),
     EntitlementInfo(Entitlement.DOOR_UNLOCK, "unlock the doors", ("unlock", "passive_unlock"), _LOCKS),
     EntitlementInfo(Entitlement.TRUNK_OPEN, "open the trunk", ("open_trunk",), _TRUNK),
-    EntitlementInfo(Entitlement.WINDOW_MOVE, "open and close the windows"),
+    EntitlementInfo(
+        Entitlement.WINDOW_MOVE,
+        "open and close the windows",
+        signals=(
+            SignalId.WINDOW_ROW1_DRIVER_POSITION,
+            SignalId.WINDOW_ROW1_PASSENGER_POSITION,
+            SignalId.WINDOW_ROW2_DRIVER_POSITION,
+            SignalId.WINDOW_ROW2_PASSENGER_POSITION,
+        ),
+    ),
     EntitlementInfo(Entitlement.CLIMATE_SET, "heat and cool the cabin"),
     EntitlementInfo(Entitlement.LIGHT_FLASH, "flash the lights", ("flash_lights",), (SignalId.LIGHTS_HAZARD,)),
-    EntitlementInfo(Entitlement.CHARGE_CONTROL, "begin and end charging"),
+    EntitlementInfo(
+        Entitlement.CHARGE_CONTROL, "begin and end charging", signals=(SignalId.CHARGING, SignalId.CHARGE_LIMIT)
+    ),
     EntitlementInfo(Entitlement.ENGINE_START, "start the engine", ("start_engine",), (SignalId.ENGINE_RUNNING,)),
     EntitlementInfo(Entitlement.KEY_SHARE, "share the key on"),
     EntitlementInfo(
         Entitlement.KEY_MANAGE,
         "manage the keys of the vehicle, and allow pairing",
         ("allow_pairing",),
-        (SignalId.PAIRING_OPEN, SignalId.OWNER_DEVICES),
+        _PAIRING,
     ),
 )
 """Every entitlement that has a name, in the order of its bit."""

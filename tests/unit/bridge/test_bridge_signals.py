@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from keygw.bridge.records import App
@@ -42,7 +43,21 @@ async def test_absent_unsupported_and_forbidden_are_three_answers(world: World) 
 async def test_who_may_unlock_may_see_the_lock_and_nothing_else(world: World) -> None:
     app, _, _ = await world.owner("command.unlock")
     paths = {answer["path"] for answer in await read(world, app)}
-    assert paths == {LOCK, SignalId.DOOR_ROW1_DRIVER_OPEN.path, SignalId.DOOR_ROW1_PASSENGER_OPEN.path}
+    assert LOCK in paths
+    doors = {path for path in paths if re.fullmatch(r"Vehicle.Cabin.Door.Row[12].(Driver|Passenger)Side.Is\w+", path)}
+    assert (len(doors), paths - doors) == (8, {LOCK})
+
+
+async def test_where_a_car_is_needs_a_scope_of_its_own(world: World) -> None:
+    app, _, _ = await world.owner("status.security.read", "status.energy.read")
+    path = SignalId.LATITUDE.path
+    assert await read(world, app, path) == [
+        {"path": path, "error": "forbidden", "required_scope": "status.location.read"}
+    ]
+    app, _, key = await world.owner("status.location.read")
+    world.car.up(key.id)
+    world.car.report(SignalId.LATITUDE, 52.5)
+    assert (await read(world, app, path))[0]["value"] == 52.5
 
 
 async def test_a_value_says_where_it_comes_from_and_how_old_it_is(world: World) -> None:
