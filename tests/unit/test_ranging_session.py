@@ -296,8 +296,8 @@ def test_it_locks_behind_a_phone_that_is_simply_gone(garage: Garage, phone: Tran
     assert garage.brain.body.locked is True
 
 
-@pytest.mark.parametrize(("held", "how"), [("driver_door_open", True), ("engine_running", True), ("speed", 1)])
-def test_what_keeps_it_from_locking_behind(garage: Garage, phone: Transponder, held: str, how: object) -> None:
+@pytest.mark.parametrize(("held", "how"), [("driver_door_open", True), ("engine_running", True), ("speed", 1.0)])
+def test_what_keeps_it_from_locking_behind(garage: Garage, phone: Transponder, held: str, how: bool | float) -> None:
     visit = came(garage)
     visit.range(phone)
     assert asks(garage, visit) is Outcome.DONE

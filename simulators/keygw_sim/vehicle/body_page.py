@@ -9,7 +9,8 @@ from keygw_sim.vehicle.body_rules import DEED_OF, RULES, Deed
 _HEAD = """\
 # What a simulated car does
 
-Drawn from the simulator by `python tools/make_car_page.py`; do not edit it by hand.
+Drawn from the simulator by `python tools/make_car_page.py`; do not edit it by hand. How to drive one:
+[drive a simulated car](../how-to/drive-a-simulated-car.md).
 
 """
 _RULES = """\

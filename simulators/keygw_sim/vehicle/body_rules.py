@@ -28,6 +28,7 @@ class Deed(StrEnum):
     FLASH = "flash"
     START = "start"
     OPEN_DOOR = "open_door"
+    LIFT_TRUNK = "lift_trunk"
     MOVE_WINDOW = "move_window"
     OPEN_BONNET = "open_bonnet"
     OPEN_CHARGE_PORT = "open_charge_port"
@@ -35,7 +36,6 @@ class Deed(StrEnum):
     PLUG_IN = "plug_in"
     CHARGE = "charge"
     DRIVE = "drive"
-    STOP_ENGINE = "stop_engine"
     SLEEP = "sleep"
 
 
@@ -68,8 +68,7 @@ class Rule:
     cure: str
 
 
-_BY_KEY = frozenset(DEED_OF.values())
-_BY_HAND = frozenset({Deed.OPEN_DOOR, Deed.OPEN_BONNET, Deed.PLUG_IN, Deed.SLEEP, Deed.STOP_ENGINE})
+_BY_HAND = frozenset({Deed.OPEN_DOOR, Deed.LIFT_TRUNK, Deed.OPEN_BONNET, Deed.PLUG_IN, Deed.SLEEP})
 _ELECTRIC = frozenset(Deed) - _BY_HAND
 _STANDING = frozenset(Deed) - {Deed.FLASH, Deed.MOVE_WINDOW, Deed.DRIVE}
 
@@ -108,7 +107,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "locked",
-        frozenset({Deed.OPEN_DOOR, Deed.OPEN_BONNET, Deed.OPEN_CHARGE_PORT}),
+        frozenset({Deed.OPEN_DOOR, Deed.LIFT_TRUNK, Deed.OPEN_BONNET, Deed.OPEN_CHARGE_PORT}),
         lambda body: body.locked,
         Outcome.FAULT,
         "a locked car opens to no hand",

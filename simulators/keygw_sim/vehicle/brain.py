@@ -205,6 +205,11 @@ class Brain:
     def warp(self, factor: float) -> None:
         self._drift.set_warp(factor)
 
+    def stir(self) -> None:
+        """Begin to wake the body, as whoever asks it for something does."""
+        self._keeper.set_body({})
+        self._tell_all()
+
     def rest(self) -> None:
         """Have the body on flash as it is: the car is about to lose its power."""
         self._keeper.keep_body()

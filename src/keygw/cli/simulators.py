@@ -16,6 +16,31 @@ PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_optio
 
 app = typer.Typer(no_args_is_help=True, help="Simulated vehicle, radio and phone, and attacks on them.")
 
+HANDS = {
+    "state": "How a simulated car in another terminal stands.",
+    "set": "Change parts of its body, whatever its rules say.",
+    "door": "Open or close a door by hand.",
+    "window": "Move a window.",
+    "trunk": "Open or close the trunk by hand.",
+    "bonnet": "Open or close the bonnet.",
+    "port": "Open or close the flap of the charge port.",
+    "cable": "Plug the charging cable in, or out.",
+    "charge": "Begin or end charging.",
+    "drive": "Drive away.",
+    "park": "Stop, and switch it off.",
+    "battery": "Fill or drain the traction battery.",
+    "sleep": "Let its actuators sleep.",
+    "wake": "Begin to wake it.",
+    "warp": "Let its own time run faster.",
+    "reboot": "Take its power for a moment.",
+    "lose-flash": "Let it forget all but who it is and whom it trusts.",
+    "press-pair": 'Press "pair" in the car.',
+    "keys": "The digital keys that it knows.",
+    "remove-key": "Remove a digital key in the car.",
+    "watch": "Show what happens, one JSON object a line.",
+}
+"""What hands and weather do to a simulated car; ``keygw_sim`` understands the rest of the line."""
+
 
 def load(name: str) -> Callable[[Sequence[str]], int]:
     """The simulator's ``main(argv) -> exit code``. ``Failure`` no_simulators if it is not installed."""
@@ -108,3 +133,14 @@ def attack(context: typer.Context) -> int:
 def world(context: typer.Context) -> int:
     """Simulated worlds on a clock of their own, each repeatable from its seed."""
     return run("world", context.args)
+
+
+def _hand(name: str) -> Callable[[typer.Context], int]:
+    def command(context: typer.Context) -> int:
+        return run("hands", [name, *context.args])
+
+    return command
+
+
+for _name, _help in HANDS.items():
+    app.command(_name, help=_help, context_settings=PASS_ON)(_hand(_name))
