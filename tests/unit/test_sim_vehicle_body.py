@@ -71,8 +71,8 @@ def test_time_warp_is_the_body_s_alone(garage: Garage) -> None:
     let_pass(garage, 10)
     assert garage.brain.body.trip == pytest.approx(10 * 60 * 10)
     assert garage.brain.time.at == pytest.approx(at + 10), "vehicle time goes as it went"
-    for wrong in (0, 0.5, 10_001, float("nan"), float("inf")):
-        with pytest.raises(ValueError, match="1 to 10000"):
+    for wrong in (-1, 10_001, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="0 to 10000"):
             garage.brain.warp = wrong
     assert garage.brain.warp == 60
 

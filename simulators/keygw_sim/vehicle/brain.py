@@ -195,7 +195,7 @@ class Brain:
 
     @property
     def warp(self) -> float:
-        """How many seconds pass for the body (driving, charging, falling asleep) in one of the session's, 1 to 10000.
+        """How many seconds pass for the body (driving, charging, falling asleep) in one of the session's, 0 to 10000.
 
         Vehicle time, sessions, codes and everything that a key hangs on keep to ``monotonic``.
         """
@@ -208,6 +208,11 @@ class Brain:
     def stir(self) -> None:
         """Begin to wake the body, as whoever asks it for something does."""
         self._keeper.set_body({})
+        self._tell_all()
+
+    def let_pass(self, seconds: float) -> None:
+        """Let that much time pass for the body at once, and for nothing else."""
+        self._keeper.pass_time(seconds, write=True)
         self._tell_all()
 
     def rest(self) -> None:

@@ -29,9 +29,9 @@ class Drift:
         self._ticked_at = self._told_at = self._written_at = monotonic()
 
     def set_warp(self, factor: float) -> None:
-        """``ValueError`` unless it is 1 to 10000. What has passed until now has passed at the former pace."""
-        if not isinstance(factor, int | float) or not math.isfinite(factor) or not 1 <= factor <= MAX_WARP:
-            raise ValueError(f"a body's clock runs 1 to {MAX_WARP:g} times as fast")
+        """``ValueError`` unless it is 0 (it stands still) to 10000. What has passed has passed at the former pace."""
+        if not isinstance(factor, int | float) or not math.isfinite(factor) or not 0 <= factor <= MAX_WARP:
+            raise ValueError(f"a body's clock runs 0 to {MAX_WARP:g} times as fast")
         self.tick()
         self.warp = float(factor)
 

@@ -114,10 +114,10 @@ class Wake(_Order):
 
 
 class Warp(_Order):
-    """Let the body's own time run that many times as fast."""
+    """Let the body's own time run that many times as fast; 0 stops it."""
 
     do: Literal["warp"] = "warp"
-    factor: float = Field(ge=1, le=10_000)
+    factor: float = Field(ge=0, le=10_000)
 
 
 class Reboot(_Order):
