@@ -34,14 +34,11 @@ def parse(raw: bytes, name: str) -> Scenario:
     if len(raw) > MAX_BYTES:
         raise BadInput(f"{name}: a scenario has at most {MAX_BYTES} bytes", code="bad_scenario")
     try:
-        for event in yaml.parse(raw, yaml.SafeLoader):
-            if isinstance(event, yaml.AliasEvent):
-                line = event.start_mark.line if event.start_mark else 0
-                raise _wrong(name, line, "", "an alias (*) is not for scenarios")
+        _check_shape(raw, name)
         node = yaml.compose(raw, yaml.SafeLoader)
         if node is None:
             raise _wrong(name, 0, "", "the file is empty")
-        _check_keys(node, name, 0)
+        _check_keys(node, name)
         data = yaml.safe_load(raw)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -64,10 +61,20 @@ def _wrong(name: str, line: int, field: str, what: str) -> BadInput:
     return BadInput(f"{name}:{line + 1}: {field + ': ' if field else ''}{what}", code="bad_scenario")
 
 
-def _check_keys(node: yaml.Node, name: str, depth: int) -> None:
-    """No key twice, and no depth that no scenario has."""
-    if depth > MAX_DEPTH:
-        raise _wrong(name, node.start_mark.line, "", "this is nested too deeply")
+def _check_shape(raw: bytes, name: str) -> None:
+    """No alias, and no depth that no scenario has; looked at before anything is built of it."""
+    depth = 0
+    for event in yaml.parse(raw, yaml.SafeLoader):
+        line = event.start_mark.line if event.start_mark else 0
+        if isinstance(event, yaml.AliasEvent):
+            raise _wrong(name, line, "", "an alias (*) is not for scenarios")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise _wrong(name, line, "", "this is nested too deeply")
+
+
+def _check_keys(node: yaml.Node, name: str) -> None:
+    """No key twice."""
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
@@ -76,10 +83,10 @@ def _check_keys(node: yaml.Node, name: str, depth: int) -> None:
             if key.value in seen:
                 raise _wrong(name, key.start_mark.line, key.value[:40], "this is there twice")
             seen.add(key.value)
-            _check_keys(value, name, depth + 1)
+            _check_keys(value, name)
     elif isinstance(node, yaml.SequenceNode):
         for each in node.value:
-            _check_keys(each, name, depth + 1)
+            _check_keys(each, name)
 
 
 def _find(node: yaml.Node, loc: Path_) -> tuple[int, str]:
