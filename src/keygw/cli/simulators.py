@@ -133,6 +133,8 @@ def attack(context: typer.Context) -> int:
 def world(context: typer.Context) -> int:
     """Simulated worlds on a clock of their own, each repeatable from its seed."""
     return run("world", context.args)
+
+
 @app.command("run", context_settings=PASS_ON)
 def run_scenario(context: typer.Context) -> int:
     """Play a scenario file: cars, phones, steps and what is expected."""
