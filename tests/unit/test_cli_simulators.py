@@ -31,8 +31,10 @@ REAL = {
     "bluez": "keygw_sim.bluez.__main__:main",
     "conformance": "keygw_sim.conformance.__main__:main",
     "demo": "keygw_sim.scenarios.demo:main",
+    "hands": "keygw_sim.vehicle.commands:main",
     "phone": "keygw_sim.phone.__main__:main",
     "radio": "keygw_sim.radio.__main__:main",
+    "scenario": "keygw_sim.scenario.__main__:main",
     "vehicle": "keygw_sim.vehicle.__main__:main",
     "world": "keygw_sim.world.__main__:main",
 }

@@ -105,9 +105,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if not 1 <= args.count <= MOST_CARS:
         parser.error(f"--count takes 1 to {MOST_CARS}")
-    alone = (args.transport, args.identity, args.pair, args.ranging is not None, args.trace, args.key_log)
-    if args.count > 1 and any(alone):
-        parser.error("--count goes with none of --transport, --identity, --pair, --ranging, --trace, --key-log")
+    alone = (args.transport, args.identity, args.pair, args.trace, args.key_log)
+    if args.count > 1 and (any(alone) or args.ranging is not None):
+        parser.error(
+            "--count goes with none of --transport, --identity, --pair, --trace, --key-log, --ranging: it is many cars"
+        )
     if args.control is None and not args.follow_stdin:
         args.control = 0
     if args.control is not None and not 0 <= args.control < 2**16:
@@ -186,19 +188,6 @@ async def _run(args: argparse.Namespace) -> int:
         return EXIT_NO_RADIO if lost else 0
 
 
-def _key_log(path: Path, stack: contextlib.AsyncExitStack) -> KeyLogLine:
-    log = KeyLogFile(path)
-    stack.callback(log.close)
-    print(WARNING.format(path=path), file=sys.stderr)
-    return log
-
-
-def _tapped(transport: str, path: Path, stack: contextlib.AsyncExitStack) -> HciOpener:
-    file = TraceFile(path)
-    stack.callback(file.close)
-    return tapped(transport, file)
-
-
 async def _cars(
     args: argparse.Namespace, stack: contextlib.AsyncExitStack, ranger: Ranger | None
 ) -> tuple[list[Car], list[str]]:
@@ -218,8 +207,8 @@ async def _cars(
         transport, *others = child.ready["transports"]
     told = functools.partial(_tell, many=False)
     key_log = None if args.key_log is None else _key_log(args.key_log, stack)
-    road = transport if args.trace is None else _tapped(transport, args.trace, stack)
-    return [Car(args.state, road, args.name, seed=args.seed, told=told, ranger=ranger, key_log=key_log)], others
+    radio_of_car: str | HciOpener = transport if args.trace is None else _tapped(transport, args.trace, stack)
+    return [Car(args.state, radio_of_car, args.name, seed=args.seed, told=told, ranger=ranger, key_log=key_log)], others
 
 
 def _head_unit(car: Car) -> HeadUnit:
@@ -237,6 +226,19 @@ def _tell(event: dict[str, Any], *, many: bool) -> None:
     hidden = {"number", "at"} if many else {"number", "at", "car"}
     said = {name: value for name, value in event.items() if name not in hidden}
     say({"event": said.pop("event"), **said})
+
+
+def _key_log(path: Path, stack: contextlib.AsyncExitStack) -> KeyLogLine:
+    log = KeyLogFile(path)
+    stack.callback(log.close)
+    print(WARNING.format(path=path), file=sys.stderr)
+    return log
+
+
+def _tapped(transport: str, path: Path, stack: contextlib.AsyncExitStack) -> HciOpener:
+    file = TraceFile(path)
+    stack.callback(file.close)
+    return tapped(transport, file)
 
 
 def _identity(args: argparse.Namespace) -> dict[str, Any]:

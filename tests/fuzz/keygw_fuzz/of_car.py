@@ -30,9 +30,11 @@ from keygw_sim.head_unit.cards import Card
 from keygw_sim.phone.living import path_of
 from keygw_sim.ranging.ether import RemoteRadio, mark_of
 from keygw_sim.ranging.geometry import ORIGIN
+from keygw_sim.scenario.reader import parse
 from keygw_sim.vehicle import chain, provisioning
 from keygw_sim.vehicle.brain import Brain
 from keygw_sim.vehicle.flash import Flash, Memory
+from keygw_sim.vehicle.orders import read_order
 from keygw_sim.vehicle.provisioning import FILE
 
 
@@ -103,6 +105,19 @@ def _provisioning() -> list[bytes]:
     later = plain | {"issuer": issuer | {"sequence": 3}}
     owner = {"owner_thumbprint": encode_base64url(thumbprint(CAR.public_key))}
     return [json.dumps(document).encode() for document in (plain, plain | owner, later)]
+
+
+def _scenarios() -> list[bytes]:
+    head = b"title: t\ncars: [{name: A, body: {locked: true}}]\n"
+    return [
+        head + b"steps: [{car: A, lets_pass: 2}, {car: A, shows: {speed: 0}}]\n",
+        head + b"phones: [{name: P, owns: A}, {name: F, friend_of: P}]\n"
+        b"steps: [{phone: P, asks: lock}, {car: A, does: {do: door, open: true}}, {revoke: F, carried_by: P}]\n",
+    ]
+
+
+def _orders() -> list[bytes]:
+    return [b'{"do": "door", "open": true}', b'{"do": "drive", "kmh": 20.5}', b'{"do": "set", "body": {"speed": 0}}']
 
 
 def _brain(script: bytes) -> State:
@@ -232,6 +247,10 @@ TARGETS = [
     Target("sim.provisioning", _provision, (BadInput,), _provisioning, longest=600, slow=True, steps=20000),
     Target("sim.chain", _chain, (TokenError, ProtocolError), _chains, longest=1500, slow=True),
     Target("sim.brain", _brain, (), _scripts, longest=1500, steps=200000, slow=True),
+    Target(
+        "sim.scenario", lambda data: parse(data, "x"), (BadInput,), _scenarios, longest=400, steps=400000, slow=True,
+    ),
+    Target("sim.order", lambda data: read_order(json.loads(data)), (BadInput, ValueError), _orders, longest=200),
     Target("sim.ether", _ether, VALUE, _ethers, longest=400),
     Target("sim.path", _path, VALUE, lambda: [b"[[0, 40, 0], [25.5, 0.5, 1.9]]"], longest=200),
     Target("sim.card", _card, (BadInput, ValueError), _cards, longest=400),
