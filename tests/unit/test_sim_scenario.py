@@ -63,6 +63,16 @@ BROKEN: list[tuple[str, str, str]] = [
     ("lets_pass: 1.5", "lets_pass: .inf", ":15: steps[2].lets_pass: Input should be"),
     ("shows: {locked: false", "shows: {wings: false", ":16: steps[3].shows.wings: a car has no such part"),
     ("carried_by: P", "carried_by: F", ":17: steps[4].carried_by: a phone does not carry"),
+    (
+        "carried_by: P}",
+        "carried_by: P}\n  - {revoke: F, carried_by: P}",
+        ":18: steps[5].revoke: 'F' is revoked already",
+    ),
+    (
+        "    friend_of: P\nsteps:",
+        "    friend_of: P\n  - {name: F2, friend_of: F}\nsteps:\n  - {revoke: F2, carried_by: Q}",
+        ":12: steps[0].carried_by: there is no phone 'Q'",
+    ),
 ]
 
 
@@ -78,6 +88,14 @@ def test_what_is_broken_is_told_with_line_and_field(old: str, new: str, told: st
     assert refused.value.code == "bad_scenario"
     assert str(refused.value).startswith(f"x.yaml{told}"), str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_the_news_goes_only_to_a_car_that_its_carrier_comes_to() -> None:
+    two = GOOD.replace("phones:\n", "  - name: B\nphones:\n  - {name: Q, owns: B}\n")
+    parse(two.encode(), "x")
+    with pytest.raises(BadInput) as refused:
+        parse(two.replace("carried_by: P", "carried_by: Q").encode(), "x")
+    assert str(refused.value) == "x:19: steps[4].carried_by: 'Q' never comes to 'A', which must hear of it"
 
 
 @pytest.mark.parametrize(

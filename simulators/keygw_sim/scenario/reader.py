@@ -134,9 +134,26 @@ def _references(scenario: Scenario) -> Iterator[tuple[Path_, str]]:
                 yield ("steps", n, field), _unknown("car" if field == "car" else "phone", named, names)
         if isinstance(step, PhoneStep) and step.expect not in (outcomes := [each.label for each in Outcome]):
             yield ("steps", n, "expect"), f"{step.expect!r} is no outcome; known: {', '.join(outcomes)}"
-        if isinstance(step, RevokeStep) and step.revoke == step.carried_by:
-            yield ("steps", n, "carried_by"), "a phone does not carry the news of its own end"
         yield from _parts(("steps", n, "shows"), dict(getattr(step, "shows", {})))
+    yield from _revocations(scenario)
+
+
+def _revocations(scenario: Scenario) -> Iterator[tuple[Path_, str]]:
+    """Each once, and carried by another phone that comes to the same car. Every name is known by now."""
+    car_of: dict[str, str] = {}
+    for phone in scenario.phones:
+        car_of[phone.name] = phone.owns if isinstance(phone, Owner) else car_of[phone.friend_of]
+    revoked: set[str] = set()
+    for n, step in enumerate(scenario.steps):
+        if not isinstance(step, RevokeStep):
+            continue
+        if step.revoke == step.carried_by:
+            yield ("steps", n, "carried_by"), "a phone does not carry the news of its own end"
+        if step.revoke in revoked:
+            yield ("steps", n, "revoke"), f"{step.revoke!r} is revoked already"
+        if car_of[step.carried_by] != (car := car_of[step.revoke]):
+            yield ("steps", n, "carried_by"), f"{step.carried_by!r} never comes to {car!r}, which must hear of it"
+        revoked.add(step.revoke)
 
 
 def _parts(loc: Path_, parts: dict[str, Any]) -> Iterator[tuple[Path_, str]]:

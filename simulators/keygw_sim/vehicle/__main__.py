@@ -162,13 +162,15 @@ async def _run(args: argparse.Namespace) -> int:
             while (line := await lines.get()) is not None:
                 try:
                     order = json.loads(line)
+                    if not isinstance(order, dict):
+                        raise TypeError("an order is a JSON object")
                     car = cars[0] if args.count == 1 else yard.find(str(order.pop("car")))
                     if order["do"] in head_unit.ORDERS:
                         say({"did": order["do"], **head_unit.obey(units[cars.index(car)], order)})
                     else:
                         say({"did": order["do"], **await _obey(car, dashboard, order)})
                     await car.vehicle.flush()
-                except (ValueError, TypeError, KeyError, BadInput, NotFound) as error:
+                except (ValueError, TypeError, KeyError, RecursionError, BadInput, NotFound) as error:
                     say({"error": f"cannot do that: {error!r}"})
             if args.follow_stdin:
                 stop.set()
@@ -195,7 +197,8 @@ async def _cars(
     if args.count > 1:
         radio = await stack.enter_async_context(VirtualRadio())
         openers = [(await radio.add_controller(tcp=False)).open for _ in range(args.count)]
-        free = [(await radio.add_controller(port=args.port + number)).transport for number in range(FREE_PLACES)]
+        ports = [args.port + number if args.port else 0 for number in range(FREE_PLACES)]  # 0: any free one
+        free = [(await radio.add_controller(port=each)).transport for each in ports]
         return make_cars(
             args.state, args.name, openers, seed=args.seed, told=lambda event: _tell(event, many=True)
         ), free
