@@ -38,7 +38,7 @@ def test_a_defect_is_told_with_its_frames(tmp_path: Path) -> None:
     code, said = run(tmp_path, "--keygw-target=memory", "--keygw-only=KS-203")
     assert code == 1, said
     assert "KS-203 Refuses a frame whose sequence is not the next." in said
-    assert "D>V  the same frame again" in said
+    assert "D>V  the first frame of message_1" in said
     assert "1 failed, 1 passed" in said
 
 

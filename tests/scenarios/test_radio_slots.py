@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 
 from keygw.ble import air as air_module
 from keygw.ble.air import BleAir
 from keygw.ble.link import BleLink
+from keygw.ble.scanner import Found
 from keygw.ble.states import Stage
 from keygw.model.errors import LinkError
 from keygw_sim.radio.virtual import VirtualRadio
@@ -89,6 +91,42 @@ async def test_an_idle_link_gives_way_and_a_busy_one_does_not(place: Place, monk
     await busy.send(bytes([0x40 | 1]) + b"its end")
     await place.open(2)
     assert (idle.closed, busy.closed) == (True, False)
+
+
+async def test_of_two_who_are_heard_at_once_the_second_gets_an_idle_links_place(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(air_module, "IDLE_S", 0.05)
+    monkeypatch.setattr(air_module, "LOOK_S", 0.02)
+    idle, find, heard = await place.open(0), place.air._scanner.find, asyncio.Barrier(2)
+
+    async def together(*asked: Any) -> Found:
+        found = await find(*asked)
+        await heard.wait()
+        return found
+
+    monkeypatch.setattr(place.air._scanner, "find", together)
+    links = await asyncio.gather(place.open(1), place.open(2))
+    assert (idle.closed, [link.closed for link in links]) == (True, [False, False])
+
+
+async def test_who_waits_ends_one_idle_link_and_no_more(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(air_module, "IDLE_S", 0.02)
+    monkeypatch.setattr(air_module, "LOOK_S", 0.01)
+    links = [await place.open(0), await place.open(1)]
+    for link in links:
+        client = link._client
+        assert client is not None
+        gone, end = asyncio.Event(), client.disconnect
+        asyncio.get_running_loop().call_later(0.2, gone.set)
+
+        async def slowly(gone: asyncio.Event = gone, end: Any = end) -> None:
+            await gone.wait()
+            await end()
+
+        monkeypatch.setattr(client, "disconnect", slowly)
+    await place.open(2)
+    assert sorted(link.closed for link in links) == [False, True]
 
 
 async def test_who_only_searches_takes_nothing_from_anybody(place: Place) -> None:

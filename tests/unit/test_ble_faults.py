@@ -46,7 +46,7 @@ SWITCHED_OFF = BleakBluetoothNotAvailableError("off", BleakBluetoothNotAvailable
         (TransportLostError(), "radio_unavailable"),
         (TransportSpecError("unknown transport scheme"), "radio_unavailable"),
         (BleakDBusError("org.bluez.Error.Failed", ["Not connected"]), "link_lost"),
-        (BleakOutOfConnectionSlotsError("x"), "link_lost"),
+        (BleakOutOfConnectionSlotsError("x"), "radio_busy"),
         (BleakCharacteristicNotFoundError("x"), "link_lost"),
         (BleakError("disconnected"), "link_lost"),
         (BrokenPipeError(), "link_lost"),

@@ -123,7 +123,7 @@ def test_message_types_are_those_of_the_specification() -> None:
         "HELLO": 0x01, "HELLO_REQ": 0x02, "MESSAGE_1": 0x10, "MESSAGE_2": 0x11, "MESSAGE_3": 0x12, "RESULT": 0x13,
         "FAST": 0x20, "FAST_RESULT": 0x21,
         "CMD": 0x30, "RES": 0x31, "EVENT": 0x32, "RECEIPT_GET": 0x33, "RECEIPT": 0x34, "RECEIPT_ACK": 0x35,
-        "RL_PUSH": 0x40, "RL_ACK": 0x41, "TIME_PROOF": 0x42, "CRED_PUT": 0x43, "ISSUER_KEY": 0x45,
+        "RL_PUSH": 0x40, "RL_ACK": 0x41, "TIME_PROOF": 0x42, "CRED_PUT": 0x43, "RANGE": 0x44, "ISSUER_KEY": 0x45,
         "RL_GET": 0x46, "RL_GIVE": 0x47, "ISSUER_KEY_ACK": 0x48,
         "PAIR_ASK": 0x50, "PAIR_OFFER": 0x51, "PAIR_SHARE": 0x52, "PAIR_PROOF": 0x53,
         "ENROL": 0x54, "PAIR_TICKET": 0x55, "OWNER_TOKEN": 0x56, "ERROR": 0x7F,

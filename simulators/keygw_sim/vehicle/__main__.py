@@ -144,15 +144,16 @@ async def _run(args: argparse.Namespace) -> int:
         cars, others = await _cars(args, stack, None if ether is None else Anchors(space))
         units = [_head_unit(car) for car in cars]
         yard = await stack.enter_async_context(Yard(cars))
-        ready: dict[str, Any] = {"ready": True, "state": str(args.state), "free_transports": others}
+        told = [identity(car.brain.memory) for car in cars]
+        who: dict[str, Any] = {"vehicle": told[0]} if args.count == 1 else {"vehicles": told}
+        ready = {"ready": True, **who, "state": str(args.state), "free_transports": others}
         if args.control is not None:
             from keygw_sim.vehicle.control import Control  # a server takes its time to load
 
             ready["control"] = await stack.enter_async_context(Control(yard, args.state, port=args.control).serving())
         if ether is not None:
             ready["ranging"] = ether.port
-        told = [identity(car.brain.memory) for car in cars]
-        say({**ready, "vehicle": told[0]} if args.count == 1 else {**ready, "vehicles": told})
+        say(ready)
         dashboard = Dashboard()
         if args.pair:
             say({"did": "pair", **await _obey(cars[0], dashboard, {"do": "pair"})})

@@ -71,6 +71,7 @@ class BleAir:
         self._queue = queue
         self._links: set[BleLink] = set()
         self._work: set[asyncio.Task[Any]] = set()
+        self._leaving: set[asyncio.Task[None]] = set()
         self._closed = False
 
     @classmethod
@@ -166,7 +167,7 @@ class BleAir:
         turn = asyncio.ensure_future(self.slots.take())
         try:
             while not turn.done():
-                await asyncio.wait({turn}, timeout=LOOK_S if self.slots.taken >= self.slots.limit else None)
+                await asyncio.wait({turn}, timeout=LOOK_S)
                 if not turn.done():
                     self._make_room()
             turn.result()
@@ -176,6 +177,9 @@ class BleAir:
             raise
 
     def _make_room(self) -> None:
+        """End one idle link for each who waits, and no more: an end takes its time."""
+        if len(self._leaving) >= self.slots.waiting:
+            return
         now = asyncio.get_running_loop().time()
 
         def idle(link: BleLink) -> bool:
@@ -183,7 +187,10 @@ class BleAir:
 
         longest = min(filter(idle, self._links), key=lambda link: link.last_at, default=None)
         if longest is not None:
-            self._track(asyncio.ensure_future(longest.close()))
+            leaving = asyncio.ensure_future(longest.close())
+            self._leaving.add(leaving)
+            leaving.add_done_callback(self._leaving.discard)
+            self._track(leaving)
 
     async def _try(self, wanted: Callable[[bytes], bool], attempt: _Attempt) -> BleLink:
         for remaining in reversed(range(ATTEMPTS)):

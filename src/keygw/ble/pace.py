@@ -28,7 +28,7 @@ class Parameters:
 
 
 BRISK = Parameters(15.0, 30.0, 0, 4000.0)
-CALM = Parameters(90.0, 120.0, 2, 4000.0)
+CALM = Parameters(90.0, 120.0, 0, 4000.0)
 """The first word of a command waits a tenth of a second for its meeting; the link is brisk again for the second."""
 
 Ask = Callable[[Parameters], Awaitable[object]]
