@@ -90,7 +90,8 @@ async def test_a_stream_goes_on_where_it_was_cut(client: httpx.AsyncClient, worl
 async def test_an_unknown_last_id_is_a_gap_first(client: httpx.AsyncClient, world: World, auth: Auth) -> None:
     _, token, key = await world.owner()
     last = "other-77"
-    for headers, path in (({"Last-Event-ID": last}, "/v1/events"), ({}, f"/v1/events?after={last}")):
+    one = f"/v1/events?vehicle={world.vehicle.id}&after={last}"
+    for headers, path in (({"Last-Event-ID": last}, "/v1/events"), ({}, f"/v1/events?after={last}"), ({}, one)):
         async with listening(client, {**auth(token), **headers}, path) as sse:
             gap = await sse.event()
             world.car.up(key.id)

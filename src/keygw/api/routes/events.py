@@ -74,7 +74,7 @@ async def _stream(
 
     with subscription, apps.holding(app, end):
         yield b"retry: 2000\n\n"
-        async for event in _told(subscription, history, heartbeat):
+        async for event in _told(subscription, history, gate, heartbeat):
             try:
                 apps.check(app)
             except Unauthenticated:
@@ -83,14 +83,17 @@ async def _stream(
                 return
             if event is None:
                 yield b": still here\n\n"
-            elif gate.wanted(event) and await gate.allows(event):
+            elif await gate.allows(event):
                 yield encode(event)
 
 
-async def _told(subscription: Subscription, history: History, heartbeat: float) -> AsyncIterator[Event | None]:
+async def _told(
+    subscription: Subscription, history: History, gate: EventGate, heartbeat: float
+) -> AsyncIterator[Event | None]:
     """What was missed, then what happens; ``None`` when nothing did for a heartbeat."""
     async for event in history.missed(subscription):
-        yield event
+        if event.type == GAP or gate.wanted(event):
+            yield event
     with contextlib.suppress(StopAsyncIteration):
         while True:
             yield await subscription.next(heartbeat)
