@@ -41,7 +41,6 @@ SECONDS = 120
 """A code lives no longer, so there is no use in looking longer."""
 MOST_TRIES = 5
 LOCKED_SECONDS = 600
-WRONG = "pairing_code_wrong"
 KEPT = 100
 """Of each app."""
 
@@ -196,28 +195,32 @@ class Pairings:
             task = PairingTask(
                 code,
                 signer,
-                proving=partial(self._now_is, pairing_id, state=PairingState.PROVING),
+                proving=partial(self._stake, app, pairing_id),
                 issue=partial(self._issue, app, pairing_id, device),
             )
             outcome = await self._fleet.pair(task, SECONDS)
         except asyncio.CancelledError:
-            await self._settle(app, pairing_id, INTERRUPTED)
+            await self._settle(pairing_id, INTERRUPTED)
             raise
         except KeygwError as error:
-            await self._settle(app, pairing_id, error.code)
+            await self._settle(pairing_id, error.code)
         except Exception as error:
             log.error("pairing_broke", pairing_id=pairing_id, **describe(error))
-            await self._settle(app, pairing_id, "internal")
+            await self._settle(pairing_id, "internal")
         else:
-            await self._settle(app, pairing_id, None if outcome is Outcome.DONE else outcome.label)
+            await self._settle(pairing_id, None if outcome is Outcome.DONE else outcome.label)
         finally:
             self._forget(pairing_id)
 
-    async def _settle(self, app: App, pairing_id: str, reason: str | None) -> None:
+    async def _stake(self, app: App, pairing_id: str) -> None:
+        """The guess goes out next. It counts as a wrong one until the car has proven it right, even if somebody takes
+        the pairing back meanwhile: the car has counted it too."""
+        await self._store.note_guess(app.id, True, int(self._clock()), MOST_TRIES)
+        await self._now_is(pairing_id, state=PairingState.PROVING)
+
+    async def _settle(self, pairing_id: str, reason: str | None) -> None:
         """How it ended. One that cannot be written down is seen as interrupted in the end."""
         try:
-            if reason in (None, WRONG):
-                await self._store.note_guess(app.id, reason is not None, int(self._clock()), MOST_TRIES)
             state = PairingState.DONE if reason is None else PairingState.FAILED
             await self._now_is(pairing_id, state=state, reason=reason)
         except NotFound:
@@ -240,6 +243,7 @@ class Pairings:
     async def _issue(self, app: App, pairing_id: str, device: Device, ticketed: Ticketed) -> bytes:
         """The ticket for an owner key, and the key's token for the car."""
         said, name = ticketed.credential, self._under_way[pairing_id].name
+        await self._store.note_guess(app.id, False, int(self._clock()), MOST_TRIES)
         await self._now_is(pairing_id, state=PairingState.ENROLLED, vehicle_id=said.vehicle_id)
         tenant_id = await self._tenant(app, said.vehicle_id)
         vehicle = Vehicle(said.vehicle_id, name, said.public_key, said.advertising_key, tenant_id)

@@ -40,9 +40,10 @@ class Sse:
         return fields
 
     async def event(self) -> dict[str, Any]:
-        """The next one that is an event."""
-        while (found := await self.next()) and "event" not in found:
-            pass
+        """The next one that is an event; in vain not for ever."""
+        async with asyncio.timeout(5):
+            while (found := await self.next()) and "event" not in found:
+                pass
         return found
 
 

@@ -13,7 +13,9 @@ import pytest
 
 from keygw.bridge.pairing_ports import Pairing
 from keygw.crypto.signer import thumbprint
+from keygw.model.command import Outcome
 from keygw.session.identity import recognises
+from keygw.vehicle.pairing import PairingTask
 from keygw_sim.chance import chance
 from keygw_sim.memory_air import MemoryAir
 from keygw_sim.vehicle.brain import Brain
@@ -158,6 +160,29 @@ async def test_one_that_a_crash_left_under_way_is_over_at_the_next_start(
     shown = (await client.get("/v1/pairings/par_left", headers=auth(token))).json()
     assert (shown["state"], shown["reason"]) == ("failed", "interrupted")
     assert (await client.post("/v1/pairings", json=WRONG, headers=auth(token))).status_code == 202
+
+
+async def test_who_takes_back_what_is_staked_has_guessed_all_the_same(
+    client: httpx.AsyncClient, world: Any, auth: Auth, car: Car, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, token = await world.app()
+    staked, stay = asyncio.Event(), asyncio.Event()
+
+    async def pair(task: PairingTask, seconds: float) -> Outcome:
+        await task.proving()
+        staked.set()
+        await stay.wait()
+        return Outcome.DONE
+
+    monkeypatch.setattr(world.car, "pair", pair)
+    for tries in range(5):
+        staked.clear()
+        made = (await client.post("/v1/pairings", json=WRONG, headers=auth(token))).json()
+        await staked.wait()
+        assert (await client.delete(f"/v1/pairings/{made['id']}", headers=auth(token))).status_code == 204
+        assert (await world.store.bridge.guesses(app.id)).wrong == tries + 1
+    refused = await client.post("/v1/pairings", json=WRONG, headers=auth(token))
+    assert (refused.status_code, refused.json()["code"]) == (429, "pairing_locked")
 
 
 async def test_what_the_car_signed_cannot_be_cancelled(
