@@ -27,7 +27,7 @@ from keygw_sim.vehicle import rules
 from keygw_sim.vehicle.flash import Memory
 from keygw_sim.world.__main__ import main
 from keygw_sim.world.corpus import Case
-from keygw_sim.world.flash import MemoryFlash
+from keygw_sim.world.flash import FragileFlash
 from keygw_sim.world.model import Invariant
 from keygw_sim.world.shrink import same_failure, shrink
 from keygw_sim.world.simulation import Verdict, run
@@ -110,13 +110,13 @@ def test_it_repeats_itself_in_another_process(tmp_path: Path) -> None:
 
 def forgetful_flash() -> AbstractContextManager[object]:
     """A car that comes up without its revocation list."""
-    load = MemoryFlash.load
+    load = FragileFlash.load
 
-    def forgets(self: MemoryFlash) -> Memory | None:
+    def forgets(self: FragileFlash) -> Memory | None:
         memory = load(self)
         return None if memory is None else replace(memory, list_sequence=0, list_signed=b"")
 
-    return mock.patch.object(MemoryFlash, "load", forgets)
+    return mock.patch.object(FragileFlash, "load", forgets)
 
 
 def unwritten_commits() -> AbstractContextManager[object]:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from keygw.model.errors import LinkError, StoreError
+from keygw.model.errors import LinkError
 from keygw.model.ids import Random
 from keygw.model.vehicle import Vehicle
 from keygw.wire import gatt
@@ -18,29 +15,12 @@ from keygw_sim.chance import chance
 from keygw_sim.conformance.ports import Advertised, Layout
 from keygw_sim.rehearsal import ISSUED_AT
 from keygw_sim.vehicle import brain as brains
-from keygw_sim.vehicle.flash import Flash, Issuer, Memory
+from keygw_sim.vehicle.flash import Issuer, MemoryFlash
 from keygw_sim.vehicle.runner import new_vehicle
 
 TICK_S = 0.5
 ANSWER_S, QUIET_S = 4.0, 0.12
 """On the virtual radio: a round trip takes 2 ms."""
-
-
-class MemoryFlash(Flash):
-    """Flash memory without a disk: what was written survives a reboot, and nothing waits for a platter."""
-
-    def __init__(self) -> None:
-        super().__init__(Path(os.devnull))
-        self._written: Memory | None = None
-
-    def load(self) -> Memory | None:
-        """Through JSON: what does not survive that would not survive a real flash memory."""
-        if self._written is None:
-            raise StoreError("nothing was ever written")
-        return Memory.from_json(json.loads(json.dumps(self._written.to_json())))
-
-    def save(self, memory: Memory) -> None:
-        self._written = memory.draft()
 
 
 class SimulatedVehicle:

@@ -350,3 +350,18 @@ def _text(raw: bytes) -> str:
 
 def _raw(text: str) -> bytes:
     return base64.urlsafe_b64decode(text)
+
+
+class MemoryFlash(Flash):
+    """Flash memory without a disk. What is saved never changes afterwards: the car makes a draft for every change."""
+
+    def __init__(self) -> None:
+        super().__init__(Path(os.devnull))
+        self.kept: Memory | None = None
+
+    def load(self) -> Memory | None:
+        """Through JSON: what does not survive that would not survive a real one."""
+        return None if self.kept is None else Memory.from_json(json.loads(json.dumps(self.kept.to_json())))
+
+    def save(self, memory: Memory) -> None:
+        self.kept = memory

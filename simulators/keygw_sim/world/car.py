@@ -14,7 +14,7 @@ from keygw_sim.vehicle.brain import Brain
 from keygw_sim.vehicle.flash import Answer, Issuer, Memory
 from keygw_sim.vehicle.runner import new_vehicle
 from keygw_sim.world.air import Wire
-from keygw_sim.world.flash import MemoryFlash
+from keygw_sim.world.flash import FragileFlash
 
 OnDone = Callable[["SimulatedCar", str, Answer, int], None]
 """The key id, what is answered for its number, and the sequence of the list on flash."""
@@ -43,7 +43,7 @@ class SimulatedCar:
         self._answered: dict[str, Answer] = {}
         self._conns = 0
         self._powered = True
-        self.flash = MemoryFlash(self._saved, self._power_cut)
+        self.flash = FragileFlash(self._saved, self._power_cut)
         self.first = new_vehicle(name, self._random)
         self.brain: Brain
 

@@ -1,37 +1,32 @@
-"""A car's flash memory without a disk, and the power that may go at any save."""
+"""The power that may go at any save to a car's flash memory."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
-from keygw_sim.vehicle.flash import Flash, Memory
-
-NOWHERE = Path("/nonexistent")
+from keygw_sim.vehicle.flash import Memory, MemoryFlash
 
 
 class PowerCut(OSError):
     """The power went during a save."""
 
 
-class MemoryFlash(Flash):
-    """Keeps what was saved last. What is saved never changes afterwards: the car makes a draft for every change.
-
-    ``on_saved``: told what is stored now; from then on it has happened, whatever becomes of the car.
-    """
+class FragileFlash(MemoryFlash):
+    """``on_saved``: told what is stored now; from then on it has happened, whatever becomes of the car."""
 
     def __init__(self, on_saved: Callable[[Memory], None], on_cut: Callable[[], None]) -> None:
-        super().__init__(NOWHERE)
+        super().__init__()
         self.fuse: int | None = None
         """So many more saves; then the power goes."""
         self.stored = True
         """Whether that last save is stored before the power goes."""
         self._on_saved = on_saved
         self._on_cut = on_cut
-        self._kept: Memory | None = None
 
     def load(self) -> Memory | None:
-        return None if self._kept is None else self._kept.draft()
+        """The very entries that were saved, for the world knows by them what is new; and its own signer, which signs
+        repeatably."""
+        return None if self.kept is None else self.kept.draft()
 
     def save(self, memory: Memory) -> None:
         if self.fuse is not None:
@@ -45,5 +40,5 @@ class MemoryFlash(Flash):
         self._keep(memory)
 
     def _keep(self, memory: Memory) -> None:
-        self._kept = memory
+        super().save(memory)
         self._on_saved(memory)
