@@ -87,7 +87,7 @@ def clear_fields(message_type: M, body: bytes) -> tuple[Field, ...]:
 
 
 def opened_fields(message_type: M, side: Side, plaintext: bytes) -> tuple[Field, ...]:
-    """The fields of what was sealed. ``ProtocolError`` if it is not in the form."""
+    """The fields of what was sealed. ``ProtocolError`` if it is not in the form, or not that side's to send."""
     at = 1 + sealed_from(message_type)
     match message_type:
         case M.FAST:
@@ -110,6 +110,8 @@ def opened_fields(message_type: M, side: Side, plaintext: bytes) -> tuple[Field,
             return ()
         case M.OWNER_TOKEN if side is Side.DEVICE:
             return tuple(_signed("token", plaintext, at, secret=True))
+    if (message_type, side) not in _SEALED_CHECK:
+        raise ProtocolError(f"the {side.value} sends no sealed {message_type.label}")
     _SEALED_CHECK[message_type, side](plaintext)
     return tuple(_SEALED_FIELDS[message_type, side](cbor.decode(plaintext), at))
 
