@@ -1,5 +1,4 @@
-"""From a scan to a confirmed unlock over the virtual radio, beside what no implementation can do without; and a hundred
-cars at once.
+"""From a scan to a confirmed unlock over the virtual radio, beside what no implementation can do without.
 
 The bare road takes turns with ours on the same ether: bleak itself scans, connects, subscribes and reads INFO; then
 come as many writes answered by a notification as ours has round trips after HELLO, as long as our messages, and the
@@ -40,9 +39,6 @@ GROUP = "unlock"
 ROUNDS = 40
 GOAL = 1.3
 PATIENCE = 10.0
-CARS = 100
-CARS_INTERVAL_MS = 400.0
-"""Everybody hears everybody: a hundred that advertise as often as one alone would only talk."""
 ECHO_ID = b"echo!!"
 COLD_FRAMES = (40, 420)
 """Bytes of the device's messages, which are echoed; those of the vehicle are shorter."""
@@ -124,54 +120,9 @@ async def compare() -> dict[str, list[tuple[float, float]]]:
         return laps
 
 
-async def hundred() -> tuple[list[float], list[float]]:
-    """Seconds from the wish to each car's unlock, all asked for at once; then of one more command to each, all at once
-    over the links that stand."""
-    async with AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        radio = await stack.enter_async_context(VirtualRadio())
-        garages = [Garage(folder / str(number), name=str(number)) for number in range(CARS)]
-        for garage in garages:
-            car = VehicleOnAir(garage.brain, (await radio.add_controller()).open, interval_ms=CARS_INTERVAL_MS)
-            await car.start()
-            stack.push_async_callback(car.stop)
-        air = BleAir.bumble((await radio.add_controller()).open, slots=CARS)
-        stack.push_async_callback(air.close)
-
-        async def meet(garage: Garage) -> tuple[Conversation, float]:
-            began, claims = time.perf_counter(), garage.claims("owner")
-            key = HeldKey(garage.office.hand(claims, garage.chain(claims)), garage.signers["owner"])
-            talk = await Conversation.open(air, garage.vehicle, key, os.urandom, 120.0)
-            stack.push_async_callback(talk.close)
-            await command(talk, Cmd(1, Action.UNLOCK))
-            return talk, time.perf_counter() - began
-
-        async def command(talk: Conversation, wish: Cmd) -> float:
-            began = time.perf_counter()
-            reply = await talk.ask(wish)
-            assert reply.outcome.ok, reply.outcome
-            return time.perf_counter() - began
-
-        met = await asyncio.gather(*map(meet, garages))
-        assert air.slots.taken == CARS
-        assert not any(garage.brain.body.locked for garage in garages)
-        spent = await asyncio.gather(*(command(talk, Cmd(2, Action.LOCK)) for talk, _ in met))
-        assert all(garage.brain.body.locked for garage in garages)
-        return [seconds for _, seconds in met], list(spent)
-
-
 def figures() -> Iterator[Figure]:
     for name, laps in asyncio.run(compare()).items():
         ours, base = (statistics.median(lap[column] for lap in laps) for column in range(2))
         detail: dict[str, object] = {"ms": round(ours * 1000, 2), "bare_ms": round(base * 1000, 2), "rounds": ROUNDS}
         what = f"scan to confirmed unlock, {name}, p50, to bare GATT and raw crypto"
         yield Figure(what, GROUP, ours / base, "ratio", goal=GOAL, detail=detail)
-    connects, commands = asyncio.run(hundred())
-    detail = {
-        "unlocked_p50_s": round(statistics.median(connects), 2),
-        "last_unlocked_s": round(max(connects), 2),
-        "locked_p50_ms": round(statistics.median(commands) * 1000, 1),
-        "last_locked_ms": round(max(commands) * 1000, 1),
-    }
-    what = "cars connected at once over one adapter, each commanded twice"
-    yield Figure(what, GROUP, len(commands), "count", goal=CARS, more_is_better=True, detail=detail)

@@ -32,13 +32,11 @@ class Garage:
     """One car, its office, an owner, a friend, and the friend's friend.
 
     The car leaves the workshop with the time known, unless it is not to be ``trusted``. A reboot forgets it: ``trust``.
-    ``beside``: another garage, whose people and office this car has as well. ``name``: of one among many.
+    ``beside``: another garage, whose people and office this car has as well.
     """
 
-    def __init__(
-        self, folder: Path, beside: Garage | None = None, *, trusted: bool = True, name: str | None = None
-    ) -> None:
-        self.random = chance("garage", name or ("all" if beside is None else "beside"))
+    def __init__(self, folder: Path, beside: Garage | None = None, *, trusted: bool = True) -> None:
+        self.random = chance("garage", "all" if beside is None else "beside")
         self.monotonic = STARTED
         """Seconds since the car's start, the only clock it has; it stands still until moved, and ``time`` with it."""
         self.office: Office = Office(self.random) if beside is None else beside.office
