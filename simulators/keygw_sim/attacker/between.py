@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from bumble.device import Connection
 
 from keygw.ble.air import BleAir
+from keygw.ble.bumble_host import HciOpener
 from keygw.ble.link import BleLink
 from keygw.crypto import cbor
 from keygw.model.command import Action
@@ -49,8 +50,8 @@ class Box(GattPeripheral):
     towards the car; ``told_info`` rewrites INFO; ``first_word`` is notified before anybody has subscribed.
     """
 
-    def __init__(self, opener: Callable[[], Awaitable[object]], near: BleAir, *, max_mtu: int) -> None:
-        super().__init__(opener, self, interval_ms=20.0, max_mtu=max_mtu)  # type: ignore[arg-type] # an HciOpener
+    def __init__(self, opener: HciOpener, near: BleAir, *, max_mtu: int) -> None:
+        super().__init__(opener, self, interval_ms=20.0, max_mtu=max_mtu)
         self.heard: list[tuple[str, bytes]] = []
         self.up: Rewrite = pass_on
         self.down: Rewrite = pass_on
