@@ -19,7 +19,7 @@ from keygw.cli.failure import Failure, usage
 
 if TYPE_CHECKING:
     from keygw.ble.trace.att import Handles
-    from keygw.ble.trace.packet import Packet
+    from keygw.ble.trace.packet import Packet, Source
     from keygw.ble.trace.rig import KeyLogReader
     from keygw.ble.trace.watcher import Watcher
     from keygw.session.trace import Record
@@ -228,7 +228,7 @@ def _packets(path: Path, follow: bool, stack: contextlib.ExitStack) -> Iterator[
         why = getattr(error, "strerror", None) or str(error)
         raise usage("unreadable", f"{str(path)[:200]} cannot be read: {why}", "look at the name") from error
     try:
-        yield from packets(_Growing(file) if follow else file)  # type: ignore[arg-type]
+        yield from packets(_Growing(file) if follow else file)
     except BrokenCapture as error:
         next_step = "it is still written? then --follow it; else capture again" if not follow else "capture again"
         raise usage(error.code, str(error), next_step) from error
@@ -237,13 +237,13 @@ def _packets(path: Path, follow: bool, stack: contextlib.ExitStack) -> Iterator[
 class _Growing:
     """A file that is still written: a read waits until there is enough. Ctrl-C ends it."""
 
-    def __init__(self, file: object) -> None:
+    def __init__(self, file: Source) -> None:
         self._file = file
 
     def read(self, size: int) -> bytes:
         data = b""
         while len(data) < size:
-            more = self._file.read(size - len(data))  # type: ignore[attr-defined]
+            more = self._file.read(size - len(data))
             if not more:
                 time.sleep(PAUSE_S)
             data += more

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from keygw.ble.trace.packet import MAX_PACKET, BrokenCapture, CutShort, Kind, Packet
+from keygw.ble.trace.packet import MAX_PACKET, BrokenCapture, CutShort, Kind, Packet, Source
 
 MAGIC = b"btsnoop\0"
 H1, H4 = 1001, 1002
@@ -43,7 +43,7 @@ class Writer:
         self._output.write(_RECORD.pack(size, size, flags, 0, time) + packet.data)
 
 
-def read(source: BinaryIO, offset: int) -> Iterator[Packet]:
+def read(source: Source, offset: int) -> Iterator[Packet]:
     """The packets behind the magic, which has been read. ``BrokenCapture``, ``CutShort``."""
     head = source.read(8)
     if len(head) < 8:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import BinaryIO
 
 from keygw.ble.trace import btsnoop, pcapng
-from keygw.ble.trace.packet import BrokenCapture, CutShort, Packet
+from keygw.ble.trace.packet import BrokenCapture, CutShort, Packet, Source
 
 
-def packets(source: BinaryIO) -> Iterator[Packet]:
+def packets(source: Source) -> Iterator[Packet]:
     """The packets of btsnoop or pcapng, as they are read. ``BrokenCapture`` names the byte where it breaks."""
     magic = source.read(4)
     if magic == b"\n\r\r\n":

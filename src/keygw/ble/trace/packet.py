@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
 
 from keygw.model.errors import BadInput
 
@@ -46,3 +47,10 @@ class CutShort(BrokenCapture):
     """It ends in the middle of a record: broken, or still being written."""
 
     code = "capture_cut_short"
+
+
+class Source(Protocol):
+    """Where a capture comes from: a file, or one that is still written."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most so many bytes; fewer at the end alone."""

@@ -9,9 +9,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
 
-from keygw.ble.trace.packet import MAX_PACKET, BrokenCapture, CutShort, Kind, Packet
+from keygw.ble.trace.packet import MAX_PACKET, BrokenCapture, CutShort, Kind, Packet, Source
 
 SECTION = 0x0A0D0D0A
 INTERFACE, SIMPLE, ENHANCED = 1, 3, 6
@@ -32,7 +31,7 @@ class _Interface:
     """Units of its clock in a second."""
 
 
-def read(source: BinaryIO, offset: int) -> Iterator[Packet]:
+def read(source: Source, offset: int) -> Iterator[Packet]:
     """The packets behind the first block's type, which has been read. ``BrokenCapture``, ``CutShort``."""
     order, interfaces = "", list[_Interface]()
     kind_bytes = struct.pack("<I", SECTION)
