@@ -12,20 +12,19 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import aiosqlite
 
 from keygw.model.errors import StoreError
 from keygw.store.errors import store_error
-from keygw.store.group import GroupCommit, Job, Row, Work, finish, run_group
+from keygw.store.group import Job, Row, finish, run_group
+from keygw.store.grouped import OneGateway
 from keygw.store.sqlite_door import SqliteDoor, bring_up, drive, look
 
 BUSY_SECONDS = 2.0
 _BUSY_PAUSE_SECONDS = 0.01
 _STATEMENTS = 256
-
-T = TypeVar("T")
 
 
 class _Writer(sqlite3.Connection):
@@ -43,12 +42,12 @@ class _Writer(sqlite3.Connection):
         self._commit_group(self)
 
 
-class Database:
+class Database(OneGateway):
     """``store.group.Storage``: ``open`` it, ``close`` it."""
 
     def __init__(self, path: Path) -> None:
+        super().__init__(str(path), self._run)
         self.path = path
-        self.name = str(path)
         self._reader = aiosqlite.connect(
             path, timeout=BUSY_SECONDS, isolation_level=None, cached_statements=_STATEMENTS
         )
@@ -56,8 +55,6 @@ class Database:
             path, timeout=BUSY_SECONDS, isolation_level=None, cached_statements=_STATEMENTS, factory=self._connect
         )
         self._raw: _Writer | None = None
-        self._groups = GroupCommit(self._run)
-        self._closed = False
 
     @classmethod
     async def open(cls, path: Path) -> Database:
@@ -93,18 +90,6 @@ class Database:
         except sqlite3.Error as error:
             raise store_error(error, self.path) or error from error
 
-    async def write(self, work: Work[T]) -> T:
-        """``work(transaction)``, committed durably on return; see ``store.group`` for what a work may do."""
-        self._check_open()
-        return await self._groups.write(work)
-
-    def watch(self, on_group: Callable[[int, float], None]) -> None:
-        """Tell it of every group that is committed: works, seconds. Quick, and it must not raise."""
-        self._groups.on_group = on_group
-
-    def listen(self, hear: Callable[[str | None], None]) -> None:
-        """There is nobody else."""
-
     async def _run(self, jobs: Sequence[Job[Any]]) -> None:
         self._jobs = jobs
         await finish(self._writer.commit())
@@ -114,10 +99,6 @@ class Database:
 
     def _commit_group(self, connection: sqlite3.Connection) -> None:
         drive(run_group(SqliteDoor(connection, self.path), self._jobs))
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise StoreError(f"the database {self.path} has been closed")
 
     async def _shut(self) -> None:
         await self._groups.idle()

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from keygw.model.errors import StoreError
 from keygw.store.errors import store_error
-from keygw.store.group import Door, GroupCommit, Job, Row, Work, run_group
+from keygw.store.group import Door, Job, Row, run_group
+from keygw.store.grouped import OneGateway
 from keygw.store.sqlite_door import SqliteDoor, bring_up, drive, look
 
 T = TypeVar("T")
@@ -30,16 +30,14 @@ def _plainly(door: Door) -> Door:
     return door
 
 
-class InlineDatabase:
+class InlineDatabase(OneGateway):
     """``store.group.Storage``. ``open`` it, or ``restore`` it from an image; ``close`` it."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path, through: Through = _plainly) -> None:
+        super().__init__(str(path), self._run)
         self.path = path
-        self.name = str(path)
         self._connection = connection
         self._through = through
-        self._groups = GroupCommit(self._run)
-        self._closed = False
 
     @classmethod
     async def open(cls, path: Path = IN_MEMORY, through: Through = _plainly) -> InlineDatabase:
@@ -82,18 +80,6 @@ class InlineDatabase:
         except sqlite3.Error as error:
             raise store_error(error, self.path) or error from error
 
-    async def write(self, work: Work[T]) -> T:
-        """``work(transaction)``, committed on return; see ``store.group`` for what a work may do."""
-        self._check_open()
-        return await self._groups.write(work)
-
-    def watch(self, on_group: Callable[[int, float], None]) -> None:
-        """Tell it of every group that is committed: works, seconds. Quick, and it must not raise."""
-        self._groups.on_group = on_group
-
-    def listen(self, hear: Callable[[str | None], None]) -> None:
-        """There is nobody else."""
-
     async def close(self) -> None:
         """Wait for the writes that were begun, refuse those that follow, close. The second time nothing happens."""
         self._closed = True
@@ -102,10 +88,6 @@ class InlineDatabase:
 
     async def _run(self, jobs: Sequence[Job[Any]]) -> None:
         drive(run_group(self._through(SqliteDoor(self._connection, self.path)), jobs))
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise StoreError(f"the database {self.path} has been closed")
 
 
 def _connect(path: Path) -> sqlite3.Connection:

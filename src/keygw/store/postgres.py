@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from keygw.model.errors import StoreError
-from keygw.store.group import Fetch, GroupCommit, Job, Row, Transaction, Work, finish, run_group
+from keygw.store.group import Fetch, Job, Row, Transaction, Work, finish, run_group
+from keygw.store.grouped import Grouped
 from keygw.store.migrations import REVISIONS, VERSION_TABLE
 from keygw.store.postgres_door import CONNECT_SECONDS, PAUSE_SECONDS, RETRY_SECONDS, Link, PostgresDoor
 from keygw.store.postgres_ears import PostgresEars
@@ -25,20 +26,16 @@ from keygw.store.schema import SCHEMA_VERSION
 OLDEST_SERVER = 13
 """Older ones get no security fixes any more."""
 
-T = TypeVar("T")
 
-
-class PostgresDatabase:
+class PostgresDatabase(Grouped):
     """``store.group.Storage``: ``connect``, ``bring_up``, ``close``."""
 
     def __init__(self, url: str) -> None:
-        self.name = shown(url)
+        super().__init__(shown(url), self._run)
         self._link = Link(url, self.name)
         self._door = PostgresDoor(self._link)
-        self._groups = GroupCommit(self._run)
         self._readers: Any = None  # asyncpg's pool, once it is open
         self._ears: PostgresEars | None = None
-        self._closed = False
 
     @classmethod
     async def connect(cls, url: str) -> PostgresDatabase:
@@ -85,21 +82,8 @@ class PostgresDatabase:
 
         return await self._link.patiently(ask)
 
-    async def write(self, work: Work[T]) -> T:
-        """``work(transaction)``, committed durably on return; see ``store.group`` for what a work may do."""
-        self._check_open()
-        return await self._groups.write(work)
-
-    def watch(self, on_group: Callable[[int, float], None]) -> None:
-        """Tell it of every group that is committed: works, seconds. Quick, and it must not raise."""
-        self._groups.on_group = on_group
-
     def __repr__(self) -> str:
         return f"PostgresDatabase({self.name})"
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise StoreError(f"{self.name} has been closed")
 
     def listen(self, hear: Callable[[str | None], None]) -> None:
         """Hand on what other gateways announce, until it is closed; ``None``: something may have been missed."""
