@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 
 import pytest
@@ -19,6 +19,7 @@ from keygw.vehicle.ports import Sighting
 from keygw.vehicle.presence import GONE_S, Nearness
 from keygw_sim.radio.virtual import VirtualRadio
 from keygw_sim.vehicle.echo import EchoVehicle
+from until import until
 
 ADVERTISING_KEY = bytes(range(16))
 OURS = Vehicle("veh_ours", "Car", LocalSigner.generate().public_key, ADVERTISING_KEY)
@@ -62,12 +63,6 @@ async def scene(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scene]:
     monkeypatch.setattr(module, "AGAIN_S", (0.01, 0.04))
     async with AsyncExitStack() as stack:
         yield Scene(stack, await stack.enter_async_context(VirtualRadio()))
-
-
-async def until(true: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
-        while not true():  # noqa: ASYNC110 - the radio tells nobody
-            await asyncio.sleep(0.005)
 
 
 async def test_a_vehicle_of_ours_comes_and_goes(scene: Scene) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -17,6 +17,7 @@ from keygw.ble.states import Stage
 from keygw.model.errors import LinkError
 from keygw_sim.radio.virtual import VirtualRadio
 from keygw_sim.vehicle.echo import EchoVehicle
+from until import until
 
 IDS = [bytes([number] * 6) for number in range(1, 5)]
 LAST = 0xC0
@@ -51,12 +52,6 @@ async def place() -> AsyncIterator[Place]:
         air = BleAir.bumble((await radio.add_controller()).open, slots=2, watcher=stages.append)
         stack.push_async_callback(air.close)
         yield Place(air, stages, vehicles)
-
-
-async def until(true: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
-        while not true():  # noqa: ASYNC110 - the air tells nobody
-            await asyncio.sleep(0.005)
 
 
 async def test_who_gets_none_in_time_is_told_so(place: Place) -> None:

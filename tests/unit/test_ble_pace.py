@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
 
@@ -12,17 +11,12 @@ from keygw.ble.air import BleAir
 from keygw.ble.pace import BRISK, CALM, Pace, Parameters
 from keygw_sim.radio.virtual import VirtualRadio
 from keygw_sim.vehicle.echo import EchoVehicle
+from until import until
 
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "REST_AFTER_S", 0.02)
-
-
-async def until(true: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
-        while not true():  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.002)
 
 
 async def test_it_calms_down_and_wakes_up() -> None:

@@ -11,14 +11,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from keygw.store.errors import store_error
 from keygw.store.group import Door, Job, Row, run_group
 from keygw.store.grouped import OneGateway
 from keygw.store.sqlite_door import SqliteDoor, bring_up, drive, look
 
-T = TypeVar("T")
 IN_MEMORY = Path(":memory:")
 _STATEMENTS = 256
 

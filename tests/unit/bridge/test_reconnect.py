@@ -14,6 +14,7 @@ from keygw.bridge.leases import HeldElsewhere
 from keygw.bridge.reconnect import TRIES, Reconnect
 from keygw.model.errors import Forbidden, KeygwError, LinkError
 from keygw.vehicle.values import LinkStatus
+from until import until
 
 if TYPE_CHECKING:
     from tests.unit.bridge.conftest import World
@@ -104,9 +105,7 @@ async def test_it_rests_after_some_tries_until_the_vehicle_is_near(air: Air) -> 
     air.answers = [AWAY]
     air.reconnect.hold(CAR, "key_a")
     air.reconnect.on_link(CAR, DOWN)
-    async with asyncio.timeout(5):
-        while len(air.asked) < TRIES:  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.001)
+    await until(lambda: len(air.asked) >= TRIES)
     await asyncio.sleep(0.02)
     assert len(air.asked) == TRIES
     air.answers = [UP]
