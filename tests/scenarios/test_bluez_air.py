@@ -100,7 +100,7 @@ async def test_two_links_at_a_time(place: Place) -> None:
         assert await asyncio.wait_for(link.receive(), 2) == HELLO
 
 
-@pytest.mark.parametrize("member", ["SetDiscoveryFilter", "StartDiscovery", "Connect", "ReadValue"])
+@pytest.mark.parametrize("member", ["SetDiscoveryFilter", "StartDiscovery", "Connect", "StartNotify", "ReadValue"])
 async def test_in_progress_passes(place: Place, member: str) -> None:
     place.bluez.faults.order(member, "InProgress", times=1)
     await place.works()

@@ -39,7 +39,7 @@ SWITCHED_OFF = BleakBluetoothNotAvailableError("off", BleakBluetoothNotAvailable
         (NO_RADIO, "radio_unavailable"),
         (SWITCHED_OFF, "radio_unavailable"),
         (BleakDBusError("org.bluez.Error.NotReady", []), "radio_unavailable"),
-        (BleakDBusError("org.bluez.Error.InProgress", []), "radio_unavailable"),
+        (BleakDBusError("org.bluez.Error.InProgress", []), "radio_busy"),
         (BleakError("No Bluetooth adapters found."), "radio_unavailable"),
         (FileNotFoundError("the D-Bus socket"), "radio_unavailable"),
         (ConnectionRefusedError(), "radio_unavailable"),

@@ -33,7 +33,7 @@ _ADVICE = {
     OUT_OF_RANGE: "the vehicle was not heard; move closer and try again",
     LINK_LOST: "the link to the vehicle was lost; connect again",
     LINK_TIMEOUT: "the vehicle did not answer in time; connect again",
-    RADIO_BUSY: "every connection of the radio is taken; try again, or end a link that is not needed",
+    RADIO_BUSY: "the radio is at something else, or all its connections are taken; try again, or end a link",
     RADIO_UNAVAILABLE: "the Bluetooth radio cannot be used; check that it is plugged in, switched on and permitted",
 }
 
@@ -47,7 +47,7 @@ _HOPELESS = frozenset(
 )
 
 _DBUS = {
-    "org.bluez.Error.InProgress": RADIO_UNAVAILABLE,
+    "org.bluez.Error.InProgress": RADIO_BUSY,
     "org.bluez.Error.NotReady": RADIO_UNAVAILABLE,
     "org.bluez.Error.NotAuthorized": RADIO_UNAVAILABLE,
     "org.freedesktop.DBus.Error.AccessDenied": RADIO_UNAVAILABLE,
