@@ -11,7 +11,7 @@ import pytest
 
 from keygw.ble.air import BleAir
 from keygw.ble.link import BleLink
-from keygw.model.errors import LinkError
+from keygw.model.errors import LinkError, ProtocolError
 from keygw.model.vehicle import Vehicle
 from keygw.vehicle.conversation import Conversation
 from keygw.vehicle.ports import HeldKey
@@ -116,6 +116,18 @@ async def test_all_silent_ends_in_the_time_given(world: World) -> None:
         await world.open(0.4)
     assert caught.value.code == "link_timeout"
     assert 0.3 < time.monotonic() - started < 1.0
+
+
+async def test_what_one_has_said_is_told_rather_than_the_silence_after_it(world: World) -> None:
+    said = iter([babbling])
+
+    async def one_speaks(side: VehicleSide) -> None:
+        await next(said, silent)(side)
+
+    world.road.false, world.road.falsehood = 1000, one_speaks
+    with pytest.raises(ProtocolError):
+        await world.open(0.2)
+    assert len(world.road.links) > 1
 
 
 async def test_an_open_that_is_cancelled_leaves_no_link(world: World) -> None:

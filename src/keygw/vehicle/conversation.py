@@ -144,7 +144,8 @@ class Conversation:
         """Find the vehicle, connect and hear its HELLO, all within ``timeout`` seconds. ``LinkError`` otherwise.
 
         Anybody can repeat the id that a vehicle advertises: who answers to it and has no HELLO to say is left for the
-        next that is heard. If all are like that the error is theirs (``link_timeout`` for silence), not out_of_range.
+        next that is heard. If all are like that the error is theirs (``link_timeout`` for silence), not out_of_range. A
+        reason that one of them gave (``version_unsupported``) is told rather than the silence of those after it.
         """
         until = clock() + timeout
         avoid: set[str] = set()
@@ -164,7 +165,8 @@ class Conversation:
             try:
                 await conversation._wait(Greeted, max(SHORTEST_SECONDS, min(HELLO_SECONDS, left / 2)))
             except KeygwError as error:
-                failure = error
+                if failure is None or error.code != "link_timeout":
+                    failure = error
                 avoid.add(link.peer)
             except BaseException:
                 await conversation._abandon()
