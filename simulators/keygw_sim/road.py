@@ -12,6 +12,9 @@ from keygw.wire.messages import MessageType
 from keygw_sim.memory_link import MemoryLink, VehicleSide, memory_link
 from keygw_sim.vehicle.brain import Brain
 
+PEER = "car"
+"""Who is at the other end of each link. There is no other, so who avoids it finds nobody."""
+
 
 class Road:
     """It may lose the car, cut the link at any message, or hold the car's tongue."""
@@ -36,13 +39,13 @@ class Road:
         return [Sighting(self.brain.rotating_id, -60), Sighting(b"others")] if self.present else []
 
     async def open(self, wanted: Callable[[bytes], bool], timeout: float, avoid: Collection[str] = ()) -> MemoryLink:
-        if not self.present or self.only == 0 or not wanted(self.brain.rotating_id):
+        if not self.present or self.only == 0 or PEER in avoid or not wanted(self.brain.rotating_id):
             raise LinkError("nobody there", code="out_of_range")
         self.only = None if self.only is None else self.only - 1
         self.opened += 1
         conn = self.opened
         self.brain.connected(conn)
-        link, side = memory_link(self.max_frame, info=self.brain.info(conn))
+        link, side = memory_link(self.max_frame, info=self.brain.info(conn), peer=PEER)
         self.brain.subscribed(conn)
         task = asyncio.create_task(self._drive(conn, side))
         self._tasks.add(task)

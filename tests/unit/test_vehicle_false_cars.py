@@ -18,7 +18,7 @@ from keygw.vehicle.ports import HeldKey
 from keygw_sim.chance import chance, new_signer
 from keygw_sim.memory_link import MemoryLink, VehicleSide, memory_link
 from keygw_sim.rehearsal import Office
-from keygw_sim.road import Road
+from keygw_sim.road import PEER, Road
 from keygw_sim.vehicle.brain import Brain
 from keygw_sim.vehicle.flash import Flash
 from keygw_sim.vehicle.runner import new_vehicle
@@ -34,6 +34,8 @@ class Crowd(Road):
         self.false = 1
         self.falsehood: Falsehood = silent
         self.links: list[MemoryLink] = []
+        self.then: LinkError | None = None
+        """How every attempt after the false ones fails."""
 
     async def open(self, wanted: Callable[[bytes], bool], timeout: float, avoid: Collection[str] = ()) -> MemoryLink:
         for n in range(self.false):
@@ -44,6 +46,8 @@ class Crowd(Road):
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
                 return link
+        if self.then is not None:
+            raise self.then
         return await super().open(wanted, timeout, avoid)
 
 
@@ -84,7 +88,7 @@ async def test_the_next_one_is_tried_in_the_same_time(world: World, falsehood: F
     world.road.falsehood = falsehood
     conversation = await world.open(1.0)
     assert conversation.alive
-    assert conversation.link.peer == "vehicle"
+    assert conversation.link.peer == PEER
     with pytest.raises(LinkError):
         await world.road.links[0].send(b"\xc0")
     await conversation.close()
@@ -128,6 +132,20 @@ async def test_what_one_has_said_is_told_rather_than_the_silence_after_it(world:
     with pytest.raises(ProtocolError):
         await world.open(0.2)
     assert len(world.road.links) > 1
+
+
+@pytest.mark.parametrize("code", ["out_of_range", "link_timeout", "link_lost", "radio_busy"])
+async def test_what_one_has_said_is_told_rather_than_that_no_link_comes_after_it(world: World, code: str) -> None:
+    world.road.falsehood, world.road.then = babbling, LinkError("as the radio says", code=code)
+    with pytest.raises(ProtocolError):
+        await world.open(0.2)
+
+
+async def test_of_two_links_that_failed_the_later_is_told(world: World) -> None:
+    world.road.falsehood, world.road.then = gone_at_once, LinkError("as the radio says", code="radio_unavailable")
+    with pytest.raises(LinkError) as caught:
+        await world.open(0.2)
+    assert caught.value.code == "radio_unavailable"
 
 
 async def test_an_open_that_is_cancelled_leaves_no_link(world: World) -> None:

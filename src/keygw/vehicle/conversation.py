@@ -145,7 +145,7 @@ class Conversation:
 
         Anybody can repeat the id that a vehicle advertises: who answers to it and has no HELLO to say is left for the
         next that is heard. If all are like that the error is theirs (``link_timeout`` for silence), not out_of_range. A
-        reason that one of them gave (``version_unsupported``) is told rather than the silence of those after it.
+        word of one of them (``version_unsupported``) is told rather than what became of the links after it.
         """
         until = clock() + timeout
         avoid: set[str] = set()
@@ -156,8 +156,9 @@ class Conversation:
                     lambda rotating: recognises(vehicle.advertising_key, rotating), until - clock(), avoid
                 )
             except LinkError as error:
-                if failure is None or error.code != "out_of_range":
+                if failure is None:
                     raise
+                failure = _plainer(failure, error)
                 break
             session = DeviceSession(vehicle, key.hand, link.info, random, clock(), kind, subscribe)
             conversation = cls(link, session, key.signer, on_readings, on_end, clock)
@@ -165,8 +166,7 @@ class Conversation:
             try:
                 await conversation._wait(Greeted, max(SHORTEST_SECONDS, min(HELLO_SECONDS, left / 2)))
             except KeygwError as error:
-                if failure is None or error.code != "link_timeout":
-                    failure = error
+                failure = error if failure is None else _plainer(failure, error)
                 avoid.add(link.peer)
             except BaseException:
                 await conversation._abandon()
@@ -501,3 +501,15 @@ class Conversation:
                 future.exception()  # some may have stopped waiting; their error is not news
         if self._on_end is not None:
             self._on_end(self)
+
+
+def _plainer(before: KeygwError, after: KeygwError) -> KeygwError:
+    """Which one to tell of two that failed: what somebody said, rather than what became of a link, rather than that
+    nobody was there; of two alike the later."""
+
+    def weight(error: KeygwError) -> int:
+        if not isinstance(error, LinkError):
+            return 2
+        return int(error.code != "out_of_range")
+
+    return after if weight(after) >= weight(before) else before
