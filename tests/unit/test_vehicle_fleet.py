@@ -9,6 +9,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -411,6 +412,23 @@ async def test_sync_list_tries_every_courier(world: World) -> None:
     await world.fleet.sync_list(world.car.id)
     assert world.books.acknowledged_sequence == 1
     assert world.road.opened == 2
+
+
+async def test_no_other_courier_is_tried_over_a_radio_that_is_taken(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = 0
+
+    async def taken(*_: object) -> NoReturn:
+        nonlocal tried
+        tried += 1
+        raise LinkError("taken", code="radio_busy")
+
+    monkeypatch.setattr(world.road, "open", taken)
+    world.books.couriers = [world.hold("other"), world.owner]
+    with pytest.raises(LinkError) as caught:
+        await world.fleet.sync_list(world.car.id)
+    assert (caught.value.code, tried) == ("radio_busy", 1)
 
 
 async def test_sync_list_without_a_courier_or_a_car(world: World) -> None:

@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 
@@ -19,6 +20,7 @@ from keygw.vehicle.pairing import PairingTask, pair
 from keygw.wire.messages import MessageType
 from keygw_sim.chance import chance, new_signer
 from keygw_sim.memory_air import MemoryAir
+from keygw_sim.memory_link import MemoryLink
 from keygw_sim.rehearsal import Office
 from keygw_sim.vehicle.brain import Brain
 from keygw_sim.vehicle.flash import Flash, Issuer
@@ -95,6 +97,34 @@ async def test_no_guess_is_staked_where_no_code_is_shown(street: Street) -> None
     assert refused.value.code == "no_code_shown"
     assert {kind for _, kind in street.air.seen} == {MessageType.PAIR_ASK}
     assert street.said == []
+
+
+async def test_a_radio_that_stays_taken_is_not_a_car_without_a_code(
+    street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def taken(*_: object) -> NoReturn:
+        raise LinkError("taken", code="radio_busy")
+
+    monkeypatch.setattr(street.air, "open", taken)
+    with pytest.raises(LinkError) as refused:
+        await street.pair("00000000")
+    assert refused.value.code == "radio_busy"
+
+
+async def test_a_radio_that_was_taken_for_a_while_is_asked_again(
+    street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really, left = street.air.open, 2
+
+    async def taken_at_first(*args: Any) -> MemoryLink:
+        nonlocal left
+        left -= 1
+        if left >= 0:
+            raise LinkError("taken", code="radio_busy")
+        return await really(*args)
+
+    monkeypatch.setattr(street.air, "open", taken_at_first)
+    assert await street.pair(street.show(street.far), seconds=5) is Outcome.DONE
 
 
 async def test_it_waits_for_somebody_to_press_the_button(street: Street) -> None:

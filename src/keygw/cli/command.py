@@ -25,6 +25,7 @@ _NEXT = {
     "not_enrolled": "pair with the vehicle: keygw pair --help",
     "chain_required": "share it again: keygw keys share",
     "chain_refused": "share it again: keygw keys share",
+    "radio_busy": "send it again, or end a link that is not needed: keygw disconnect VEHICLE",
     "radio_unavailable": "look at the radio: keygw doctor",
 }
 

@@ -165,7 +165,7 @@ class Fleet:
                             await car.leave()
                 except LinkError as failure:
                     error = failure
-                    if failure.code in ("out_of_range", "radio_unavailable"):
+                    if failure.code in ("out_of_range", "radio_busy", "radio_unavailable"):
                         break
                 else:
                     return

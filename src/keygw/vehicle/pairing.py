@@ -66,19 +66,28 @@ async def pair(
 ) -> Outcome:
     """Look for a vehicle that shows a code, for at most ``seconds``, and pair with it; what it said to the token.
 
-    ``LinkError`` out_of_range, no_code_shown (by those in reach), pairing_refused, link_lost, link_timeout;
+    ``LinkError`` out_of_range, no_code_shown (by those in reach), radio_busy (to the end, for one of them),
+    pairing_refused, link_lost, link_timeout;
     ``ProtocolError`` pairing_code_wrong, for which the vehicle has counted a try, and others.
     """
     until = ticks() + seconds
-    refused = False
+    refused, busy = False, None
     while (left := until - ticks()) > 0:
-        found = await air.scan(min(SCAN_SECONDS, left))
+        found, busy = await air.scan(min(SCAN_SECONDS, left)), None
         for sighting in sorted(found, key=lambda each: -128 if each.rssi is None else each.rssi, reverse=True):
             async with alone(sighting.rotating_id) as free:
-                outcome = await _try(air, sighting.rotating_id, task, random, ticks) if free else None
+                try:
+                    outcome = await _try(air, sighting.rotating_id, task, random, ticks) if free else None
+                except LinkError as error:
+                    if error.code != "radio_busy":
+                        raise
+                    busy = error
+                    continue
             if outcome is not None:
                 return outcome
             refused = True
+    if busy is not None:
+        raise busy
     if refused:
         raise LinkError(
             "no vehicle in reach shows a pairing code; open pairing mode in the vehicle", code="no_code_shown"
@@ -93,7 +102,7 @@ async def _try(
     try:
         link = await air.open(lambda heard: heard == rotating_id, CONNECT_SECONDS)
     except LinkError as error:
-        if error.code == "radio_unavailable":
+        if error.code in ("radio_busy", "radio_unavailable"):
             raise
         return None
     try:

@@ -75,7 +75,8 @@ class Air(Protocol):
         taken only when nobody else answers to it for a while.
 
         ``LinkError`` with code ``out_of_range`` if none shows up within ``timeout`` seconds all told,
-        ``radio_unavailable`` if there is no radio, else ``link_lost`` / ``link_timeout``.
+        ``radio_unavailable`` if there is no radio, ``radio_busy`` if it is taken up, else ``link_lost`` /
+        ``link_timeout``.
         """
 
     async def close(self) -> None: ...
