@@ -14,10 +14,12 @@ from keygw.crypto.agreement import EphemeralKey, P256Key
 from keygw.crypto.signer import LocalSigner
 from keygw.model.errors import ProtocolError
 from keygw.session.edhoc import SUITE_6, Credential, Ead, Initiator, Responder, SuiteRefused
+from keygw.session.edhoc.initiator import InitiatorCore
 from keygw.session.edhoc.oracle.after import message_4, receive_4
 from keygw.session.edhoc.oracle.negotiation import ErrorMessage, decode_error, encode_error, offer
 from keygw.session.edhoc.oracle.static import StaticInitiator, StaticResponder
 from keygw.session.edhoc.oracle.suites import SUITE_0, SUITE_2, SUITE_3
+from keygw.session.edhoc.responder import ResponderCore
 from keygw.session.edhoc.suites import Suite
 from keygw.session.events import SignatureNeeded
 from keygw.session.states import State
@@ -64,6 +66,12 @@ def test_a_vehicle_takes_no_ead_1() -> None:
     assert answer_to(plain)
     for ead in ("00", "17", "37", "0041ff", "1941ff"):
         assert not answer_to(plain + bytes.fromhex(ead))
+
+
+@pytest.mark.parametrize("core", [InitiatorCore, ResponderCore])
+def test_no_side_can_be_made_that_does_not_check_its_peer(core: type) -> None:
+    with pytest.raises(TypeError, match=r"abstract method.*_check_"):
+        type("Trusting", (core,), {})()
 
 
 def test_nothing_in_keygw_imports_the_oracle(repository: Path) -> None:

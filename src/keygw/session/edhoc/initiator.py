@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 
 from keygw.model.errors import ProtocolError
@@ -22,7 +23,7 @@ from keygw.session.edhoc.suites import EPHEMERAL_BYTES, Suite, encode_suites
 from keygw.wire import cbor
 
 
-class InitiatorCore(Party):
+class InitiatorCore(Party, ABC):
     """All but how the two sides prove themselves. ``peer`` is the one responder it means, fixed before message_1.
 
     ``before``: suites that the initiator prefers to ``suite`` and the responder has refused (section 5.2.2).
@@ -73,8 +74,9 @@ class InitiatorCore(Party):
         schedule.after_2(plaintext, self._peer.cred)
         return c_r
 
+    @abstractmethod
     def _check_2(self, proof: object, context: bytes, ead: bytes) -> None:
-        raise NotImplementedError
+        """``ProtocolError`` unless the peer has proven itself."""
 
     def _message_3(self, proof: bytes) -> bytes:
         schedule = self.schedule

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
 
 from keygw.crypto.errors import CryptoError
@@ -26,7 +27,7 @@ Resolve = Callable[[bytes], Credential]
 """ID_CRED_I (the encoded map) to the credential that it names; raises ``ProtocolError``, or whatever says why not."""
 
 
-class ResponderCore(Party):
+class ResponderCore(Party, ABC):
     """All but how the two sides prove themselves."""
 
     def __init__(self, suites: Suite | Sequence[Suite], secret: bytes, connection_id: bytes, own: Credential) -> None:
@@ -83,8 +84,9 @@ class ResponderCore(Party):
         schedule.after_2(plaintext, self._own.cred)
         return cbor.byte_string(self._ephemeral.public + ciphertext)
 
+    @abstractmethod
     def _check_3(self, peer: Credential, proof: object, context: bytes, ead: bytes) -> None:
-        raise NotImplementedError
+        """``ProtocolError`` unless the peer has proven itself."""
 
 
 class Responder(ResponderCore):
