@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import struct
 from collections.abc import Iterable
 
 import pytest
@@ -182,6 +183,25 @@ def test_a_broken_file_names_the_byte(data: bytes, offset: int) -> None:
     with pytest.raises(BrokenCapture) as caught:
         list(packets(io.BytesIO(data)))
     assert caught.value.offset == offset
+
+
+def test_a_packet_of_no_bytes_is_passed_over() -> None:
+    """A capture may be told to keep none of them."""
+    whole = btsnoop_of(TRAFFIC)
+    assert in_short(told(whole[:16] + struct.pack(">IIIIq", 4, 0, 0, 0, 0) + whole[16:])) == ALL
+
+
+@pytest.mark.parametrize("time", [2**63 - 1, -(2**63)])
+def test_a_time_that_no_calendar_has_is_broken(time: int) -> None:
+    found = broken(btsnoop_of([])[:16] + struct.pack(">IIIIq", 1, 1, 0, 0, time) + b"\x02")
+    assert found is not None
+    assert (found.offset, "calendar" in str(found)) == (16, True)
+    wide = bytearray(pcapng_of(187, [b"\x02"]))
+    at = wide.index(struct.pack("<II", 6, 36)) + 12
+    wide[at : at + 4] = b"\xff" * 4
+    found = broken(bytes(wide))
+    assert found is not None
+    assert "calendar" in str(found)
 
 
 def test_files_of_chance_give_records_or_the_one_error(rng: random.Random) -> None:

@@ -64,5 +64,6 @@ def read(source: Source, offset: int) -> Iterator[Packet]:
         received, control = bool(flags & RECEIVED), bool(flags & CONTROL)
         if datalink == H1:
             data = bytes((_INDICATORS[received, control],)) + data
-        yield Packet(Kind.HCI, data, (time - _EPOCH_US) / 1_000_000, not received, offset)
+        if data:
+            yield Packet(Kind.HCI, data, (time - _EPOCH_US) / 1_000_000, not received, offset)
         offset += _RECORD.size + size
