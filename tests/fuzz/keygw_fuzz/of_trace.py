@@ -12,6 +12,7 @@ from keygw.ble.trace.att import Handles
 from keygw.ble.trace.capture import packets
 from keygw.ble.trace.packet import BrokenCapture, Kind, Packet
 from keygw.ble.trace.watcher import Watcher
+from keygw.cli.trace_text import Teller
 from keygw.session.states import Side
 from keygw.session.trace import KeyLog, LinkTrace, MalformedKeyLog
 from keygw.wire.frame import Fragmenter
@@ -41,11 +42,15 @@ def _told(script: bytes) -> int:
 
 
 def _watched(data: bytes) -> int:
-    """A capture: its packets, and the records of all of them."""
+    """A capture: its packets, written once more, and the records of all of them, as ``keygw trace`` tells them."""
     watcher, told = Watcher(KEYS, handles=Handles(3, 5, 8, 6)), 0
+    copy, teller = btsnoop.Writer(io.BytesIO()), Teller(colour=False, brief=True)
     for packet in packets(io.BytesIO(data)):
+        if packet.kind is Kind.HCI:
+            copy.write(packet)
         for record in watcher.take(packet):
             json.dumps(record.to_json())
+            teller.text(record)
             told += 1
     return told
 
