@@ -15,6 +15,8 @@ from keygw.model.errors import LinkError, ProtocolError
 from keygw.model.vehicle import Vehicle
 from keygw.vehicle.conversation import Conversation
 from keygw.vehicle.ports import HeldKey
+from keygw.wire import cbor
+from keygw.wire.messages import MessageType
 from keygw_sim.chance import chance, new_signer
 from keygw_sim.memory_link import MemoryLink, VehicleSide, memory_link
 from keygw_sim.rehearsal import Office
@@ -23,6 +25,7 @@ from keygw_sim.vehicle.brain import Brain
 from keygw_sim.vehicle.flash import Flash
 from keygw_sim.vehicle.runner import new_vehicle
 
+OTHER_VERSION = cbor.encode([[2], bytes(6)])
 Falsehood = Callable[[VehicleSide], Coroutine[None, None, None]]
 
 
@@ -40,7 +43,7 @@ class Crowd(Road):
     async def open(self, wanted: Callable[[bytes], bool], timeout: float, avoid: Collection[str] = ()) -> MemoryLink:
         for n in range(self.false):
             if f"false {n}" not in avoid:
-                link, side = memory_link(peer=f"false {n}")
+                link, side = memory_link(info=OTHER_VERSION, peer=f"false {n}")
                 self.links.append(link)
                 task = asyncio.create_task(self.falsehood(side))
                 self._tasks.add(task)
@@ -83,6 +86,10 @@ async def babbling(side: VehicleSide) -> None:
     await side.send(b"\xc0\x7fnot a HELLO")
 
 
+async def of_another_version(side: VehicleSide) -> None:
+    await side.send(bytes((0xC0, MessageType.HELLO)) + b"in words of that version")
+
+
 @pytest.mark.parametrize("falsehood", [silent, gone_at_once, babbling])
 async def test_the_next_one_is_tried_in_the_same_time(world: World, falsehood: Falsehood) -> None:
     world.road.falsehood = falsehood
@@ -122,27 +129,31 @@ async def test_all_silent_ends_in_the_time_given(world: World) -> None:
     assert 0.3 < time.monotonic() - started < 1.0
 
 
-async def test_what_one_has_said_is_told_rather_than_the_silence_after_it(world: World) -> None:
-    said = iter([babbling])
+async def test_which_side_to_update_is_told_rather_than_the_silence_after_it(world: World) -> None:
+    said = iter([of_another_version])
 
     async def one_speaks(side: VehicleSide) -> None:
         await next(said, silent)(side)
 
     world.road.false, world.road.falsehood = 1000, one_speaks
-    with pytest.raises(ProtocolError):
+    with pytest.raises(ProtocolError) as caught:
         await world.open(0.2)
+    assert caught.value.code == "version_unsupported"
     assert len(world.road.links) > 1
 
 
 @pytest.mark.parametrize("code", ["out_of_range", "link_timeout", "link_lost", "radio_busy"])
-async def test_what_one_has_said_is_told_rather_than_that_no_link_comes_after_it(world: World, code: str) -> None:
-    world.road.falsehood, world.road.then = babbling, LinkError("as the radio says", code=code)
-    with pytest.raises(ProtocolError):
+async def test_which_side_to_update_is_told_rather_than_that_no_link_comes(world: World, code: str) -> None:
+    world.road.falsehood, world.road.then = of_another_version, LinkError("as the radio says", code=code)
+    with pytest.raises(ProtocolError) as caught:
         await world.open(0.2)
+    assert caught.value.code == "version_unsupported"
 
 
-async def test_of_two_links_that_failed_the_later_is_told(world: World) -> None:
-    world.road.falsehood, world.road.then = gone_at_once, LinkError("as the radio says", code="radio_unavailable")
+@pytest.mark.parametrize("falsehood", [gone_at_once, babbling])
+async def test_no_stranger_hides_what_became_of_the_next_link(world: World, falsehood: Falsehood) -> None:
+    """That one can be tried again; what a stranger breaks says nothing of the car."""
+    world.road.falsehood, world.road.then = falsehood, LinkError("as the radio says", code="radio_unavailable")
     with pytest.raises(LinkError) as caught:
         await world.open(0.2)
     assert caught.value.code == "radio_unavailable"

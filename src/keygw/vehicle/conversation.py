@@ -144,8 +144,8 @@ class Conversation:
         """Find the vehicle, connect and hear its HELLO, all within ``timeout`` seconds. ``LinkError`` otherwise.
 
         Anybody can repeat the id that a vehicle advertises: who answers to it and has no HELLO to say is left for the
-        next that is heard. If all are like that the error is theirs (``link_timeout`` for silence), not out_of_range. A
-        word of one of them (``version_unsupported``) is told rather than what became of the links after it.
+        next that is heard. If all are like that the error is theirs (``link_timeout`` for silence), not out_of_range;
+        ``version_unsupported`` is told whatever became of those after it.
         """
         until = clock() + timeout
         avoid: set[str] = set()
@@ -504,12 +504,7 @@ class Conversation:
 
 
 def _plainer(before: KeygwError, after: KeygwError) -> KeygwError:
-    """Which one to tell of two that failed: what somebody said, rather than what became of a link, rather than that
-    nobody was there; of two alike the later."""
-
-    def weight(error: KeygwError) -> int:
-        if not isinstance(error, LinkError):
-            return 2
-        return int(error.code != "out_of_range")
-
-    return after if weight(after) >= weight(before) else before
+    """Which to tell of two that failed: of two alike the later. That one side must be updated no other try mends;
+    that nobody else was heard says nothing of who was."""
+    weight = {"version_unsupported": 2, "out_of_range": 0}
+    return after if weight.get(after.code, 1) >= weight.get(before.code, 1) else before
