@@ -10,8 +10,6 @@ from keygw.model.errors import BadInput
 
 MAX_PACKET = 1 << 16
 """Longer records are taken for a broken file: an ACL packet has at most 65539 bytes with its header, ours far less."""
-
-
 LAST_TIME = 253_402_300_799
 """The last second of the year 9999, in Unix time: no calendar of Python's goes on."""
 
