@@ -116,6 +116,47 @@ async def test_a_device_that_bluez_has_removed_meanwhile(place: Place) -> None:
     await place.works()
 
 
+async def test_a_device_that_bluez_remembers_wrongly_is_cleared(place: Place) -> None:
+    """Each retry would fail alike, whatever the vehicle does, and whoever it was that BlueZ remembers it from."""
+    await place.air.scan(0.15)
+    (known,) = place.adapter.devices.values()
+    known.spoilt = True
+    await place.works()
+    assert place.adapter.devices[known.path] is not known
+
+
+async def test_a_device_that_went_wrong_after_a_good_link_is_cleared(place: Place) -> None:
+    link = await place.works()
+    await link.close()
+    (known,) = place.adapter.devices.values()
+    known.spoilt = True
+    await place.works()
+
+
+async def test_the_mtu_that_bluez_does_not_tell_costs_nothing(place: Place) -> None:
+    """bleak's ``mtu_size`` is 23 over BlueZ, whatever was negotiated."""
+    link = await place.works()
+    client = link._client
+    assert client is not None
+    with pytest.warns(UserWarning, match="default MTU"):
+        assert client.mtu_size == 23
+    assert link.max_frame > 200
+    frame = b"\xc0" + bytes(link.max_frame - 1)
+    await link.send(frame)
+    assert await asyncio.wait_for(link.receive(), 2) == frame
+
+
+async def test_a_socket_for_notifications_is_not_taken(place: Place) -> None:
+    """BlueZ offers one, and bleak has changed its mind twice about taking it: we say which way."""
+    place.bluez.faults.order("AcquireNotify", "Failed", times=100)
+    link = await place.works()
+    (device,) = place.adapter.devices.values()
+    offered = [each.properties["NotifyAcquired"].value for each in device.characteristics if each.notifies]
+    assert offered
+    assert not any(offered), "it is offered, and nobody took it"
+    await link.close()
+
+
 async def test_a_connection_that_never_comes_ends_in_time(place: Place) -> None:
     place.bluez.faults.order("Connect", "", times=100)
     await refused(place.air.open(mine, 0.5), "link_timeout")

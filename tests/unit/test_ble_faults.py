@@ -65,6 +65,38 @@ def test_each_error_has_its_code(error: Exception, code: str) -> None:
     assert not link_error(error).may_have_happened
 
 
+class WinError(OSError):
+    """As ``ctypes.WinError`` makes it on Windows: elsewhere Python has no place for ``winerror``."""
+
+    def __init__(self, winerror: int, text: str) -> None:
+        super().__init__(22, text)
+        self.winerror = winerror
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        # WinRT, from an operation under which the link went, and from a radio that is off
+        (WinError(-2147483629, "The object has been closed"), "link_lost"),
+        (WinError(-2147023673, "The operation was canceled by the user"), "link_lost"),
+        (WinError(-2147020577, "The device is not ready for use"), "radio_unavailable"),
+        (WinError(5, "Access is denied"), "radio_unavailable"),
+        (BleakError("Could not get GATT services: Unreachable"), "link_lost"),
+        (BleakError("Could not get GATT services: Access Denied"), "link_lost"),
+        (BleakError("device does not support GATT sessions"), "link_lost"),
+        # CoreBluetooth
+        (BleakError("failed to connect: Peer removed pairing information"), "link_lost"),
+        (BleakError("Failed to discover services The connection has timed out unexpectedly."), "link_lost"),
+        (BleakError("Bluetooth device is turned off"), "radio_unavailable"),
+        (ValueError("Characteristic notifications already started"), "link_lost"),
+    ],
+    ids=str,
+)
+def test_what_windows_and_macos_say(error: Exception, code: str) -> None:
+    """By bleak's own backends; nobody has run them against a car yet."""
+    assert link_error(error).code == code
+
+
 def test_the_cause_counts_not_the_wrapping() -> None:
     wrapped = BleakConnectionError("failed to connect after 2 attempts")
     wrapped.__cause__ = SWITCHED_OFF

@@ -10,6 +10,7 @@ anything on bleak, Chromium. It obeys JSON lines on stdin, and answers each with
 * ``{"do": "status"}`` -> whether the adapter is on and discovers, and the devices by path.
 * ``{"do": "power", "on": false}`` switches the adapter off, ``true`` on again.
 * ``{"do": "unplug"}`` and ``{"do": "plug"}``: the adapter is no more, and is back.
+* ``{"do": "spoil"}``: to every device that is known now each connection fails, until it is removed.
 * ``{"do": "remove"}`` removes every device, connected or not; ``"device": "/org/bluez/hci0/dev_..."`` that one.
 * ``{"do": "fault", "member": "Connect", "error": "InProgress", "times": 2}`` answers the next two calls of that method
   with ``org.bluez.Error.InProgress``; a name with a dot in it is taken as it is, and ``""`` never answers. ``text`` is
@@ -42,7 +43,7 @@ from keygw_sim.stdio import orders, say, stop_signal
 
 EXIT_NO_RADIO = 3
 FIRST_PORT = 7461
-KNOWN = "status, power, unplug, plug, remove, fault, cut"
+KNOWN = "status, power, unplug, plug, remove, spoil, fault, cut"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -131,6 +132,9 @@ async def _obey(bluez: Bluez, radio: Child | None, order: dict[str, Any]) -> dic
             await adapter.unplug()
         case "plug":
             await adapter.plug()
+        case "spoil":
+            for device in adapter.devices.values():
+                device.spoilt = True
         case "remove":
             chosen = [adapter.devices[order["device"]]] if "device" in order else list(adapter.devices.values())
             for device in chosen:

@@ -64,11 +64,13 @@ class Device(Interface):
         )
         self._radio = radio
         self.heard_at = 0.0
+        self.spoilt = False
+        """BlueZ remembers something wrong about it: every connection fails, until it is removed."""
         self.ble = device
         self._client: BleakClient | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._naming: asyncio.Task[None] | None = None
-        self._characteristics: list[Characteristic] = []
+        self.characteristics: list[Characteristic] = []
 
     @property
     def connected(self) -> bool:
@@ -99,6 +101,8 @@ class Device(Interface):
             raise errors.in_progress("br-connection-busy")
         if self.connected:
             return []
+        if self.spoilt:
+            raise errors.failed("le-connection-abort-by-local")
         self._connecting = asyncio.ensure_future(self._connect())
         try:
             await asyncio.shield(self._connecting)
@@ -152,7 +156,7 @@ class Device(Interface):
 
     async def left(self, sender: str) -> None:
         """That client of the bus has gone. The connection stays, as it does with BlueZ."""
-        for each in self._characteristics:
+        for each in self.characteristics:
             with contextlib.suppress(errors.BusError):  # the link went too
                 await each.left(sender)
 
@@ -173,7 +177,7 @@ class Device(Interface):
         self._client = client
         self.change(Connected=Variant("b", True))
         self.tree.clear(self.path)
-        self._characteristics = export_services(self.tree, self.path, client)
+        self.characteristics = export_services(self.tree, self.path, client)
         found = sorted({*self.properties["UUIDs"].value, *(each.uuid for each in client.services)})
         self.change(UUIDs=Variant("as", found), ServicesResolved=Variant("b", True))
         self._naming = asyncio.ensure_future(self._learn_name(client))
@@ -194,7 +198,7 @@ class Device(Interface):
         self._client = None
         if self._naming is not None:
             self._naming.cancel()
-        for each in self._characteristics:
+        for each in self.characteristics:
             each.lost()
         self.change(ServicesResolved=Variant("b", False), Connected=Variant("b", False))
         self._radio.forget_later(self)

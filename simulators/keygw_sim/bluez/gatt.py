@@ -1,8 +1,8 @@
 """``GattService1``, ``GattCharacteristic1`` and ``GattDescriptor1`` of one connected device.
 
-``AcquireWrite`` and ``AcquireNotify`` are not served, and ``WriteAcquired`` and ``NotifyAcquired`` not shown, as on a
-characteristic that BlueZ has no socket for: who asks is told ``NotSupported``, and ``StartNotify`` and ``WriteValue``
-do the work, as bleak and Chromium use them anyway.
+``AcquireWrite`` and ``AcquireNotify`` are not served: who asks is told ``NotSupported``, and ``StartNotify`` and
+``WriteValue`` do the work, as bleak (told so) and Chromium use them anyway. ``NotifyAcquired`` is shown all the same,
+as BlueZ shows it, so that a client which takes what is offered is found out.
 """
 
 from __future__ import annotations
@@ -99,6 +99,11 @@ class Characteristic(Interface):
         self._subscribing = asyncio.Lock()
         if self._has & {"notify", "indicate"}:
             self.properties["Notifying"] = Variant("b", False)
+            self.properties["NotifyAcquired"] = Variant("b", False)
+
+    @property
+    def notifies(self) -> bool:
+        return "Notifying" in self.properties
 
     @method("ReadValue", "a{sv}", "ay")
     async def read_value(self, _sender: str, options: dict[str, Variant]) -> list[Any]:

@@ -12,8 +12,9 @@ from bleak import BleakClient
 from bleak.backends.client import BaseBleakClient
 from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import BaseBleakScanner
-from bleak_retry_connector import clear_cache, establish_connection
+from bleak_retry_connector import establish_connection
 
+from keygw.ble import bluez
 from keygw.ble.faults import LINK_TIMEOUT, OUT_OF_RANGE, RADIO_BUSY, RADIO_UNAVAILABLE, fault, link_error
 from keygw.ble.link import QUEUE_FRAMES, BleLink
 from keygw.ble.scanner import Found, SharedScanner
@@ -208,7 +209,7 @@ class BleAir:
             self._let_go(attempt)
             attempt.avoid.add(found.device.address)
             if self._client_backend is None:
-                await clear_cache(found.device.address)
+                await bluez.clear(found.device)
         raise AssertionError("unreachable")
 
     async def _meet(self, wanted: Callable[[bytes], bool], attempt: _Attempt) -> Found:

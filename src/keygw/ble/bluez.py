@@ -1,17 +1,23 @@
-"""What stands between this program and BlueZ: asked of D-Bus, step by step. It scans nothing and changes nothing."""
+"""Two things that bleak does not do with BlueZ: say what stands between us and a scan, and clear a device.
+
+Looking scans nothing and changes nothing.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from bleak.backends.device import BLEDevice
 from dbus_fast import AuthError, BusType, InvalidAddressError, Message, MessageType
 from dbus_fast.aio import MessageBus
 
 ASK_S = 3.0
+CLEAR_S = 1.0
 _DAEMON = "org.freedesktop.DBus"
 
 
@@ -53,6 +59,27 @@ async def look(address: str | None = None) -> Found:
     finally:
         if bus is not None:
             bus.disconnect()
+
+
+async def clear(device: BLEDevice) -> None:
+    """Let BlueZ forget what it remembers of a device, whoever it was that it learnt it from. Never raises.
+
+    bleak-retry-connector's ``clear_cache`` clears what this process has read of it, and nothing else.
+    """
+    path = device.details.get("path") if isinstance(device.details, dict) else None
+    if path is None:
+        return  # Not BlueZ: the other systems have no word for it.
+    bus: MessageBus | None = None
+    with contextlib.suppress(AuthError, InvalidAddressError, OSError, EOFError):  # TimeoutError is an OSError.
+        try:
+            async with asyncio.timeout(CLEAR_S):
+                bus = MessageBus(bus_type=BusType.SYSTEM)
+                await bus.connect()
+                adapter = path.rpartition("/")[0]
+                await _call(bus, "org.bluez", adapter, "org.bluez.Adapter1", "RemoveDevice", "o", path)
+        finally:
+            if bus is not None:
+                bus.disconnect()
 
 
 async def _ask(bus: MessageBus) -> Found:

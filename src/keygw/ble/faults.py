@@ -65,6 +65,9 @@ _TEXTS = (
     ("was not found", OUT_OF_RANGE),
 )
 
+_NOT_READY = 0x800710DF
+"""HRESULT of WinRT for a radio that is off ("the device is not ready for use")."""
+
 BUSY_ADAPTER = "org.bluez.Error.InProgress"
 
 
@@ -143,11 +146,17 @@ def _code(error: BaseException) -> str | None:
         case EOFError() | BrokenPipeError():
             return LINK_LOST
         case OSError():
-            return RADIO_UNAVAILABLE
+            return LINK_LOST if _of_the_link(error) else RADIO_UNAVAILABLE
         case BleakError():
             return next((code for text, code in _TEXTS if text in str(error)), None)
         case _:
             return None
+
+
+def _of_the_link(error: OSError) -> bool:
+    """WinRT tells whatever ends an operation as an ``OSError`` with an HRESULT, of which one is about the radio."""
+    result = getattr(error, "winerror", None)
+    return result is not None and result < 0 and result & 0xFFFFFFFF != _NOT_READY
 
 
 def _retryable(error: BaseException) -> bool:

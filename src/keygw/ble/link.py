@@ -104,7 +104,9 @@ class BleLink:
         if rx is None or tx is None or info is None:
             raise link_error(BleakCharacteristicNotFoundError(gatt.SERVICE))
         self._rx = rx
-        await self._operate(client.start_notify(tx, self._on_notification), SUBSCRIBE_S)
+        # BlueZ has a second way, by a socket, which fails with a number of devices; bleak's default changed twice.
+        subscribing = client.start_notify(tx, self._on_notification, bluez={"use_start_notify": True})
+        await self._operate(subscribing, SUBSCRIBE_S)
         self._info = bytes(await self._operate(client.read_gatt_char(info), READ_S))
 
     async def send(self, frame: bytes) -> None:
