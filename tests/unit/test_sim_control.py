@@ -19,11 +19,12 @@ from keygw.cli.failure import Failure
 from keygw.cli.simulators import HANDS
 from keygw.model.errors import BadInput, NotFound, StoreError
 from keygw_sim.radio.virtual import VirtualRadio
+from keygw_sim.served import FILE
 from keygw_sim.vehicle import commands
 from keygw_sim.vehicle.car import Car
-from keygw_sim.vehicle.control import FILE, MAX_LISTENERS, WAITING_EVENTS, Control
+from keygw_sim.vehicle.control import MAX_LISTENERS, WAITING_EVENTS, Control
 from keygw_sim.vehicle.orders import ORDERS, read_order
-from keygw_sim.vehicle.remote import Remote
+from keygw_sim.vehicle.remote import Cars
 from keygw_sim.vehicle.yard import Yard, make_cars
 
 
@@ -233,7 +234,7 @@ async def test_commands_from_another_terminal(
         assert await keygw_sim("battery", "5", "--car", "2") == 0
         assert yard.cars[1].brain.body.battery == 5
         yard.cars[0].tell("seen", {})
-        remote = Remote(tmp_path)
+        remote = Cars(tmp_path)
         assert (await asyncio.to_thread(lambda: next(remote.events())))["event"] == "seen"
     with pytest.raises(Failure) as failed:
         await keygw_sim("state")

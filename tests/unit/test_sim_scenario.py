@@ -31,6 +31,8 @@ steps:
   - {car: A, lets_pass: 1.5}
   - {car: A, shows: {locked: false, battery: 80}}
   - {revoke: F, carried_by: P}
+  - {phone: P, walks_to: [45, 0], expect: out_of_range}
+  - {phone: F, flight: true}
 """
 
 BROKEN: list[tuple[str, str, str]] = [
@@ -51,6 +53,12 @@ BROKEN: list[tuple[str, str, str]] = [
     ("owns: A", "owns: 3", ":7: phones[0].owns: Input should be a valid string"),
     ("friend_of: P", "friend_of: F", ":9: phones[1].friend_of: there is no phone above it 'F'; known: P"),
     ("name: F", "name: P", ":8: phones[1].name: there is a second 'P'"),
+    ("walks_to: [45, 0]", "walks_to: [45]", ":18: steps[5].walks_to"),
+    ("walks_to: [45, 0]", "walks_to: [45, 1e9]", ":18: steps[5].walks_to"),
+    ("walks_to: [45, 0]", "walks_to: north", ":18: steps[5].walks_to"),
+    ("expect: out_of_range", "expect: nowhere", ":18: steps[5].expect: 'nowhere' is no place; known: "),
+    ("phone: P, walks_to", "phone: Q, walks_to", ":18: steps[5].phone: there is no phone 'Q'"),
+    ("flight: true", "flight: high", ":19: steps[6].flight: Input should be a valid boolean"),
     ("asks: unlock", "asks: fly", ":11: steps[0].asks: Input should be"),
     ("asks: unlock", "asks: unlock, expect: perhaps", ":11: steps[0].expect: 'perhaps' is no outcome"),
     ("{phone: P, asks: unlock}", "{phone: Q, asks: unlock}", ":11: steps[0].phone: there is no phone 'Q'"),
@@ -77,7 +85,7 @@ BROKEN: list[tuple[str, str, str]] = [
 
 
 def test_the_good_one_is_good() -> None:
-    assert len(parse(GOOD.encode(), "x").steps) == 5
+    assert len(parse(GOOD.encode(), "x").steps) == 7
 
 
 @pytest.mark.parametrize(("old", "new", "told"), BROKEN)
@@ -151,9 +159,9 @@ def test_what_does_not_come_as_expected_ends_it(tmp_path: Path, capsys: pytest.C
     assert last == "FAIL   4  A shows: expected locked=yes, came locked=no"
 
 
-def test_three_examples_come_along(capsys: pytest.CaptureFixture[str]) -> None:
+def test_four_examples_come_along(capsys: pytest.CaptureFixture[str]) -> None:
     assert program.main(["--list"]) == Exit.OK
-    assert len(capsys.readouterr().out.splitlines()) == 3
+    assert len(capsys.readouterr().out.splitlines()) == 4
 
 
 def test_the_schema_is_the_program_s(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,6 +17,7 @@ Prints ``{"ready": true, "device": {"public_key": ..., "device_id": ...}}`` and 
 * ``walk``, ``screen``, ``flight``, ``ask`` and ``where`` are for a phone that is carried about, and are told in
   ``keygw_sim.phone.living``.
 
+``--control`` serves the same orders over HTTP (``keygw_sim.phone.control``), for ``keygw sim walk`` and the like.
 It ends on SIGTERM, SIGINT, and with ``--follow-stdin`` when stdin ends.
 """
 
@@ -24,6 +25,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -49,9 +51,11 @@ from keygw_sim.phone.satchel import CarriedList
 from keygw_sim.ranging.ether import EtherLink, port
 from keygw_sim.stdio import orders, say, stop_signal
 
+EXIT_NO_PORT = 3
+
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run until told to stop. Exit 0; 2 for wrong arguments."""
+    """Run until told to stop. Exit 0; 2 for wrong arguments; 3 when its port is taken, or its folder cannot be used."""
     parser = argparse.ArgumentParser(prog="keygw sim phone", description="A simulated phone that holds a friend's key.")
     parser.add_argument("--transport", required=True, help="Bumble transport, e.g. tcp-client:127.0.0.1:7463")
     parser.add_argument("--state", type=Path, default=Path("keygw-phone"), help="folder that keeps its device key")
@@ -60,9 +64,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--seed", help="repeat the device key of a fresh phone")
     parser.add_argument("--follow-stdin", action="store_true", help="end when stdin ends")
+    parser.add_argument(
+        "--control", type=port, nargs="?", const=0, metavar="PORT",
+        help="let keygw sim walk and the like reach it on this port (default: any, but none with --follow-stdin)",
+    )  # fmt: skip
     args = parser.parse_args(argv)
+    if args.control is None and not args.follow_stdin:
+        args.control = 0
     logging.basicConfig(stream=sys.stderr, level=logging.CRITICAL)  # a lost link is told by us, not by Bumble's log
-    return asyncio.run(_run(args))
+    try:
+        return asyncio.run(_run(args))
+    except OSError as error:
+        print(f"the phone cannot start: {error}", file=sys.stderr)
+        return EXIT_NO_PORT
 
 
 async def _run(args: argparse.Namespace) -> int:
@@ -78,28 +92,38 @@ async def _run(args: argparse.Namespace) -> int:
         publish=None if ether is None else ether.publish,
     )
     phone, living = handset.phone, Living(handset, time.monotonic, say)
-    say({"ready": True, "device": describe(phone)})
+
+    async def done(order: dict[str, Any]) -> dict[str, Any]:
+        answer = await living.obey(order)
+        if answer is None:
+            async with living.busy:
+                answer = await _obey(phone, order)
+        return answer
 
     async def obey() -> None:
         lines = orders()
         while (line := await lines.get()) is not None:
             try:
-                order = json.loads(line)
-                answer = await living.obey(order)
-                if answer is None:
-                    async with living.busy:
-                        answer = await _obey(phone, order)
-                say(answer)
+                say(await done(json.loads(line)))
             except (ValueError, TypeError, KeyError, KeygwError) as error:
                 say({"error": f"cannot do that: {error}"})
         if args.follow_stdin:
             stop.set()
 
-    tasks = [asyncio.create_task(work) for work in (obey(), living.live())]
-    await stop.wait()
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    async with contextlib.AsyncExitStack() as stack:
+        ready: dict[str, Any] = {"ready": True, "device": describe(phone)}
+        if args.control is not None:
+            from keygw_sim.phone.control import PhoneControl  # a server takes its time to load
+
+            ready["control"] = await stack.enter_async_context(
+                PhoneControl(done, args.state, port=args.control).serving()
+            )
+        say(ready)
+        tasks = [asyncio.create_task(work) for work in (obey(), living.live())]
+        await stop.wait()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
     await phone.leave()
     await handset.close()
     if ether is not None:

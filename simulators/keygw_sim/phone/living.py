@@ -2,6 +2,7 @@
 
 * ``{"do": "walk", "path": [[0, 40, 0], [25, 0.5, 1.9]]}``: seconds from now, then metres from the car, ahead of it and
   to its left. From the first walk on the phone looks for the car by itself, and asks it to open at its doors.
+  ``{"do": "walk", "to": [0.5, 1.9], "pace": 1.4}``: straight from where it is, at so many metres a second.
 * ``{"do": "screen", "to": "background"}`` or ``foreground``. ``{"do": "flight", "on": true}``: all radios off.
 * ``{"do": "ask", "action": "lock", "wait": 60}``: a command in the session that it has, or a new one; it may wait so
   many seconds for radio and car, one that opens never more than 4. ``{"did": "ask", "outcome": "waiting", ...}``.
@@ -21,6 +22,10 @@ from keygw_sim.phone.handset import Handset, Screen
 from keygw_sim.ranging.geometry import Path, Point, number
 
 TICK_SECONDS = 0.25
+WALK, MAX_PACE = 1.4, 100.0
+"""Metres a second."""
+SHORTEST = 0.001
+"""Seconds: who goes nowhere is there at once, and two stops of a path are never at one time."""
 MAX_STOPS = 1000
 MAX_WAIT = 86_400.0
 _STOP = ("seconds", "x", "y")
@@ -56,7 +61,8 @@ class Living:
         handset = self.handset
         match order["do"]:
             case "walk":
-                handset.walk(path_of(order["path"], self._clock()))
+                now = self._clock()
+                handset.walk(_straight(handset.at, order, now) if "to" in order else path_of(order["path"], now))
                 self._about.set()
             case "screen":
                 handset.show(Screen(order["to"]))
@@ -93,6 +99,16 @@ def path_of(stops: object, now: float) -> Path:
         seconds, x, y = (number(each, f"{name} of stop {place}") for name, each in zip(_STOP, stop, strict=True))
         made.append((now + seconds, Point(x, y)))
     return Path(made)
+
+
+def _straight(start: Point, order: dict[str, Any], now: float) -> Path:
+    goal, pace = order["to"], number(order.get("pace", WALK), "pace")
+    if not isinstance(goal, list) or len(goal) != 2:
+        raise ValueError("to is [x, y], in metres")
+    if not 0 < pace <= MAX_PACE:
+        raise ValueError(f"a pace is above 0 and up to {MAX_PACE:g} metres a second")
+    end = Point(number(goal[0], "x"), number(goal[1], "y"))
+    return Path([(now, start), (now + max(start.to(end) / pace, SHORTEST), end)])
 
 
 def describe(handset: Handset) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 from keygw_sim.vehicle.orders import Order, Value
 
 Name = Annotated[str, Field(min_length=1, max_length=40)]
-Asked = Literal["unlock", "lock", "open_trunk", "flash_lights", "start_engine"]
+Asked = Literal["unlock", "lock", "open_trunk", "flash_lights", "start_engine", "passive_unlock"]
+Metres = Annotated[float, Field(ge=-10_000, le=10_000)]
 Profile = Literal["driver", "access", "valet", "delivery", "service"]
 
 
@@ -18,9 +19,11 @@ class _Model(BaseModel):
 
 
 class CarSetUp(_Model):
-    """A car, fresh from the workshop; ``body``: how it stands at the beginning."""
+    """A car, fresh from the workshop; ``body``: how it stands at the beginning. With ``anchors`` it measures how near a
+    phone is; it opens by itself to who comes near, and is driven from inside alone."""
 
     name: Name
+    anchors: bool = False
     body: dict[str, Value] = Field(default_factory=dict, max_length=100)
 
 
@@ -45,6 +48,23 @@ class PhoneStep(_Model):
     phone: Name
     asks: Asked
     expect: str = Field(default="done", max_length=40)
+
+
+class WalkStep(_Model):
+    """A phone is carried to a place: metres ahead of the middle of its car, and to the left of it. In the beginning it
+    is an arm's length from the driver's door. ``expect``: where the car then finds it, ``far``, ``near`` or ``inside``;
+    ``unmeasured`` without anchors; ``out_of_range`` and the like where they do not meet."""
+
+    phone: Name
+    walks_to: tuple[Metres, Metres] = Field(strict=False)
+    expect: str | None = Field(default=None, max_length=40)
+
+
+class FlightStep(_Model):
+    """All radios of a phone are switched off, or on again."""
+
+    phone: Name
+    flight: bool
 
 
 class CarStep(_Model):
@@ -77,7 +97,15 @@ class RevokeStep(_Model):
 
 
 # In the places of pydantic's errors a kind stands in angle brackets: no field is called so.
-_KINDS = {"asks": PhoneStep, "does": CarStep, "lets_pass": WaitStep, "shows": ShowStep, "revoke": RevokeStep}
+_KINDS = {
+    "asks": PhoneStep,
+    "walks_to": WalkStep,
+    "flight": FlightStep,
+    "does": CarStep,
+    "lets_pass": WaitStep,
+    "shows": ShowStep,
+    "revoke": RevokeStep,
+}
 
 
 def _kind_of_step(step: Any) -> str | None:
@@ -93,6 +121,8 @@ def _kind_of_phone(phone: Any) -> str:
 
 Step = Annotated[
     Annotated[PhoneStep, Tag("<asks>")]
+    | Annotated[WalkStep, Tag("<walks_to>")]
+    | Annotated[FlightStep, Tag("<flight>")]
     | Annotated[CarStep, Tag("<does>")]
     | Annotated[WaitStep, Tag("<lets_pass>")]
     | Annotated[ShowStep, Tag("<shows>")]

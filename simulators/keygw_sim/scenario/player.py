@@ -1,13 +1,13 @@
 """Plays a scenario: cars on a virtual radio, phones with bleak over Bumble, and an office that signs their keys.
 
 No gateway takes part: a phone speaks to its car, as it does where there is no network. Time does not pass by itself for
-bodies; ``lets_pass`` moves it.
+bodies; ``lets_pass`` moves it, and so does a walk.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -23,10 +23,26 @@ from keygw.token.claims import KeyClaims
 from keygw.vehicle.conversation import Conversation
 from keygw.vehicle.ports import HeldKey
 from keygw.wire.messages import Chain, Cmd
+from keygw.wire.ranging import RangingMethod, Zone
 from keygw_sim.chance import chance, new_signer
+from keygw_sim.phone.living import WALK
+from keygw_sim.phone.reach import REACH_METRES, ReachAir
 from keygw_sim.radio.virtual import VirtualRadio
+from keygw_sim.ranging.geometry import ORIGIN, Point
+from keygw_sim.ranging.space import Anchors, Space, Transponder
 from keygw_sim.rehearsal import ISSUED_AT, Office
-from keygw_sim.scenario.model import CarStep, Friend, PhoneStep, RevokeStep, Scenario, ShowStep, WaitStep
+from keygw_sim.scenario.model import (
+    CarStep,
+    FlightStep,
+    Friend,
+    PhoneStep,
+    RevokeStep,
+    Scenario,
+    ShowStep,
+    Step,
+    WaitStep,
+    WalkStep,
+)
 from keygw_sim.vehicle.car import Car
 from keygw_sim.vehicle.flash import Flash, Issuer
 from keygw_sim.vehicle.hands import obey
@@ -35,6 +51,7 @@ from keygw_sim.vehicle.yard import Yard
 
 PATIENCE = 15.0
 CLOSE_ENOUGH = 0.01
+AT_THE_DOOR = Point(0.5, 1.9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +80,8 @@ class _Phone:
     signer: LocalSigner = field(repr=False)
     claims: KeyClaims
     chain: Chain
+    air: ReachAir
+    radio: Transponder
     carries: bytes = b""
     """A revocation list for the car, not there yet."""
 
@@ -77,6 +96,8 @@ class Player:
         self._office = Office(self._random)
         self._stack = AsyncExitStack()
         self._cars: dict[str, Car] = {}
+        self._spaces: dict[str, Space] = {}
+        """Of the cars with anchors."""
         self._phones: dict[str, _Phone] = {}
         self._revoked: dict[str, list[int]] = {}
         self._lists: dict[str, int] = {}
@@ -108,20 +129,25 @@ class Player:
 
     async def _set_up(self) -> None:
         radio = await self._stack.enter_async_context(VirtualRadio())
+        self._air = BleAir.bumble((await radio.add_controller(tcp=False)).open)
         for n, wanted in enumerate(self._scenario.cars):
             folder = self._folder / f"car-{n + 1:03}"
             memory = new_vehicle(wanted.name, self._random)
             memory.issuers.append(Issuer(self._office.key.issuer, self._office.kid, self._office.key.public_key))
             memory.body = dict(wanted.body)
             vehicle = Vehicle(memory.vehicle_id, wanted.name, memory.signer.public_key, memory.advertising_key)
-            car = Car(folder, (await radio.add_controller(tcp=False)).open, wanted.name)
+            anchors = None
+            if wanted.anchors:
+                self._spaces[wanted.name] = space = Space()
+                anchors = Anchors(space)
+            car = Car(folder, (await radio.add_controller(tcp=False)).open, wanted.name, ranger=anchors)
             self._cars[wanted.name] = car
             for phone in self._scenario.phones:
                 if not isinstance(phone, Friend) and phone.owns == wanted.name:
                     signer = new_signer(self._random)
                     memory.owners.append(thumbprint(signer.public_key))
                     claims = self._office.claims(vehicle, signer.public_key, index=self._index(wanted.name))
-                    self._phones[phone.name] = _Phone(phone.name, car, vehicle, signer, claims, ())
+                    self._add(phone.name, car, vehicle, signer, claims, ())
             Flash(folder).save(memory)
         for phone in self._scenario.phones:
             if isinstance(phone, Friend):
@@ -129,7 +155,6 @@ class Player:
         await self._stack.enter_async_context(Yard(list(self._cars.values())))
         for car in self._cars.values():
             car.brain.warp = 0
-        self._air = BleAir.bumble((await radio.add_controller(tcp=False)).open)
         self._stack.push_async_callback(self._air.close)
 
     def _share(self, friend: Friend) -> None:
@@ -145,19 +170,32 @@ class Player:
             entitlements=shared,
         )
         link = self._office.link(parent.claims, parent.signer, claims)
-        self._phones[friend.name] = _Phone(
-            friend.name, parent.car, parent.vehicle, signer, claims, (link, *parent.chain)
-        )
+        self._add(friend.name, parent.car, parent.vehicle, signer, claims, (link, *parent.chain))
+
+    def _add(self, name: str, car: Car, vehicle: Vehicle, signer: LocalSigner, claims: KeyClaims, chain: Chain) -> None:
+        """A phone that stands at its car."""
+        radio = Transponder(AT_THE_DOOR)
+        reach = ReachAir(self._air, lambda: radio.on, lambda: radio.at.to(ORIGIN) <= REACH_METRES)
+        if car.name in self._spaces:
+            self._spaces[car.name].add(radio)
+        self._phones[name] = _Phone(name, car, vehicle, signer, claims, chain, reach, radio)
 
     def _index(self, car: str) -> int:
         return 1 + sum(phone.car.name == car for phone in self._phones.values())
 
-    async def _step(self, step: PhoneStep | CarStep | WaitStep | ShowStep | RevokeStep) -> tuple[str, str, str]:
+    async def _step(self, step: Step) -> tuple[str, str, str]:
         match step:
             case PhoneStep():
                 phone = self._phones[step.phone]
                 what = f"{step.phone} asks {phone.car.name} to {step.asks}"
                 return what, step.expect, await self._ask(phone, Action.from_label(step.asks))
+            case WalkStep():
+                x, y = step.walks_to
+                came = await self._walk(self._phones[step.phone], Point(x, y))
+                return f"{step.phone} walks to {x:g}, {y:g}", step.expect or came, came
+            case FlightStep():
+                self._phones[step.phone].radio.on = not step.flight
+                return f"{step.phone}: flight mode {'on' if step.flight else 'off'}", "ok", "ok"
             case CarStep():
                 try:
                     await obey(self._cars[step.car], step.does)
@@ -184,11 +222,41 @@ class Player:
         self._lists[name] = self._lists.get(name, 0) + 1
         carrier.carries = self._office.sign_list(phone.vehicle, self._lists[name], revoked=tuple(sorted(revoked)))
 
+    async def _walk(self, phone: _Phone, to: Point) -> str:
+        """Where the car finds it then; time passes on the way."""
+        phone.car.brain.let_pass(phone.radio.at.to(to) / WALK)
+        phone.radio.at = to
+        return await self._meet(phone, lambda talk: self._measure(phone, talk))
+
     async def _ask(self, phone: _Phone, action: Action) -> str:
+        async def ask(talk: Conversation) -> str:
+            if phone.carries:
+                await talk.push_list(phone.carries)
+                phone.carries = b""
+            await self._measure(phone, talk)
+            self._number += 1
+            return (await talk.command(Cmd(self._number, action))).outcome.label
+
+        return await self._meet(phone, ask)
+
+    async def _measure(self, phone: _Phone, talk: Conversation) -> str:
+        """One ranging round, where the car has anchors."""
+        if phone.car.name not in self._spaces:
+            return Zone.UNMEASURED.label
+
+        async def arm(method: RangingMethod, key: bytes) -> None:
+            phone.radio.arm(method, key)
+
+        try:
+            return (await talk.range(RangingMethod.UWB, arm)).zone.label
+        finally:
+            phone.radio.disarm()
+
+    async def _meet(self, phone: _Phone, then: Callable[[Conversation], Awaitable[str]]) -> str:
         """On a new connection, by the full handshake; a time proof is brought where it is asked for."""
         key = HeldKey(self._office.hand(phone.claims, phone.chain), phone.signer)
         try:
-            talk = await Conversation.open(self._air, phone.vehicle, key, self._random, PATIENCE)
+            talk = await Conversation.open(phone.air, phone.vehicle, key, self._random, PATIENCE)
         except KeygwError as error:
             return error.code
         try:
@@ -198,13 +266,7 @@ class Player:
                 newest = self._lists.get(phone.car.name, 0)
                 proof = self._office.prove_time(phone.vehicle, result.time_nonce, now, newest)
                 result = await talk.prove_time(proof)
-            if not result.outcome.ok:
-                return result.outcome.label
-            if phone.carries:
-                await talk.push_list(phone.carries)
-                phone.carries = b""
-            self._number += 1
-            return (await talk.command(Cmd(self._number, action))).outcome.label
+            return await then(talk) if result.outcome.ok else result.outcome.label
         except KeygwError as error:
             return error.code
         finally:

@@ -11,12 +11,17 @@ from pydantic import ValidationError
 
 from keygw.model.command import Outcome
 from keygw.model.errors import BadInput
-from keygw_sim.scenario.model import Friend, Owner, PhoneStep, RevokeStep, Scenario
+from keygw.wire.ranging import Zone
+from keygw_sim.scenario.model import Friend, Owner, PhoneStep, RevokeStep, Scenario, WalkStep
 from keygw_sim.vehicle.body import Body
 
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 12
 Path_ = tuple[str | int, ...]
+APART = ("out_of_range", "radio_unavailable")
+"""What comes where a phone and its car do not meet."""
+OUTCOMES = (*(each.label for each in Outcome), *APART)
+PLACES = (*(each.label for each in Zone), *OUTCOMES)
 
 
 def read(file: Path) -> Scenario:
@@ -132,8 +137,10 @@ def _references(scenario: Scenario) -> Iterator[tuple[Path_, str]]:
             named = getattr(step, field, None)
             if named is not None and named not in names:
                 yield ("steps", n, field), _unknown("car" if field == "car" else "phone", named, names)
-        if isinstance(step, PhoneStep) and step.expect not in (outcomes := [each.label for each in Outcome]):
-            yield ("steps", n, "expect"), f"{step.expect!r} is no outcome; known: {', '.join(outcomes)}"
+        if isinstance(step, PhoneStep) and step.expect not in OUTCOMES:
+            yield ("steps", n, "expect"), f"{step.expect!r} is no outcome; known: {', '.join(OUTCOMES)}"
+        if isinstance(step, WalkStep) and step.expect is not None and step.expect not in PLACES:
+            yield ("steps", n, "expect"), f"{step.expect!r} is no place; known: {', '.join(PLACES)}"
         yield from _parts(("steps", n, "shows"), dict(getattr(step, "shows", {})))
     yield from _revocations(scenario)
 

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from keygw.cli import output
 from keygw.cli.exits import Exit
 from keygw.cli.failure import Failure, usage
-from keygw_sim.vehicle.remote import Remote
+from keygw_sim.vehicle.remote import Cars
 
 Order = dict[str, Any]
 Build = Callable[[argparse.Namespace], Order]
@@ -84,12 +84,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     args = parser.parse_args(argv)
     order = builders[args.command](args)
-    remote = Remote(args.state)
+    remote = Cars(args.state)
     if args.command == "watch":
         for event in remote.events():
             output.line(event)
         return Exit.OK
-    if args.command == "state" and args.car is None and len(cars := remote.cars()) > 1:
+    if args.command == "state" and args.car is None and len(cars := remote.all()) > 1:
         _show_cars(cars, as_json=args.json)
         return Exit.OK
     answer = remote.ask(args.car, order)

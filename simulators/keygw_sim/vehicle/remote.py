@@ -2,81 +2,45 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
-from websockets.exceptions import WebSocketException
-from websockets.sync.client import connect
-
 from keygw.cli.exits import Exit
 from keygw.cli.failure import Failure
-
-FILE = "control.json"
-ANSWER_S = 35.0
-_BY_STATUS = {400: Exit.USAGE, 401: Exit.NOT_AUTHORISED, 404: Exit.NOT_FOUND, 409: Exit.CONFLICT}
+from keygw_sim.remote import Remote
 
 
-class Remote:
+class Cars:
     """The cars that run in ``folder``. ``Failure`` no_cars when none do."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        try:
-            told = json.loads((folder / FILE).read_text("utf-8"))
-            self._url, self._token = str(told["url"]), str(told["token"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise self._nobody() from error
+        self._remote = Remote(
+            folder,
+            Failure(
+                Exit.ENVIRONMENT,
+                "no_cars",
+                f"no simulated car runs in {folder}",
+                f"start one: keygw sim vehicle --state {folder}; or name its folder: --state DIR",
+            ),
+        )
 
-    def cars(self) -> list[dict[str, Any]]:
-        cars: list[dict[str, Any]] = self._ask("GET", "/cars")["cars"]
+    def all(self) -> list[dict[str, Any]]:
+        cars: list[dict[str, Any]] = self._remote.ask("GET", "/cars")["cars"]
         return cars
 
     def ask(self, which: str | None, order: dict[str, Any]) -> dict[str, Any]:
         """``which``: number, name or id; ``None`` where there is but one car."""
         if which is None:
-            cars = self.cars()
+            cars = self.all()
             if len(cars) != 1:
                 raise Failure(
                     Exit.USAGE, "which_car", f"there are {len(cars)} cars in {self._folder}", "say --car NUMBER"
                 )
             which = "1"
-        return self._ask("POST", f"/cars/{which}", order)
+        return self._remote.ask("POST", f"/cars/{which}", order)
 
     def events(self) -> Iterator[dict[str, Any]]:
         """What has happened, and happens from now on, until the cars are switched off."""
-        headers = {"Authorization": f"Bearer {self._token}"}
-        try:
-            with connect(self._url.replace("http", "ws", 1) + "/events", additional_headers=headers) as stream:
-                for message in stream:
-                    yield json.loads(message)
-        except OSError as error:
-            raise self._nobody() from error
-        except WebSocketException as error:
-            raise Failure(
-                Exit.NOT_DONE, "events_ended", f"the events ended: {error}", "see: keygw sim state"
-            ) from error
-
-    def _ask(self, method: str, path: str, order: dict[str, Any] | None = None) -> dict[str, Any]:
-        headers = {"Authorization": f"Bearer {self._token}"}
-        try:
-            answer = httpx.request(
-                method, self._url + path, json=order, headers=headers, timeout=ANSWER_S, trust_env=False
-            )
-            told: dict[str, Any] = answer.json()
-        except (httpx.HTTPError, ValueError) as error:
-            raise self._nobody() from error
-        if answer.is_success:
-            return told
-        exit_code = _BY_STATUS.get(answer.status_code, Exit.ENVIRONMENT)
-        raise Failure(exit_code, str(told.get("code")), str(told.get("detail")), str(told.get("next")))
-
-    def _nobody(self) -> Failure:
-        return Failure(
-            Exit.ENVIRONMENT,
-            "no_cars",
-            f"no simulated car runs in {self._folder}",
-            f"start one: keygw sim vehicle --state {self._folder}; or name its folder: --state DIR",
-        )
+        return self._remote.events()

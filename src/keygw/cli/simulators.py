@@ -41,6 +41,16 @@ HANDS = {
 }
 """What hands and weather do to a simulated car; ``keygw_sim`` understands the rest of the line."""
 
+POCKET = {
+    "walk": "Walk with a simulated phone in another terminal.",
+    "screen": "Take it out, or put it away.",
+    "flight": "Switch all its radios off, or on again.",
+    "where": "Where it is, and how near the car finds it.",
+    "ask": "Let it ask the car for something.",
+    "claim": "Let it take in the key of an invitation.",
+}
+"""The same for its user and a simulated phone."""
+
 
 def load(name: str) -> Callable[[Sequence[str]], int]:
     """The simulator's ``main(argv) -> exit code``. ``Failure`` no_simulators if it is not installed."""
@@ -141,12 +151,13 @@ def run_scenario(context: typer.Context) -> int:
     return run("scenario", context.args)
 
 
-def _hand(name: str) -> Callable[[typer.Context], int]:
+def _pass_on(simulator: str, name: str) -> Callable[[typer.Context], int]:
     def command(context: typer.Context) -> int:
-        return run("hands", [name, *context.args])
+        return run(simulator, [name, *context.args])
 
     return command
 
 
-for _name, _help in HANDS.items():
-    app.command(_name, help=_help, context_settings=PASS_ON)(_hand(_name))
+for _simulator, _words in (("hands", HANDS), ("pocket", POCKET)):
+    for _name, _help in _words.items():
+        app.command(_name, help=_help, context_settings=PASS_ON)(_pass_on(_simulator, _name))
