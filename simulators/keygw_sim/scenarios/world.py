@@ -32,6 +32,8 @@ class World:
         self.folder = folder
         self._database = database
         self.name = name
+        self.options: dict[str, tuple[str, ...]] = {"gateway": (), "car": ()}
+        """More words for their command lines."""
         self.vehicle: dict[str, str] = {}
         self.vehicle_id = ""
         self.owner_key = ""
@@ -72,7 +74,7 @@ class World:
         data, database = str(self.folder / "gateway"), () if self._database is None else ("--database", self._database)
         gateway = Child(
             "keygw", "serve", "--data", data, *database, "--port", "0", "--radio", self.transports[controller],
-            "--json", "--follow-stdin",
+            "--json", "--follow-stdin", *self.options["gateway"],
         )  # fmt: skip
         await self._stack.enter_async_context(gateway)
         return gateway
@@ -88,7 +90,7 @@ class World:
     async def start_car(self) -> None:
         self.car = Child(
             "keygw_sim.vehicle", "--transport", self.transports[CAR], "--state", str(self.folder / "car"),
-            "--name", self.name, *self._seed, "--follow-stdin",
+            "--name", self.name, *self._seed, "--follow-stdin", *self.options["car"],
         )  # fmt: skip
         await self._stack.enter_async_context(self.car)
         self.vehicle = self.car.ready["vehicle"]
