@@ -271,5 +271,6 @@ class Friend:
         if tried.time_nonce is not None:  # the car has lost the time: the app fetches a proof
             path = f"/vehicles/{self.town.vehicle.id}/time-proofs"
             answer = await self.town.ask("POST", path, self.token, nonce=encode_base64url(tried.time_nonce))
-            tried = await self.phone.prove_time(decode_base64url(answer["proof"]))
+            newest = CarriedList.from_json(answer["revocation_list"])
+            tried = await self.phone.prove_time(decode_base64url(answer["proof"]), newest)
         return tried.outcome

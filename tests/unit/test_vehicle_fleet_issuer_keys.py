@@ -198,3 +198,21 @@ async def test_a_gateway_whose_issuer_never_changes_its_key_asks_nobody(world: W
     await world.fleet.sync_issuer_keys(world.car.id)
     await world.execute(Action.UNLOCK)
     assert MessageType.ISSUER_KEY not in world.road.seen
+
+
+async def test_a_chain_of_the_former_key_is_brought_again_once_the_car_knows_the_time(world: World) -> None:
+    """Until then it keeps nothing of it: behind the time proof it asks what the key stands on once more, then for the
+    list that the proof has named, and with that it knows the time."""
+    friend = world.friend(**LONG)
+    world.books.rotate(world.now)
+    await world.execute(Action.LOCK)
+    await world.eventually(lambda: world.books.learnt == 1)
+    await world.fleet.disconnect(world.car.id)
+    world.reboot()
+    world.road.seen.clear()
+    result = await world.execute(Action.UNLOCK, friend)
+    assert (result.state, result.reason) == (CommandState.CONFIRMED, None)
+    brought = (MessageType.CRED_PUT, MessageType.TIME_PROOF, MessageType.RL_PUSH)
+    chain, proof, listed = brought
+    assert world.alerts == []
+    assert [each for each in world.road.seen if each in brought] == [chain, proof, chain, listed, chain]

@@ -12,8 +12,8 @@ Prints ``{"ready": true, "device": {"public_key": ..., "device_id": ...}}`` and 
 * ``{"do": "command", "action": "unlock"}`` -> ``{"did": "command", "outcome": "done", "ms": ..., ...}``; with a
   ``list_ack`` if the car took the list, for ``POST /v1/vehicles/{id}/revocation-acks``. With ``"outcome":
   "time_proof_required"`` comes a ``"time_nonce"``, and the phone stays with the car.
-* ``{"do": "prove_time", "proof": "..."}``: what ``POST /v1/vehicles/{id}/time-proofs`` gives for that nonce; the phone
-  brings it and repeats the command. The answer is that of ``command``.
+* ``{"do": "prove_time", "proof": "...", "list": {...}}``: what ``POST /v1/vehicles/{id}/time-proofs`` gives for that
+  nonce, with its ``revocation_list``; the phone brings it and repeats the command. The answer is that of ``command``.
 * ``walk``, ``screen``, ``flight``, ``ask`` and ``where`` are for a phone that is carried about, and are told in
   ``keygw_sim.phone.living``.
 
@@ -158,7 +158,9 @@ async def _obey(phone: Phone, order: dict[str, Any]) -> dict[str, Any]:
         case "command":
             return {"did": "command", **(await phone.command(Action.from_label(order["action"]))).to_json()}
         case "prove_time":
-            return {"did": "prove_time", **(await phone.prove_time(decode_base64url(order["proof"]))).to_json()}
+            newest = CarriedList.from_json(order["list"]) if "list" in order else None
+            told = await phone.prove_time(decode_base64url(order["proof"]), newest)
+            return {"did": "prove_time", **told.to_json()}
     known = "accept, carry, claim, grant, state, register, command, prove_time, walk, screen, flight, ask, where"
     raise ValueError(f"unknown order {order['do']!r}; known: {known}")
 

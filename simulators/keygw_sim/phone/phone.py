@@ -26,11 +26,13 @@ from keygw.token.receipt import verify_receipt
 from keygw.token.statement import StatementAct, sign_statement
 from keygw.vehicle.conversation import Conversation, Road
 from keygw.vehicle.ports import Air, HeldKey
-from keygw.wire.messages import Chain, Cmd
+from keygw.wire.messages import Chain, Cmd, Res
 from keygw_sim.chance import new_signer
 from keygw_sim.phone.satchel import CarriedList, Satchel
 
 REACH_SECONDS = 4.0
+MOST_CHAINS = 4
+"""So often the car is told what the key stands on within one command."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,14 +219,17 @@ class Phone:
             tried, _ = await self._meet(self._invitation, action, number, started)
         return tried
 
-    async def prove_time(self, proof: bytes) -> Tried:
+    async def prove_time(self, proof: bytes, newest: CarriedList | None = None) -> Tried:
         """Bring the car that waits the time proof that it wants, and repeat the command with the number it had.
+        ``newest``: the list that came with the proof; the car may want that too.
 
         ``BadInput`` no_meeting if no car waits.
         """
         meeting, self._meeting = self._meeting, None
         if meeting is None:
             raise BadInput("no car waits for a time proof", code="no_meeting")
+        if newest is not None:
+            self.satchel.put(newest)
         talk, tried = meeting.talk, meeting.tried
         try:
             told = await talk.prove_time(proof)
@@ -232,8 +237,8 @@ class Phone:
             if outcome is Outcome.LIST_REQUIRED:
                 carried = await self.satchel.deliver(talk, meeting.vehicle, told.list_sequence)
                 outcome = Outcome.DONE if carried else outcome
-            if outcome is Outcome.DONE:
-                response = await talk.command(Cmd(meeting.number, tried.action))
+            if outcome in (Outcome.DONE, Outcome.CHAIN_REQUIRED):
+                response = await self._insist(talk, Cmd(meeting.number, tried.action))
                 outcome, self._newest = response.outcome, response.receipt
                 self._fast_key, self._kept = talk.session.fast_key, True
             ack = self.satchel.acks[meeting.vehicle.id] if carried else tried.list_ack
@@ -293,15 +298,28 @@ class Phone:
 
     async def _bring(self, talk: Conversation, tried: Tried, number: int, vehicle: Vehicle) -> Tried:
         """Push the list once the command is answered: no door waits for it. What it was refused for may be cured then,
-        and the same number may be asked again.
+        and the same number may be asked again. So it is in a car that waits, whatever for: the list may have turned
+        its verdict, and its nonce with it, and the answer comes behind that.
         """
         if not await self.satchel.deliver(talk, vehicle, self._told):
             return tried
-        if tried.outcome in (Outcome.LIST_STALE.label, Outcome.LIST_REQUIRED.label) and talk.alive:
-            response = await talk.command(Cmd(number, tried.action))
+        if talk.waiting or (tried.outcome in (Outcome.LIST_STALE.label, Outcome.LIST_REQUIRED.label) and talk.alive):
+            response = await self._insist(talk, Cmd(number, tried.action))
             self._newest = response.receipt
             tried = replace(tried, outcome=response.outcome.label, ok=response.outcome.ok)
         return replace(tried, list_ack=self.satchel.acks[vehicle.id])
+
+    async def _insist(self, talk: Conversation, command: Cmd) -> Res:
+        """Its answer, with the chain brought for as long as the car asks for it: what others bring there meanwhile
+        turns its verdict as well."""
+        response = await talk.command(command)
+        for _ in range(MOST_CHAINS):
+            asked = response.outcome is Outcome.CHAIN_REQUIRED and talk.waiting and talk.session.has_chain
+            if not asked or talk.result is None:
+                break
+            await talk.with_chain(talk.result)
+            response = await talk.command(command)
+        return response
 
     async def _receipt(self, talk: Conversation, number: int) -> Receipt | None:
         """The receipt of that command, verified; ``None`` if the car gave none that holds or the link is gone."""

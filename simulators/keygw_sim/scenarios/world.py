@@ -158,7 +158,7 @@ class World:
         if tried["outcome"] != "time_proof_required":
             return tried
         answer = await self.app.post(f"/v1/vehicles/{self.vehicle_id}/time-proofs", {"nonce": tried["time_nonce"]})
-        return await self.phone.ask(do="prove_time", proof=answer["proof"])
+        return await self.phone.ask(do="prove_time", proof=answer["proof"], list=answer["revocation_list"])
 
     async def heard(self, tries: int = 20) -> str | None:
         """The rotating id under which the gateway's radio hears the car now."""

@@ -151,7 +151,7 @@ class Keeper:
             self._log("chain_refused", {"key": claims.key_id, "code": error.code, "why": str(error)})
             return Outcome.CHAIN_REFUSED
         if not all(trust.decides(self._signer(parent.kid), self.time) for _, _, parent in links):
-            return Outcome.TIME_PROOF_REQUIRED  # and nothing of it is kept
+            return rules.wanted(self.time)  # and nothing of it is kept
         after = self.memory.draft()
         chain.keep(after, links)
         verdict = rules.judge_key(claims, after, self._list, self.time)

@@ -44,24 +44,25 @@ def judge_key(claims: KeyClaims, memory: Memory, listed: RevocationList | None, 
         return Outcome.KEY_NOT_YET_VALID
     verdict = _judge_list(claims, memory, listed)
     if verdict is Outcome.DONE and not trust.decides(signer, time):
-        return _wanted(time)
+        return wanted(time)
     if verdict is Outcome.DONE:
         verdict = _judge_enrolment(claims, memory, listed, now)
     if verdict is Outcome.DONE and (now < claims.not_before or not _allowed(claims, time)):
-        return _wanted(time)
+        return wanted(time)
     return verdict
 
 
 def judge_time(claims: KeyClaims, action: Action, time: Moment) -> Outcome:
     """``DONE`` if what the car knows of the time is enough for that action of a good key."""
-    return Outcome.DONE if action in _allowed(claims, time) else _wanted(time)
+    return Outcome.DONE if action in _allowed(claims, time) else wanted(time)
 
 
 def _allowed(claims: KeyClaims, time: Moment) -> frozenset[Action]:
     return WHAT_TIME_ALLOWS[time.state][claims.role is not Role.OWNER]
 
 
-def _wanted(time: Moment) -> Outcome:
+def wanted(time: Moment) -> Outcome:
+    """What a car asks for that must know the time: a proof, or the list that the last proof has named."""
     return Outcome.LIST_REQUIRED if time.withheld else Outcome.TIME_PROOF_REQUIRED
 
 

@@ -51,8 +51,6 @@ async def rotate(gateway: Gateway, overlap: int | None) -> None:
     """The operator makes the issuer a new key, or goes on with one that was made, and lets it sign. ``Conflict``."""
     operator = await insist(gateway, lambda b: b.apps.authenticate(OPERATOR))
     made = await insist(gateway, lambda b: b.issuer_keys.list(operator))
-    if any(record.state is IssuerKeyState.RETIRING for record in made):
-        return  # a car keeps three: who changes keys faster than they retire ends tokens that still count
     waiting = [record.name for record in made if record.state is IssuerKeyState.NEXT]
     name = waiting[0] if waiting else (await insist(gateway, lambda b: b.issuer_keys.prepare(operator, None))).name
     await insist(gateway, lambda b: b.issuer_keys.activate(operator, name, overlap))
@@ -141,8 +139,10 @@ class Owner:
         links = tuple((link.grant, link.parent_token) for link in chain)
         return Invitation(key_id, token.cwt, vehicle, carried, links)
 
-    async def prove_time(self, nonce: bytes) -> bytes:
-        return await self._gateway.call(lambda b: b.vehicles.time_proof(self.app, self.car.vehicle.id, nonce))
+    async def prove_time(self, nonce: bytes) -> tuple[bytes, CarriedList | None]:
+        vehicle_id = self.car.vehicle.id
+        proof, newest = await self._gateway.call(lambda b: b.vehicles.time_proof(self.app, vehicle_id, nonce))
+        return proof, CarriedList(vehicle_id, newest.sequence, newest.signed) if newest.sequence else None
 
     async def hand_in(self, ack: bytes) -> None:
         """What the car has signed, from whoever met it."""
@@ -205,7 +205,8 @@ class Friend:
             if tried.time_nonce is None:
                 return tried
             try:
-                return await self.phone.prove_time(await self.owner.prove_time(tried.time_nonce))
+                proof, newest = await self.owner.prove_time(tried.time_nonce)
+                return await self.phone.prove_time(proof, newest)
             except (Gone, KeygwError):
                 await self.phone.leave()
                 return tried

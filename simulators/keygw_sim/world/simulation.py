@@ -32,8 +32,6 @@ from keygw_sim.world.weather import CLEAR, KINDS, Weather
 START = 1_800_000_000.0
 REST_SECONDS = 700.0
 """Once faults stop: longer than a session lives, so that nothing that was broken still stands."""
-_ASK_AGAIN = tuple(outcome.label for outcome in Outcome if outcome.curable)
-"""A list that a phone brings makes the nonce stale that it has just been given; its next try has what it takes."""
 SIGNAL_DISAGREES = "signal_disagrees"
 """It was done, and somebody has locked again before that could be seen: neither confirmed nor not done."""
 TOO_LONG = 3600.0
@@ -314,8 +312,6 @@ class Simulation:
             self.model.broken(Invariant.HONEST, f"{friend.name} gets no token: {error.code}")
             return
         tried = await friend.unlock()
-        if tried is not None and tried.outcome in _ASK_AGAIN:
-            tried = await friend.unlock()
         if tried is None or not tried.ok:
             outcome = "no answer" if tried is None else tried.outcome
             self.model.broken(Invariant.HONEST, f"{friend.name} gets {outcome} from {friend.owner.car.name}")

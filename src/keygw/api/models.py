@@ -172,12 +172,6 @@ class LinkOut(BaseModel):
     )
 
 
-class TimeProofOut(BaseModel):
-    """``proof``: COSE_Sign1 by the issuer, base64url; the body of TIME_PROOF."""
-
-    proof: str
-
-
 class ListState(BaseModel):
     """Revocation-list sequences: the newest one here, and the newest that the vehicle has acknowledged."""
 
@@ -276,6 +270,15 @@ class RevocationListOut(BaseModel):
     sequence: int
     signed: str | None
     acknowledged: int
+
+
+class TimeProofOut(BaseModel):
+    """``proof``: COSE_Sign1 by the issuer, base64url; the body of TIME_PROOF.
+
+    ``revocation_list``: the one that it names, or a newer one, for a vehicle that then answers `list_required`."""
+
+    proof: str
+    revocation_list: RevocationListOut
 
 
 class ChainLinkOut(BaseModel):

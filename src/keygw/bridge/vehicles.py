@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Sequence
 
 from keygw.bridge.access import Access, View, require, usable
-from keygw.bridge.ports import AppStore, Clock, Credentials, Fleet
+from keygw.bridge.ports import AppStore, Clock, Credentials, Fleet, SignedList
 from keygw.bridge.reconnect import Reconnect
 from keygw.bridge.records import App
 from keygw.bridge.scopes import Scope
@@ -123,12 +123,15 @@ class Vehicles:
         await self._usable_own_key(app, vehicle_id, None)
         await self._fleet.sync_list(vehicle_id)
 
-    async def time_proof(self, app: App, vehicle_id: str, nonce: bytes) -> bytes:
+    async def time_proof(self, app: App, vehicle_id: str, nonce: bytes) -> tuple[bytes, SignedList]:
         """For a phone that has met the vehicle and got this nonce (8 bytes) from it. It goes with the key token: who
-        may fetch the one may fetch the other."""
+        may fetch the one may fetch the other.
+
+        With it comes the list that it names, or a newer one: the vehicle believes no time without that list."""
         require(app, Scope.KEY_READ, Scope.KEY_SHARE, operator=(Scope.KEY_MANAGE,))
         view = await self._access.view(app, vehicle_id)
-        return await self._credentials.time_proof(view.vehicle.id, nonce, actor=app.actor)
+        proof = await self._credentials.time_proof(view.vehicle.id, nonce, actor=app.actor)
+        return proof, await self._credentials.current_list(view.vehicle.id)
 
     async def _usable_own_key(self, app: App, vehicle_id: str, key_id: str | None) -> DigitalKey:
         require(app, Scope.VEHICLE_READ, operator=(Scope.VEHICLE_MANAGE,))

@@ -33,6 +33,8 @@ from keygw.token.issuer_key import verify_issuer_key_ack
 from keygw.token.trust import kid_of
 
 MAX_OVERLAP = 2 * 366 * 86_400
+KEPT_BY_VEHICLES = 3
+"""Issuer keys of one issuer, at least (key_session, *Limits*)."""
 _PAGE = 100
 _PASSES = 3
 
@@ -121,7 +123,8 @@ class Rotation:
         """Sign with it from now on. What the one before has signed counts for ``overlap`` seconds more; by default
         until the last of its tokens ends, and for one list's lifetime at least.
 
-        ``Conflict``: issuer_key_retiring, issuer_key_retired; ``BadInput`` bad_overlap. Again: a success.
+        ``Conflict``: issuer_key_retiring, issuer_key_retired, too_many_issuer_keys; ``BadInput`` bad_overlap. Again: a
+        success.
         """
         if overlap is not None and not 0 <= overlap <= MAX_OVERLAP:
             raise BadInput(f"an overlap is 0 to {MAX_OVERLAP} seconds", code="bad_overlap")
@@ -138,6 +141,8 @@ class Rotation:
             state = next_issuer_key_state(fresh.state, IssuerKeyEvent.ACTIVATE)
             if state is fresh.state:
                 return fresh
+            if overlap != 0:
+                _check_room(known, now)
             end = max(longest, now + self._limits.list_lifetime) if overlap is None else now + overlap
             former = next_issuer_key_state(old.state, IssuerKeyEvent.SUCCEED)
             await tx.save_issuer_key(replace(old, state=former, retire_at=end))
@@ -315,6 +320,21 @@ def _first(reference: str, signer: Signer, now: int) -> IssuerKeyRecord:
         made_at=now,
         activated_at=now,
     )
+
+
+def _check_room(known: Sequence[IssuerKeyRecord], now: int) -> None:
+    """A vehicle keeps three: one more, and the first of them ends there, with tokens that still count."""
+    counting = [
+        record
+        for record in known
+        if record.state is IssuerKeyState.RETIRING and (record.retire_at is None or record.retire_at > now)
+    ]
+    if len(counting) >= KEPT_BY_VEHICLES - 1:
+        raise Conflict(
+            f"{len(counting)} former keys count still, and vehicles keep {KEPT_BY_VEHICLES} in all: wait for the end "
+            "of one, retire one, or activate with an overlap of 0, which ends them all",
+            code="too_many_issuer_keys",
+        )
 
 
 def _find(records: Sequence[IssuerKeyRecord], kid: bytes) -> IssuerKeyRecord:

@@ -307,7 +307,7 @@ class Conversation:
         self.session.prove_time(signed)
         event = await self._exchange(waiting)
         assert isinstance(event, Answered)  # noqa: S101 - see authenticate
-        return event.result
+        return await self.with_chain(event.result)
 
     async def verdict_after(self, bring: Awaitable[bool]) -> Result | None:
         """The RESULT that a waiting vehicle sends once what was brought has turned its verdict; ``None`` if ``bring``
@@ -320,7 +320,16 @@ class Conversation:
         finally:
             self._waiting.pop(Answered, None)
         assert isinstance(event, Answered)  # noqa: S101 - see authenticate
-        return event.result
+        return await self.with_chain(event.result)
+
+    async def with_chain(self, result: Result) -> Result:
+        """That RESULT; or the one after it, for a vehicle that asks what the key stands on.
+
+        It may ask again: what it was told before it knew the time it has not kept, and a list may have overtaken it.
+        """
+        if result.outcome is Outcome.CHAIN_REQUIRED and self.session.has_chain and self.waiting:
+            return await self._bring_chain(None)
+        return result
 
     async def range(self, method: RangingMethod, arm: Callable[[RangingMethod, bytes], Awaitable[None]]) -> Finding:
         """One ranging round; returns what the vehicle's anchors found. ``arm`` gives the own ranging radio the key of

@@ -170,6 +170,12 @@ class Courier:
                 if told is None:
                     break
                 verdict = told.outcome
+            elif verdict is Outcome.CHAIN_REQUIRED and conversation.waiting and conversation.result is not None:
+                asked = conversation.result
+                told = await conversation.with_chain(asked)
+                if told is asked:
+                    break  # there is none to bring
+                verdict = told.outcome
             elif verdict is Outcome.LIST_REQUIRED and await self.deliver(car, conversation):
                 return Outcome.DONE  # the key was good all the while; it was the command that needed the list
             else:

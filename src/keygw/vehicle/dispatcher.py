@@ -26,6 +26,7 @@ MARGIN_SECONDS = 0.25
 
 MOST_ASKED_AGAIN = 2
 """Once when the car knows the time, and once when it has the list that the time proof asks for."""
+_CURED = frozenset({Outcome.TIME_PROOF_REQUIRED, Outcome.LIST_REQUIRED, Outcome.CHAIN_REQUIRED})
 
 
 class Dispatcher:
@@ -98,16 +99,18 @@ class Dispatcher:
         return await car.reach(command.key_id, left, meter, command.action)
 
     async def _cured(self, car: Car, conversation: Conversation, asked: Cmd, reply: Reply) -> Reply:
-        """A car that first wants to know the time, or a newer list, gets that and is asked again.
+        """A car that first wants to know the time, a newer list, or what the key stands on, gets that and is asked
+        again.
 
         With the same number, in the same session: what it has answered that way it has not done.
         """
         for _ in range(MOST_ASKED_AGAIN):
-            if reply.outcome not in (Outcome.TIME_PROOF_REQUIRED, Outcome.LIST_REQUIRED):
+            if reply.outcome not in _CURED:
                 break
             conversation.proof_sent = conversation.in_doubt  # it has answered that it did nothing with this one
             if reply.list_sequence is not None:
                 car.list_known(reply.list_sequence)
+                reply = replace(reply, list_sequence=None)  # the cure may bring a newer one
             try:
                 verdict = await self._courier.cure(car, conversation, reply.outcome)
             except StoreError:

@@ -178,6 +178,7 @@ async def test_by_default_the_overlap_lasts_as_long_as_the_last_token(office: Of
     await office.rotate()
     assert (await office.rotation.key(second)).retire_at == START + DAY + YEAR
     third = office.keyring.kid
+    office.now = START + 3 * DAY
     await office.rotate(overlap=10)
     assert (await office.rotation.key(third)).retire_at == office.now + 10
     for overlap in (-1, 3 * YEAR):
@@ -316,6 +317,27 @@ async def test_retiring_early_and_retiring_what_was_never_used(office: Office) -
     with pytest.raises(NotFound) as missing:
         await office.rotation.retire(b"no kid..", actor=OPERATOR)
     assert missing.value.code == "unknown_issuer_key"
+
+
+async def test_no_key_is_pushed_out_of_vehicles_while_it_counts(office: Office) -> None:
+    """A vehicle keeps three; the fourth would end the first there, with tokens that this side still takes for good."""
+    first = office.keyring.kid
+    await office.rotate(overlap=2 * HOUR)
+    third = await office.rotate(overlap=4 * HOUR)
+    fourth = await office.rotation.prepare(actor=OPERATOR)
+    with pytest.raises(Conflict) as caught:
+        await office.rotation.activate(fourth.kid, actor=OPERATOR)
+    assert caught.value.code == "too_many_issuer_keys"
+    assert office.keyring.kid == third.kid
+    office.now += 2 * HOUR  # the first has ended, whether anybody has looked or not
+    await office.rotation.activate(fourth.kid, HOUR, actor=OPERATOR)
+    assert office.keyring.kid == fourth.kid
+    fifth = await office.rotation.prepare(actor=OPERATOR)
+    with pytest.raises(Conflict):
+        await office.rotation.activate(fifth.kid, 1, actor=OPERATOR)
+    assert first not in (third.kid, fourth.kid)
+    await office.rotation.activate(fifth.kid, 0, actor=OPERATOR)  # an emergency waits for nobody
+    assert office.keyring.kid == fifth.kid
 
 
 async def test_asking_again_changes_nothing(office: Office) -> None:

@@ -187,8 +187,10 @@ async def get(vehicle_id: str, caller: Caller, wired: Wired) -> dict[str, Any]:
 )
 async def prove_time(vehicle_id: str, body: TimeQuestion, caller: Caller, wired: Wired) -> dict[str, Any]:
     """For a phone whose vehicle has answered `time_proof_required`: send the nonce of its RESULT here, and the proof to
-    the vehicle in the same session, within 60 seconds. Then repeat the command, with the same number."""
-    return {"proof": encode_base64url(await wired.bridge.vehicles.time_proof(caller, vehicle_id, body.nonce))}
+    the vehicle in the same session, within 60 seconds; if it then answers `list_required`, the list as well. Then
+    repeat the command, with the same number."""
+    proof, newest = await wired.bridge.vehicles.time_proof(caller, vehicle_id, body.nonce)
+    return {"proof": encode_base64url(proof), "revocation_list": list_json(newest)}
 
 
 @router.get("/vehicles/{vehicle_id}/link", response_model=LinkOut, responses=problems(404), summary="How the link is")
