@@ -104,6 +104,16 @@ async def issuer_keys_activate(scene: Scene) -> Good:
 
 
 @good
+async def commands_check(scene: Scene) -> Good:
+    return Good({"action": "unlock"})
+
+
+@good
+async def status_batch(scene: Scene) -> Good:
+    return Good({"paths": ["Vehicle.Speed", "Vehicle.Wings"], "units": "imperial"})
+
+
+@good
 async def devices_register(scene: Scene) -> Good:
     challenge = (await scene.ask("/v1/devices/challenges"))["challenge"]
     proof = sign_registration(decode_base64url(challenge), None, scene.phone)

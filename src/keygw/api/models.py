@@ -361,6 +361,44 @@ class CommandOut(BaseModel):
     timeline: list[Step]
 
 
+class RehearsalOut(BaseModel):
+    """``accepted``: a command would be made, with ``key_id`` and ``expires_at``; else ``code`` and ``detail`` say why.
+
+    ``waits_for_vehicle``: it would wait for an absent vehicle until then; ``queued``: behind another command.
+    ``foreseen``: what the vehicle would say, by the signals that are live now; null where nothing speaks against it.
+    """
+
+    action: str
+    accepted: bool
+    code: str | None = Field(examples=["key_suspended", "no_key"])
+    detail: str | None
+    retryable: bool
+    key_id: str | None
+    expires_at: TimeText | None
+    waits_for_vehicle: bool
+    queued: bool
+    foreseen: str | None = Field(examples=["door_open", "already_in_state"])
+
+
+class CapabilityOut(BaseModel):
+    """``id``: `command.unlock` and the like, or the path of a signal. ``forbidden`` is so until somebody gives the app
+    more, ``unavailable`` passes, ``unsupported`` is not there at all; ``reason`` says which of them.
+
+    ``until``: when this ends by itself, where that is known.
+    """
+
+    id: str
+    standing: Literal["supported", "unsupported", "forbidden", "unavailable"]
+    reason: str | None = Field(examples=["insufficient_scope", "door_open", "not_heard"])
+    until: TimeText | None
+    required_scope: str | None
+
+
+class Capabilities(BaseModel):
+    vehicle_id: str
+    capabilities: list[CapabilityOut]
+
+
 class SignalValueOut(BaseModel):
     """``stale``: it was so, and may have changed. Never show that as fact."""
 

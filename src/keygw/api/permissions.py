@@ -83,6 +83,7 @@ PERMISSIONS: Mapping[str, Permission] = MappingProxyType(
         "audit.export": _operators(Scope.AUDIT_VERIFY),
         "audit.verify": _operators(Scope.AUDIT_VERIFY),
         "commands.create": _both(*_COMMANDS),
+        "commands.check": _both(*_COMMANDS),
         "commands.get": _split(operators=Scope.COMMAND_READ),
         "commands.cancel": _split(operators=Scope.VEHICLE_MANAGE),
         "devices.challenge": _split(*_KEYS, operators=Scope.DEVICE_MANAGE),
@@ -158,6 +159,8 @@ PERMISSIONS: Mapping[str, Permission] = MappingProxyType(
         "policy.entitlements": Permission(_ANY),
         "policy.limits": Permission(_ANY),
         "status.signals": Permission(_ANY, _STATUS),  # an app is answered signal by signal
+        "status.batch": Permission(_ANY, _STATUS),
+        "status.capabilities": Permission(_ANY, _STATUS),
         "status.receipts": _both(Scope.KEY_READ),
         "status_lists.index": _PUBLIC,
         "status_lists.status_list": _PUBLIC,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from keygw.bridge.capabilities import Capability
 from keygw.bridge.keys import KeyView
 from keygw.bridge.ports import ChainLink, IssuerInfo, KeyToken, Overdue, SignedList
 from keygw.bridge.records import App
@@ -86,6 +87,16 @@ def vehicle_json(vehicle: Vehicle) -> dict[str, Any]:
         "name": vehicle.name,
         "public_key": encode_base64url(vehicle.public_key),
         "tenant_id": vehicle.tenant_id,
+    }
+
+
+def capability_json(found: Capability) -> dict[str, Any]:
+    return {
+        "id": found.id,
+        "standing": found.standing.value,
+        "reason": found.reason,
+        "until": None if found.until is None else rfc3339(found.until),
+        "required_scope": None if found.required_scope is None else found.required_scope.value,
     }
 
 

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from keygw.bridge.access import Access
 from keygw.bridge.apps import Apps
 from keygw.bridge.audit import Audit
+from keygw.bridge.capabilities import Capabilities
 from keygw.bridge.commands import Commands
 from keygw.bridge.deployment import Deployment
 from keygw.bridge.devices import Devices
@@ -113,7 +114,9 @@ class Bridge:
             clock,
             random,
             timing,
+            feed.signals.live,
         )
+        self.capabilities = Capabilities(self.access, authorize, feed.signals.knows, feed.signals.live)
         self.limits = TenantLimits(store, credentials.limits, self.tenants, notes)
         self.people = People(store, store, credentials, self.tenants, notes, clock, random)
         self.audit = Audit(credentials.trail)

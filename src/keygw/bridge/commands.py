@@ -9,15 +9,16 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from keygw.bridge.access import Access, begun, require
+from keygw.bridge.access import Access, View, begun, require
 from keygw.bridge.executor import Job, Timing
+from keygw.bridge.foresight import Live, Rehearsal, foreseen
 from keygw.bridge.lanes import Lanes
 from keygw.bridge.ledger import Ledger
 from keygw.bridge.ports import Authorize, Clock, CommandStore, Credentials
 from keygw.bridge.records import App, CommandRecord
 from keygw.bridge.scopes import COMMAND_SCOPES, Scope
 from keygw.model.command import Action, Command, CommandState
-from keygw.model.errors import BadInput, Conflict, NotFound, StoreError
+from keygw.model.errors import BadInput, Conflict, Forbidden, NotFound, StoreError
 from keygw.model.ids import Random, new_id
 
 log = structlog.get_logger(__name__)
@@ -34,7 +35,8 @@ _DOORS = (Action.LOCK, *_UNLOCKS)
 
 
 class Commands:
-    """``in_doubt``: awaited with a command that may have happened and has no outcome."""
+    """``in_doubt``: awaited with a command that may have happened and has no outcome. ``live``: what a vehicle tells
+    now."""
 
     def __init__(
         self,
@@ -49,6 +51,7 @@ class Commands:
         clock: Clock,
         random: Random,
         timing: Timing,
+        live: Callable[[str], Live],
     ) -> None:
         self._store = store
         self._announce = announce
@@ -61,6 +64,7 @@ class Commands:
         self._clock = clock
         self._random = random
         self._timing = timing
+        self._live = live
         self._launching: set[str] = set()
         self._launches: set[asyncio.Task[tuple[CommandRecord, bool]]] = set()
 
@@ -88,14 +92,9 @@ class Commands:
         if earlier is not None:
             return _same(earlier, fingerprint), False
 
-        now = self._clock()
-        key = self._access.own_key(view, key_id, wanted.required)
-        ends, patient = self._expiry(wanted, now, expires_at)
-        number = int.from_bytes(self._random(4), "big")
-        command = Command(new_id("cmd", self._random), number, vehicle_id, key.id, wanted, now, ends)
-        self._authorize(
-            key, command, begun(key, now)
-        )  # asked again just before sending; here it saves a doomed resource
+        # Asked again just before sending; here it saves a doomed resource.
+        command, patient = self._plan(view, wanted, key_id, expires_at)
+        now = command.created_at
         record = CommandRecord(
             command=command,
             app_id=app.id,
@@ -107,12 +106,48 @@ class Commands:
             receipt_floor=await self._credentials.last_receipt_sequence(vehicle_id),
             patient=patient,
         )
-        deadline = asyncio.get_running_loop().time() + (ends - now)
+        deadline = asyncio.get_running_loop().time() + (command.expires_at - now)
         # Shielded: a caller that hangs up must not leave a stored command that nobody runs.
         launch = asyncio.create_task(self._launch(record, deadline))
         self._launches.add(launch)
         launch.add_done_callback(self._launches.discard)
         return await asyncio.shield(launch)
+
+    async def check(
+        self,
+        app: App,
+        vehicle_id: str,
+        *,
+        action: str,
+        key_id: str | None = None,
+        expires_at: float | None = None,
+    ) -> Rehearsal:
+        """What would become of it: the questions of ``create``, of the same code, and nothing is written or sent.
+
+        Errors as of ``create``, but for what the policy, or a lack of a key or of room, says against it now: that is in
+        the answer.
+        """
+        view = await self._access.view(app, vehicle_id)
+        wanted = _action(action)
+        require(app, COMMAND_SCOPES[wanted])
+        waits = self._lanes.busy(vehicle_id)
+        try:
+            command, patient = self._plan(view, wanted, key_id, expires_at)
+            self._lanes.check(vehicle_id)
+        except (Forbidden, Conflict) as refusal:
+            return Rehearsal(wanted, refusal=refusal)
+        return Rehearsal(wanted, command, patient, waits, foreseen(wanted, self._live(vehicle_id)))
+
+    def _plan(self, view: View, action: Action, key_id: str | None, expires_at: float | None) -> tuple[Command, bool]:
+        """The command, and whether it waits for an absent vehicle. ``BadInput``, ``NotFound``, ``Forbidden`` as of
+        ``create``."""
+        now = self._clock()
+        key = self._access.own_key(view, key_id, action.required)
+        ends, patient = self._expiry(action, now, expires_at)
+        number = int.from_bytes(self._random(4), "big")
+        command = Command(new_id("cmd", self._random), number, view.vehicle.id, key.id, action, now, ends)
+        self._authorize(key, command, begun(key, now))
+        return command, patient
 
     async def _launch(self, record: CommandRecord, deadline: float) -> tuple[CommandRecord, bool]:
         vehicle_id = record.command.vehicle_id

@@ -64,10 +64,14 @@ class Lanes:
 
     def reserve(self, vehicle_id: str) -> None:
         """Take a place, before anything is promised. ``Conflict`` busy if there is none."""
-        lane = self._lanes.setdefault(vehicle_id, _Lane())
-        if lane.taken >= self._room:
+        self.check(vehicle_id)
+        self._lanes.setdefault(vehicle_id, _Lane()).taken += 1
+
+    def check(self, vehicle_id: str) -> None:
+        """``Conflict`` busy if there is no place; none is taken."""
+        lane = self._lanes.get(vehicle_id)
+        if lane is not None and lane.taken >= self._room:
             raise Conflict("too many commands wait for this vehicle; try again soon", code="busy", retryable=True)
-        lane.taken += 1
 
     def release(self, vehicle_id: str) -> None:
         lane = self._lanes[vehicle_id]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from keygw.bridge.foresight import Rehearsal
 from keygw.bridge.records import CommandRecord
 from keygw.credentials.receipts import receipt_json
 from keygw.model.command import CommandState
@@ -41,6 +42,24 @@ def command_json(record: CommandRecord) -> dict[str, Any]:
         "receipt": None if record.receipt is None else receipt_json(record.receipt),
         "measures": None if record.measures is None else asdict(record.measures),
         "timeline": [{"state": state.value, "at": rfc3339(at)} for state, at in record.timeline],
+    }
+
+
+def rehearsal_json(told: Rehearsal) -> dict[str, Any]:
+    """What would become of a command; ``code`` and ``detail`` are those of the problem that it would be."""
+    command, refusal = told.command, told.refusal
+    reason = None if told.foreseen is None else told.foreseen.label
+    return {
+        "action": told.action.label,
+        "accepted": command is not None,
+        "code": None if refusal is None else refusal.code,
+        "detail": None if refusal is None else str(refusal),
+        "retryable": (refusal is not None and refusal.retryable) or reason in RETRYABLE_REASONS,
+        "key_id": None if command is None else command.key_id,
+        "expires_at": None if command is None else rfc3339(command.expires_at),
+        "waits_for_vehicle": told.patient,
+        "queued": told.queued,
+        "foreseen": reason,
     }
 
 

@@ -12,6 +12,7 @@ from keygw.bridge.access import View
 from keygw.bridge.ports import Clock
 from keygw.bridge.present import signal_json
 from keygw.bridge.scopes import SIGNAL_SCOPES
+from keygw.bridge.units import Units, preferred
 from keygw.model.signal import PATHS, Quality, Signal, SignalId, SignalValue
 
 MAX_AGE = 300.0
@@ -85,13 +86,19 @@ class SignalCache:
         known = self._latest.get(vehicle_id, {})
         return {wanted: each.value for wanted, each in known.items() if self.quality(vehicle_id, each) is Quality.LIVE}
 
-    def answers(self, view: View, paths: Sequence[str] | None, now: float) -> list[dict[str, Any]]:
+    def knows(self, vehicle_id: str, signal: SignalId) -> bool:
+        """Whether the vehicle has ever told it."""
+        return signal in self._latest.get(vehicle_id, {})
+
+    def answers(
+        self, view: View, paths: Sequence[str] | None, now: float, units: Units = Units.VSS
+    ) -> list[dict[str, Any]]:
         """One answer per path, in order; without ``paths`` everything that this app may read."""
         if paths is None:
             paths = [signal.path for signal in SIGNAL_SCOPES if view.may_read(signal, now)]
-        return [self._answer(view, path, now) for path in paths]
+        return [self._answer(view, path, now, units) for path in paths]
 
-    def _answer(self, view: View, path: str, now: float) -> dict[str, Any]:
+    def _answer(self, view: View, path: str, now: float, units: Units) -> dict[str, Any]:
         wanted = SIGNAL_IDS.get(path)
         if wanted is None:
             return {"path": path, "error": "unsupported"}
@@ -100,4 +107,6 @@ class SignalCache:
         signal = self._latest.get(view.vehicle.id, {}).get(wanted)
         if signal is None:
             return {"path": path, "quality": Quality.UNKNOWN.value}
-        return signal_json(signal, self.quality(view.vehicle.id, signal), self.max_age)
+        told = signal_json(signal, self.quality(view.vehicle.id, signal), self.max_age)
+        told["value"], told["unit"] = preferred(signal.value, signal.unit, units)
+        return told

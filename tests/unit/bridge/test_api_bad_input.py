@@ -148,6 +148,8 @@ def wrong(schema: dict[str, Any]) -> Iterator[str]:
         if plain["type"] == "integer":
             yield "1.5"
         yield from (str(plain["minimum"] - 1), str(plain["maximum"] + 1))
+    elif "enum" in plain:
+        yield from ("", "nonsense", plain["enum"][0].upper())
     else:
         yield "x" * (plain["maxLength"] + 1)
 

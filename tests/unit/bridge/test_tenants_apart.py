@@ -90,6 +90,8 @@ def bodies(ids: dict[str, str], two: Two) -> dict[str, Any]:
         "/v1/tenants/{tenant_id}/limits": {"share_depth": 1},
         "/v1/transfers/{transfer_id}:accept": {"secret": two.secret},
         "/v1/vehicles/{vehicle_id}/commands": {"action": "lock"},
+        "/v1/vehicles/{vehicle_id}/commands:check": {"action": "lock"},
+        "/v1/vehicles/{vehicle_id}/signals:batchGet": {"paths": ["Vehicle.Speed"]},
         "/v1/vehicles/{vehicle_id}/keys:batch": {"keys": [{"public_key": KEY}]},
         "/v1/vehicles/{vehicle_id}/link:connect": {"key_id": ids["key_id"]},
         "/v1/vehicles/{vehicle_id}/revocation-acks": {"ack": SIGNED},

@@ -11,10 +11,10 @@ from pydantic import ConfigDict
 from keygw.api.auth import Caller, Wired
 from keygw.api.document import problems
 from keygw.api.fields import Body, Id, Time
-from keygw.api.models import CommandOut
+from keygw.api.models import CommandOut, RehearsalOut
 from keygw.api.strict import StrictRoute
 from keygw.api.words import ActionName
-from keygw.bridge.present import command_json
+from keygw.bridge.present import command_json, rehearsal_json
 
 router = APIRouter(prefix="/v1/vehicles/{vehicle_id}/commands", tags=["commands"], route_class=StrictRoute)
 
@@ -72,6 +72,21 @@ async def create(
     if not created:
         response.headers["Idempotent-Replayed"] = "true"
     return command_json(record)
+
+
+@router.post(
+    ":check",
+    response_model=RehearsalOut,
+    responses=problems(404, body=True),
+    summary="Ask what would become of a command",
+)
+async def check(vehicle_id: str, body: NewCommand, caller: Caller, wired: Wired) -> dict[str, Any]:
+    """A dry run: the same questions as for the command itself, and nothing is written or sent. It promises nothing: the
+    vehicle asks them once more, and has the last word."""
+    told = await wired.bridge.commands.check(
+        caller, vehicle_id, action=body.action, key_id=body.key_id, expires_at=body.expires_at
+    )
+    return rehearsal_json(told)
 
 
 @router.get("/{command_id}", response_model=CommandOut, responses=problems(404), summary="How a command stands")
