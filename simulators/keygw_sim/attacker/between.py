@@ -20,6 +20,7 @@ from keygw.crypto import cbor
 from keygw.model.command import Action
 from keygw.model.errors import KeygwError, LinkError, ProtocolError
 from keygw.session.core import HANDSHAKE_SECONDS
+from keygw.session.fast import FastKey
 from keygw.vehicle.conversation import Conversation
 from keygw.vehicle.ports import HeldKey
 from keygw.wire.messages import Cmd, MessageType, decode_info
@@ -183,6 +184,25 @@ class Street:
             await talk.close()
             await asyncio.sleep(0.2)  # of the loop's time: both links are down, and everybody knows
 
+    async def hurries(self, key: FastKey | None, action: Action) -> tuple[str, FastKey | None]:
+        """What the owner's app gets through the box, by the fast path if it has a key for it; and the key for the next
+        time."""
+        await self.box.pose()
+        try:
+            talk = await Conversation.open(
+                self.phone, self.garage.vehicle, self._held, self.garage.random, SOON, clock=self.clock
+            )
+        except KeygwError as error:
+            return error.code, None
+        try:
+            reply = await talk.ask(Cmd(self._next(), action), key)
+            return f"{reply.outcome.label} by {reply.road.value}", talk.session.fast_key or key
+        except KeygwError as error:
+            return error.code, None
+        finally:
+            await talk.close()
+            await asyncio.sleep(0.2)
+
     def _next(self) -> int:
         self._number += 1
         return self._number
@@ -314,6 +334,34 @@ async def drops(scene: Scene) -> str:
 )
 async def modifies(scene: Scene) -> str:
     return await _each(scene, lambda message: (turned(message, len(message) // 2),))
+
+
+@attack(
+    "between-modifies-fast",
+    "turns one bit in FAST, and in FAST_RESULT, of an owner's unlock by the fast path",
+    protects="FAST is sealed and answered under keys that no bit of it is without; a phone whose FAST is not known "
+    "takes the full handshake with the same number",
+    expected="FAST: done by full; FAST_RESULT: link_lost",
+    recorded=(BREACH, "receipt: done x4"),
+    remains="with FAST_RESULT the owner's own UNLOCK is done before that, once; the app is told that it may have "
+    "happened, and it is settled on the next contact",
+)
+async def modifies_fast(scene: Scene) -> str:
+    async def story(street: Street) -> str:
+        came = []
+        for kind in (MessageType.FAST, MessageType.FAST_RESULT):
+            street.box.up = street.box.down = pass_on
+            opened, key = await street.hurries(None, Action.UNLOCK)
+            scene.must(opened == "done by full" and key is not None, f"no fast key: {opened}")
+            street.lock_again()
+            street.box.up = street.box.down = _at(kind, lambda message: (turned(message, len(message) // 2),))
+            got, _ = await street.hurries(key, Action.UNLOCK)
+            scene.must(kind in {each[0] for _, each in street.box.heard}, f"no {kind.name} went through the box")
+            street.lock_again()
+            came.append((kind, got))
+        return _told(came)
+
+    return await between(scene, story)
 
 
 @attack(
