@@ -48,10 +48,11 @@ async def test_an_owner_pairs_and_unlocks_over_bluez(town: Town, monkeypatch: py
             pairing = await town.ask("GET", f"/pairings/{pairing['id']}", token)
     assert (pairing["state"], pairing["reason"]) == ("done", None)
     for _ in range(2):  # cold, then by the fast path
-        # BlueZ ends a link two seconds after it was asked to, and starts no scan before: slowly, that is out of reach.
+        # BlueZ ends a link two seconds after it was asked to, and starts no scan before: slowly, that is out of reach,
+        # or still at something else.
         ended = await town.unlocks(token, pairing["key_id"])
         for _ in range(4 if REAL else 0):
-            if ended == ("failed", "out_of_range"):
+            if ended in (("failed", "out_of_range"), ("failed", "radio_busy")):
                 ended = await town.unlocks(token, pairing["key_id"])
         assert ended == ("confirmed", None)
         assert not town.brain.body.locked

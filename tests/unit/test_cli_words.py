@@ -22,8 +22,8 @@ from keygw.cli.endpoint import checked_url, endpoint
 from keygw.cli.exits import Exit
 from keygw.cli.failure import Failure
 from keygw.cli.places import default_data_dir, default_url
-from keygw.cli.sse import MAX_PENDING, Reader, ServerEvent
 from keygw.cli.waiting import until
+from keygw.client.sse import MAX_PENDING, Reader, ServerEvent
 
 POINT = "02" + "11" * 32
 

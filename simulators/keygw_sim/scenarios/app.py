@@ -1,16 +1,15 @@
-"""A phone app as its developer would write it: HTTP to the bridge, and an event stream. Nothing but public doors."""
+"""A phone app as its developer would write it, with ``keygw.client``. Nothing but public doors."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import secrets
 from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
+from keygw.client.answers import Event
+from keygw.client.keygw import Keygw
+from keygw.client.problem import KeygwClientError, Problem
 
-TIMEOUT = httpx.Timeout(20.0, connect=5.0)
 EVENT_SECONDS = 5.0
 
 
@@ -23,21 +22,17 @@ class App:
 
     def __init__(self, url: str, token: str) -> None:
         self.commands: list[str] = []
-        self._token = token
-        self._http = httpx.AsyncClient()
-        self.move(url)
+        self.keygw = Keygw(url, token)
 
     def move(self, url: str) -> None:
         """The same app at another address of the gateway."""
-        self._http.base_url = httpx.URL(url)
-        self._http.headers["Authorization"] = f"Bearer {self._token}"
-        self._http.timeout = TIMEOUT
+        self.keygw.move(url)
 
     async def get(self, path: str, **query: Any) -> dict[str, Any]:
-        return await self._ask("GET", path, params=query)
+        return await self._ask("GET", path, query={name: str(value) for name, value in query.items()})
 
     async def post(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        return await self._ask("POST", path, json=body) if body is not None else await self._ask("POST", path)
+        return await self._ask("POST", path, body=body)
 
     async def put(self, path: str) -> None:
         await self._ask("PUT", path)
@@ -47,40 +42,31 @@ class App:
 
     async def command(self, vehicle_id: str, action: str, seconds: int = 10) -> dict[str, Any]:
         """Ask for one command and wait for its end, or so long."""
-        headers = {"Idempotency-Key": secrets.token_hex(8), "Prefer": f"wait={seconds}"}
-        made = await self._ask("POST", f"/v1/vehicles/{vehicle_id}/commands", json={"action": action}, headers=headers)
-        self.commands.append(made["id"])
-        return made
+        try:
+            made = await self.keygw.command(vehicle_id, action, wait=seconds)
+        except KeygwClientError as error:
+            raise AppError(_told("POST", f"/v1/vehicles/{vehicle_id}/commands", error)) from error
+        self.commands.append(made.id)
+        return await self.get(f"/v1/vehicles/{vehicle_id}/commands/{made.id}")
 
-    async def events(self, vehicle_id: str, opened: asyncio.Event | None = None) -> AsyncIterator[dict[str, Any]]:
-        """The event stream of one vehicle, for as long as it is read. ``opened``: from then on nothing is missed."""
-        headers = {"Accept": "text/event-stream"}
-        query = {"vehicle": vehicle_id}
-        async with self._http.stream("GET", "/v1/events", params=query, headers=headers, timeout=None) as response:
-            if response.status_code != httpx.codes.OK:
-                raise AppError(f"no event stream: {response.status_code}")
-            if opened is not None:
-                opened.set()
-            async for line in response.aiter_lines():
-                if line.startswith("data:"):
-                    yield json.loads(line.removeprefix("data:"))
+    def events(self, vehicle_id: str, opened: asyncio.Event | None = None) -> AsyncIterator[Event]:
+        """The event stream of one vehicle, for as long as it is read."""
+        return self.keygw.events(vehicle_id, opened=opened)
 
     async def close(self) -> None:
-        await self._http.aclose()
+        await self.keygw.close()
 
     async def _ask(self, method: str, path: str, **more: Any) -> dict[str, Any]:
         try:
-            response = await self._http.request(method, path, **more)
-        except httpx.HTTPError as error:
-            raise AppError(f"{method} {path}: {str(error) or type(error).__name__}") from error
-        if response.is_success:
-            data: dict[str, Any] = response.json() if response.content else {}
-            return data
-        try:
-            problem = response.json()
-        except ValueError:
-            problem = {}
-        raise AppError(f"{method} {path}: {response.status_code} {problem.get('code')}: {problem.get('detail')}")
+            return await self.keygw.ask(method, path, **more) or {}
+        except KeygwClientError as error:
+            raise AppError(_told(method, path, error)) from error
+
+
+def _told(method: str, path: str, error: KeygwClientError) -> str:
+    if isinstance(error, Problem):
+        return f"{method} {path}: {error.status} {error.code}: {error.detail}"
+    return f"{method} {path}: {error}"
 
 
 class EventStream:
@@ -130,4 +116,4 @@ class EventStream:
 
     async def _listen(self, opened: asyncio.Event) -> None:
         async for event in self._app.events(self._vehicle_id, opened):
-            await self._heard.put(event)
+            await self._heard.put(event.whole())

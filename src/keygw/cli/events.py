@@ -61,7 +61,7 @@ def follow(
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
     """Show ``count`` events (0: without end). ``Failure`` if the gateway was never there, or stays away."""
-    from keygw.cli.sse import Reader
+    from keygw.client.sse import Reader
 
     reader, seen, gone_since, met = Reader(after), 0, None, False
     while True:

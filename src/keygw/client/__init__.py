@@ -1,0 +1,26 @@
+"""The bridge API for Python programs: async, typed, and careful where a program of one's own seldom is.
+
+A command that may have reached the gateway is asked for again under the same Idempotency-Key, never under another; a
+stream of events comes back where it was cut; a refusal is a ``Problem`` with the gateway's own code.
+"""
+
+from keygw.client.answers import Capability, Check, Command, Event, Key, Link, Pairing, Signal, Vehicle
+from keygw.client.keygw import Keygw
+from keygw.client.problem import KeygwClientError, Problem, Stranger, Unreachable
+
+__all__ = [
+    "Capability",
+    "Check",
+    "Command",
+    "Event",
+    "Key",
+    "Keygw",
+    "KeygwClientError",
+    "Link",
+    "Pairing",
+    "Problem",
+    "Signal",
+    "Stranger",
+    "Unreachable",
+    "Vehicle",
+]
