@@ -1,8 +1,10 @@
-"""``keygw conformance``: hold a vehicle to the requirements of ``protocols/``, one by one.
+"""``keygw conformance``: hold a vehicle, or a device, to the requirements of ``protocols/``, one by one.
 
     keygw conformance --target virtual                      a simulated vehicle on the virtual radio, in this process
     keygw conformance prepare DIR --vehicle FILE            a rig for a board: keys, and a provisioning file for it
-    keygw conformance --target tcp-client:HOST:PORT --rig DIR
+    keygw conformance --target tcp-client:HOST:PORT --rig DIR [--operator]
+    keygw conformance prepare DIR --phone FILE              a rig for a phone app: a vehicle to play, and a key for it
+    keygw conformance --role device --target usb:0 --rig DIR --operator
 
 Exit codes: 0 every requirement that was tried holds; 1 one does not; 2 the command line is wrong; 3 no adapter, no
 permission, no board, or it was unplugged in the middle (the report says so, and is written all the same).
@@ -24,9 +26,12 @@ from keygw_sim.conformance import kit, rig
 from keygw_sim.conformance.registry import Role, requirements
 from keygw_sim.conformance.reports import plain
 from keygw_sim.conformance.verdict import Word
+from keygw_sim.stdio import orders
 
 EXIT_FAILED, EXIT_USAGE, EXIT_ENVIRONMENT, EXIT_INTERRUPTED = 1, 2, 3, 130
-TARGET = "virtual"
+TARGET, SIMULATED = "virtual", ("virtual", "memory")
+SECONDS = 120.0
+"""For each step of an operator."""
 _FILE_BYTES = 65_536
 _ENVIRONMENT = ("board_in_use",)
 
@@ -56,22 +61,24 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _prepare(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="keygw conformance prepare",
-        description="Make the rig for a board: a test issuer, device keys, and the provisioning file for the board.",
+        description="Make the rig for a board (a test issuer, device keys, and the provisioning file for the board) or "
+        "for a phone app (a vehicle that the kit plays, and the digital key that the app takes in).",
     )
     parser.add_argument("folder", type=Path, metavar="DIR", help="a new folder for the rig; it holds secrets")
-    parser.add_argument(
-        "--vehicle", type=Path, required=True, metavar="FILE",
+    who = parser.add_mutually_exclusive_group(required=True)
+    who.add_argument(
+        "--vehicle", type=Path, metavar="FILE",
         help="JSON with the board's id, public_key and advertising_key, as keygw sim vehicle --identity prints it",
+    )  # fmt: skip
+    who.add_argument(
+        "--phone", type=Path, metavar="FILE",
+        help="JSON with the public_key of the app's device key, as keygw sim phone prints it",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout and nothing else")
     args = parser.parse_args(arguments)
-    with args.vehicle.open("rb") as file:
-        content = file.read(_FILE_BYTES + 1)
-    try:
-        described = json.loads(content) if len(content) <= _FILE_BYTES else None
-    except (ValueError, RecursionError) as error:
-        raise BadInput(f"{args.vehicle} is no JSON", code="bad_vehicle") from error
-    made = rig.prepare(args.folder, rig.vehicle_of(described))
+    if args.phone is not None:
+        return _prepare_phone(args.folder, args.phone, args.json)
+    made = rig.prepare(args.folder, rig.vehicle_of(_described(args.vehicle, "bad_vehicle")))
     provisioning = args.folder / rig.PROVISIONING
     if args.json:
         print(json.dumps({"rig": str(args.folder), "provisioning": str(provisioning), "vehicle": made.vehicle.id}))
@@ -79,6 +86,28 @@ def _prepare(arguments: Sequence[str]) -> int:
         print(f"the rig for {made.vehicle.id} is in {args.folder}")
         print(f"  give the board {provisioning}, then: keygw conformance --target TARGET --rig {args.folder}")
     return 0
+
+
+def _prepare_phone(folder: Path, file: Path, as_json: bool) -> int:
+    from keygw_sim.conformance import rig_device
+
+    made = rig_device.prepare_device(folder, rig_device.device_of(_described(file, "bad_phone")))
+    key = folder / rig_device.KEY
+    if as_json:
+        print(json.dumps({"rig": str(folder), "key": str(key), "vehicle": made.rig.vehicle.id}))
+    else:
+        print(f"the rig for that phone is in {folder}")
+        print(f"  let the app take in {key}, then: keygw conformance --role device --target TARGET --rig {folder} ...")
+    return 0
+
+
+def _described(path: Path, code: str) -> object:
+    with path.open("rb") as file:
+        content = file.read(_FILE_BYTES + 1)
+    try:
+        return json.loads(content) if len(content) <= _FILE_BYTES else None
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"{path} is no JSON", code=code) from error
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -96,9 +125,15 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument(
         "--role", choices=("vehicle", "device"), default="vehicle",
-        help="what is tested (default: a vehicle); device: the simulated phone, at a vehicle that the kit plays",
+        help="what is tested (default: a vehicle); device: a phone, at a vehicle that the kit plays: the simulated one "
+        "(virtual, memory), or an app on a phone near the HCI controller that the target names",
     )  # fmt: skip
     parser.add_argument("--rig", type=Path, metavar="DIR", help="what keygw conformance prepare has made")
+    parser.add_argument(
+        "--operator", type=float, nargs="?", const=SECONDS, metavar="SECONDS",
+        help="somebody is at the board or phone: say what to do, and read on stdin what came of it; so long is waited "
+        f"for each step (default {SECONDS:.0f})",
+    )  # fmt: skip
     parser.add_argument(
         "--only", action="append", default=[], metavar="NUMBER",
         help="a requirement, or the beginning of several: KS-203, KS-9; may be repeated",
@@ -117,8 +152,10 @@ def _parser() -> argparse.ArgumentParser:
 def _test(arguments: Sequence[str]) -> int:
     args = _parser().parse_args(arguments)
     role = Role(args.role)
-    if role is Role.DEVICE and args.target not in (TARGET, "memory"):
-        raise BadInput("a device is tested on links in memory so far: leave --target out", code="unknown_target")
+    if args.operator is not None and args.target in SIMULATED:
+        raise BadInput("--operator goes with a board or a phone; what is simulated needs nobody", code="no_operator")
+    if args.operator is not None and not 0 < args.operator <= 86_400:
+        raise BadInput("--operator takes the seconds for each step, up to a day", code="bad_operator")
     try:
         chosen = kit.chosen(role, args.only)
     except KeyError as error:
@@ -148,23 +185,31 @@ def _test(arguments: Sequence[str]) -> int:
     else:
         print(f"\n{plain.summary(report)}")
     if report.broken_off:
-        print(f"keygw: {report.broken_off} [broken_off]\n  next: look at the radio: keygw doctor", file=sys.stderr)
+        print(f"keygw: {report.broken_off} [broken_off]\n  next: {report.cure}", file=sys.stderr)
         return EXIT_ENVIRONMENT
     return 0 if report.ok else EXIT_FAILED
 
 
 async def _run(args: argparse.Namespace) -> kit.Report:
-    from keygw_sim.conformance.targets import stand
+    from keygw_sim.conformance.operator import Operator
 
     def told(verdict: kit.Verdict) -> None:
         if not args.json:
             print(plain.line(verdict), flush=True)
 
+    def prompt(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    operator = None if args.operator is None else Operator(orders(), prompt, args.operator)
     if args.role == "device":
         from keygw_sim.conformance.device_kit import run_device
+        from keygw_sim.conformance.showroom_stands import device_stand
 
-        return await run_device("simulated phone", args.only, told)
-    async with stand(args.target, args.rig, args.patience) as ready:
+        async with device_stand(args.target, args.rig, args.patience, operator) as showroom:
+            return await run_device(showroom, args.target, args.only, told)
+    from keygw_sim.conformance.targets import stand
+
+    async with stand(args.target, args.rig, args.patience, operator) as ready:
         return await kit.run(ready, args.target, args.only, told)
 
 

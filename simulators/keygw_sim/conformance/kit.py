@@ -40,12 +40,17 @@ class Verdict:
 
 @dataclass(slots=True)
 class Report:
-    """``broken_off``: why the run ended before its end, empty if it did not."""
+    """``broken_off``: why the run ended before its end, empty if it did not; ``cure``: what to do about that."""
 
     target: str
     role: Role
     verdicts: list[Verdict]
     broken_off: str = ""
+    cure: str = ""
+
+    def break_off(self, gone: Unplugged) -> None:
+        """Nothing more can be tried."""
+        self.broken_off, self.cure = str(gone), gone.cure
 
     def count(self, word: Word) -> int:
         return sum(verdict.word is word for verdict in self.verdicts)
@@ -60,11 +65,12 @@ Told = Callable[[Verdict], None]
 
 @dataclass(frozen=True, slots=True)
 class Stand:
-    """What a run needs: where the vehicle is met, with which keys, and who sits in it."""
+    """What a run needs: where the vehicle is met, with which keys, and who sits in it. ``seconds``: for one check."""
 
     ground: Ground
     rig: Rig
     hands: Hands
+    seconds: float = CHECK_SECONDS
 
 
 async def try_one(stand: Stand, entry: Entry) -> Tried:
@@ -75,14 +81,16 @@ async def try_one(stand: Stand, entry: Entry) -> Tried:
     try:
         if entry.radio and stand.ground.in_memory:
             raise Skip("it shows on a radio alone; links in memory have none")
-        async with asyncio.timeout(CHECK_SECONDS):
+        async with asyncio.timeout(stand.seconds):
             await entry.run(bench)
+    except Unplugged:
+        raise
     except Skip as skipped:
         word, why = Word.SKIPPED, str(skipped)
     except Failed as failed:
         word, why = Word.FAIL, str(failed)
     except TimeoutError:
-        word, why = Word.FAIL, f"not done after {CHECK_SECONDS:g} s"
+        word, why = Word.FAIL, f"not done after {stand.seconds:g} s"
     except LinkError as error:
         if lost(error):
             raise Unplugged(str(error)) from error
@@ -124,7 +132,7 @@ async def _one(stand: Stand, requirement: Requirement, report: Report) -> Verdic
         try:
             tried.append(await try_one(stand, entry))
         except Unplugged as gone:
-            report.broken_off = str(gone)
+            report.break_off(gone)
             return Verdict(requirement, Word.SKIPPED, f"not tried: {gone}", tuple(tried))
     return judge(requirement, tried)
 

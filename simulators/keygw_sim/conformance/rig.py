@@ -68,10 +68,13 @@ class Rig:
         now: Callable[[], float],
         counters: Counters | None = None,
         keep: Callable[[Counters], None] = lambda counters: None,
+        device: bytes = b"",
     ) -> None:
         self.vehicle = vehicle
+        self.device = device
+        """The public key of a device under test; empty where a vehicle is tested."""
         self.counters = counters or Counters()
-        self._seed, self._now, self._keep = seed, now, keep
+        self.seed, self._now, self._keep = seed, now, keep
         self.random: Random = chance(f"{seed} {self.counters.index}", "random")
         self.office = Office(chance(seed, "issuer"), ISSUER)
         for number in range(self.counters.issuer_keys):
@@ -107,12 +110,12 @@ class Rig:
         """A fresh owner key of the enrolled device."""
         return self.key(self.owner_device, **changes)
 
-    def key(self, signer: LocalSigner, chain: Chain = (), **changes: Any) -> Key:
-        """An owner's key for that device, then the changes; always a new key id and index."""
+    def claims(self, device_key: bytes, **changes: Any) -> KeyClaims:
+        """An owner's for the device of that key, then the changes; always a new key id and index."""
         now = self.now
         plain = self.office.claims(
             self.vehicle,
-            signer.public_key,
+            device_key,
             key_id=format_id("key", self.random(10)),
             index=self.index(),
             issued_at=now,
@@ -120,7 +123,11 @@ class Rig:
             expires_at=now + TOKEN_SECONDS,
             epoch=self.counters.epoch,
         )
-        return self.sign(replace(plain, **changes), signer, chain)
+        return replace(plain, **changes)
+
+    def key(self, signer: LocalSigner, chain: Chain = (), **changes: Any) -> Key:
+        """An owner's key for that device, then the changes."""
+        return self.sign(self.claims(signer.public_key, **changes), signer, chain)
 
     def sign(self, claims: KeyClaims, signer: LocalSigner, chain: Chain = ()) -> Key:
         return Key(claims, self.office.hand(claims, chain), signer)
@@ -153,10 +160,10 @@ class Rig:
         """The vehicle has taken it, or may have: sign with the next issuer key from now on."""
         self.counters.issuer_keys += 1
         self._keep(self.counters)
-        self.office.rotate(chance(self._seed, f"issuer {self.counters.issuer_keys}"))
+        self.office.rotate(chance(self.seed, f"issuer {self.counters.issuer_keys}"))
 
     def _next(self) -> LocalSigner:
-        return new_signer(chance(self._seed, f"issuer {self.counters.issuer_keys + 1}"))
+        return new_signer(chance(self.seed, f"issuer {self.counters.issuer_keys + 1}"))
 
     def provisioning(self) -> dict[str, object]:
         """The file for the vehicle: which issuer it trusts, and whose device is the owner's."""
@@ -197,15 +204,19 @@ def vehicle_of(data: object) -> Vehicle:
 
 def prepare(folder: Path, vehicle: Vehicle) -> Rig:
     """Make the rig in a new folder, with the provisioning file for the board. ``BadInput`` rig_exists."""
+    make(folder, os.urandom(32).hex(), vehicle)
+    rig = load(folder, time.time)
+    write(folder / PROVISIONING, rig.provisioning())
+    return rig
+
+
+def make(folder: Path, seed: str, vehicle: Vehicle, device: bytes = b"") -> None:
+    """A new rig. ``BadInput`` rig_exists."""
     path = folder / RIG
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if path.exists():
         raise BadInput(f"there is a rig in {folder} already; choose another folder, or remove it", code="rig_exists")
-    seed = os.urandom(32).hex()
-    _write(path, _content(seed, vehicle, Counters()))
-    rig = load(folder, time.time)
-    _write(folder / PROVISIONING, rig.provisioning())
-    return rig
+    write(path, _content(seed, vehicle, Counters(), device))
 
 
 def load(folder: Path, now: Callable[[], float]) -> Rig:
@@ -215,12 +226,14 @@ def load(folder: Path, now: Callable[[], float]) -> Rig:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise BadInput(
-            f"there is no rig in {folder}: keygw conformance prepare {folder} --vehicle FILE", code="no_rig"
+            f"there is no rig in {folder}: keygw conformance prepare {folder} --vehicle FILE (or --phone FILE)",
+            code="no_rig",
         ) from error
     except (OSError, ValueError) as error:
         raise BadInput(f"{path} cannot be read: prepare a new rig", code="bad_rig") from error
     try:
         vehicle, seed, counts = vehicle_of(data["vehicle"]), data["seed"], Counters(**data["counters"])
+        device = decode_base64url(data.get("device", ""))
         numbers = (counts.index, counts.issuer_keys, counts.epoch)
         if data["v"] != 1 or not isinstance(seed, str) or len(seed) != 64:
             raise ValueError("another form")
@@ -228,7 +241,11 @@ def load(folder: Path, now: Callable[[], float]) -> Rig:
             raise ValueError("a counter is no number")
     except (KeyError, TypeError, ValueError, KeygwError) as error:
         raise BadInput(f"{path} is no rig of this release: prepare a new one", code="bad_rig") from error
-    return Rig(seed, vehicle, now, counts, lambda counters: _write(path, _content(seed, vehicle, counters)))
+
+    def keep(counters: Counters) -> None:
+        write(path, _content(seed, vehicle, counters, device))
+
+    return Rig(seed, vehicle, now, counts, keep, device)
 
 
 def in_memory(vehicle: Vehicle, now: Callable[[], float], seed: str = "conformance") -> Rig:
@@ -236,10 +253,11 @@ def in_memory(vehicle: Vehicle, now: Callable[[], float], seed: str = "conforman
     return Rig(sha256(seed.encode()).hex(), vehicle, now)
 
 
-def _content(seed: str, vehicle: Vehicle, counters: Counters) -> dict[str, object]:
+def _content(seed: str, vehicle: Vehicle, counters: Counters, device: bytes) -> dict[str, object]:
     return {
         "v": 1,
         "seed": seed,
+        **({"device": encode_base64url(device)} if device else {}),
         "vehicle": {
             "id": vehicle.id, "name": vehicle.name, "public_key": encode_base64url(vehicle.public_key),
             "advertising_key": encode_base64url(vehicle.advertising_key),
@@ -250,7 +268,7 @@ def _content(seed: str, vehicle: Vehicle, counters: Counters) -> dict[str, objec
     }  # fmt: skip
 
 
-def _write(path: Path, content: dict[str, object]) -> None:
+def write(path: Path, content: dict[str, object]) -> None:
     """In one piece, readable for this user alone."""
     temporary = path.with_suffix(".tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -15,9 +15,10 @@ from keygw_sim.chance import chance
 from keygw_sim.conformance.ports import Advertised, Layout
 from keygw_sim.rehearsal import ISSUED_AT
 from keygw_sim.vehicle import brain as brains
-from keygw_sim.vehicle.flash import Issuer, MemoryFlash
+from keygw_sim.vehicle.flash import Flash, Issuer, MemoryFlash
 from keygw_sim.vehicle.runner import new_vehicle
 
+Make = Callable[..., brains.Brain]
 TICK_S = 0.5
 ANSWER_S, QUIET_S = 4.0, 0.12
 """On the virtual radio: a round trip takes 2 ms."""
@@ -26,16 +27,28 @@ ANSWER_S, QUIET_S = 4.0, 0.12
 class SimulatedVehicle:
     """``Hands`` as well. ``trust`` is what the factory does: which issuer, whose device is an owner's.
 
-    ``clock`` gives the seconds that the vehicle counts; ``warped`` of them have not really passed.
+    ``clock`` gives the seconds that the vehicle counts; ``warped`` of them have not really passed. ``make``: which
+    brain it has. ``flash``: where it keeps what it knows; ``random``: its chance, else the seed's.
     """
 
-    def __init__(self, clock: Callable[[], float], seed: str = "conformance") -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        seed: str = "conformance",
+        *,
+        make: Make | None = None,
+        flash: Flash | None = None,
+        random: Random | None = None,
+    ) -> None:
         self.warped = 0.0
         self._clock = clock
-        self._random: Random = chance(seed, "vehicle")
-        self._flash = MemoryFlash()
+        self._make: Make = make or brains.Brain
+        chances: Random = chance(seed, "vehicle")
+        self._flash = flash or MemoryFlash()
         self.codes: list[str] = []
-        self._memory = new_vehicle("Vehicle under test", self._random)
+        made = new_vehicle("Vehicle under test", chances)
+        self._random = random or chances
+        self._memory = self._flash.load() or made
         self.on_reboot: Callable[[], None] = lambda: None
         self.on_change: Callable[[], None] = lambda: None
         self.brain: brains.Brain
@@ -53,11 +66,12 @@ class SimulatedVehicle:
         """What the issuer's clock shows."""
         return ISSUED_AT + self.now()
 
-    def trust(self, issuer: Issuer, owner: bytes) -> None:
-        """Leave the factory, and start."""
-        self._memory.issuers.append(issuer)
-        self._memory.owners.append(owner)
-        self.brain = brains.Brain(self._memory, self._flash, self._random, self.now, self._log)
+    def trust(self, issuer: Issuer, *owners: bytes) -> None:
+        """Leave the factory, and start. ``owners``: thumbprints of their devices."""
+        memory = self._memory
+        memory.issuers += [] if issuer in memory.issuers else [issuer]
+        memory.owners += [owner for owner in owners if owner not in memory.owners]
+        self.brain = self._make(memory, self._flash, self._random, self.now, self._log)
 
     def warp(self, seconds: float) -> None:
         """Let time pass in steps, as a clock does: what is due in between falls due in between."""
@@ -87,7 +101,7 @@ class SimulatedVehicle:
         self.on_reboot()
         stored = self._flash.load()
         if stored is not None:
-            self.brain = brains.Brain(stored, self._flash, self._random, self.now, self._log)
+            self.brain = self._make(stored, self._flash, self._random, self.now, self._log)
 
     def _log(self, what: str, data: dict[str, object]) -> None:
         if what == "pairing_code":

@@ -17,6 +17,8 @@ from keygw.wire.messages import MessageType
 
 MOST_LINES = 200
 """Of one check; a flood shows by its beginning."""
+MOST_CHARACTERS = 400
+"""Of one line: an EVENT may tell of sixty signals."""
 SHOWN_BYTES = 32
 TO_VEHICLE, TO_DEVICE = "D>V", "V>D"
 
@@ -41,6 +43,8 @@ class Tape:
 
     def note(self, what: str, way: str = "", frames: tuple[bytes, ...] = ()) -> None:
         if len(self.lines) < MOST_LINES:
+            more = len(what) - MOST_CHARACTERS
+            what = f"{what[:MOST_CHARACTERS]}..(+{more})" if more > 0 else what
             shown = tuple(_short(frame) for frame in frames)
             self.lines.append(Line(round(self._clock() - self._began, 3), way, what, shown))
 

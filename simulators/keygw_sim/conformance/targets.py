@@ -15,6 +15,7 @@ from keygw.ble.bumble_host import BumbleHost
 from keygw.model.errors import BadInput, StoreError
 from keygw.store.instance import InstanceLock
 from keygw_sim.conformance.kit import Stand
+from keygw_sim.conformance.operator import Operator, OperatorHands
 from keygw_sim.conformance.ports import NoHands
 from keygw_sim.conformance.radio import PATIENCE_S, RadioGround
 from keygw_sim.conformance.rig import Rig, in_memory, load
@@ -24,12 +25,19 @@ from keygw_sim.vehicle.flash import Issuer
 from keygw_sim.vehicle.runner import VehicleOnAir
 
 HCI = re.compile(r"(usb|serial|tcp-client|tcp-server|udp|hci-socket|vhci|pyusb|ws-client|pty|file|unix):.*")
+OPERATED_S = 3600.0
+"""For one check with a person in it; each of their steps has its own limit."""
 SIMULATED = ("virtual", "memory")
 
 
 @contextlib.asynccontextmanager
-async def stand(target: str, folder: Path | None, patience: float = PATIENCE_S) -> AsyncIterator[Stand]:
-    """The stand for that target. ``BadInput`` no_rig, unknown_target, board_in_use; ``LinkError`` without a radio."""
+async def stand(
+    target: str, folder: Path | None, patience: float = PATIENCE_S, operator: Operator | None = None
+) -> AsyncIterator[Stand]:
+    """The stand for that target. ``operator``: who presses the buttons of a board.
+
+    ``BadInput`` no_rig, wrong_rig, unknown_target, board_in_use; ``LinkError`` without a radio.
+    """
     if target == "memory":
         yield memory_stand()
     elif target == "virtual":
@@ -41,10 +49,15 @@ async def stand(target: str, folder: Path | None, patience: float = PATIENCE_S) 
                 "a board needs a rig: keygw conformance prepare DIR --vehicle FILE, then --rig DIR", code="no_rig"
             )
         rig = load(folder, time.time)
+        if rig.device:
+            raise BadInput(f"the rig in {folder} is for a phone: --role device goes with it", code="wrong_rig")
         with only_kit(rig.vehicle.id):
             ground = board_ground(target, rig, patience)
             try:
-                yield Stand(ground, rig, NoHands())
+                if operator is None:
+                    yield Stand(ground, rig, NoHands())
+                else:
+                    yield Stand(ground, rig, OperatorHands(operator, ground.drop), OPERATED_S)
             finally:
                 await ground.close()
 

@@ -14,7 +14,11 @@ class Skip(Exception):
 
 
 class Unplugged(Exception):
-    """The radio or the board has gone in the middle: nothing more can be tried."""
+    """The radio or the board has gone in the middle: nothing more can be tried. ``cure``: what to do next."""
+
+    def __init__(self, why: str, cure: str = "look at the radio: keygw doctor") -> None:
+        super().__init__(why)
+        self.cure = cure
 
 
 class Word(StrEnum):

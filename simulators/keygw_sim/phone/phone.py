@@ -124,6 +124,8 @@ class Phone:
         self, air: Air, signer: LocalSigner, random: Random, ticks: Callable[[], float] = time.monotonic
     ) -> None:
         self.public_key = signer.public_key
+        self.subscribe = False
+        """Whether it asks the car for events."""
         self._air = air
         self._signer = signer
         self._random = random
@@ -265,7 +267,13 @@ class Phone:
         held = HeldKey(KeyInHand(invitation.key_id, invitation.cwt, self.public_key, invitation.chain), self._signer)
         try:
             talk = await Conversation.open(
-                self._air, invitation.vehicle, held, self._random, REACH_SECONDS, clock=self._ticks
+                self._air,
+                invitation.vehicle,
+                held,
+                self._random,
+                REACH_SECONDS,
+                subscribe=self.subscribe,
+                clock=self._ticks,
             )
         except LinkError as error:
             return Tried(action, error.code, False, None, self._ms(started)), False

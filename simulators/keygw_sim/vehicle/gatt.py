@@ -119,6 +119,12 @@ class GattPeripheral:
         except BleakError as error:
             raise link_error(error) from error
 
+    async def allow_mtu(self, max_mtu: int) -> None:
+        """Agree to no more than this (23 to 517) from now on, on connections that are yet to be made."""
+        self._max_mtu = max_mtu
+        device = await self._host.ready()
+        device.gatt_server.max_mtu = max_mtu
+
     def max_frame(self, conn_id: int) -> int:
         """Bytes a notification may have on this connection now (20 to 512); ``LinkError`` when it is gone."""
         return min(layout.MAX_FRAME, self._central(conn_id).connection.att_mtu - 3)

@@ -65,6 +65,10 @@ class VehicleOnAir:
         """Under the id that the brain has now, if nobody has told the radio yet."""
         await self._peripheral.advertise(self.brain.rotating_id)
 
+    async def allow_mtu(self, max_mtu: int) -> None:
+        """Agree to no more than this on connections that are yet to be made."""
+        await self._peripheral.allow_mtu(max_mtu)
+
     @property
     def connections(self) -> tuple[int, ...]:
         """Centrals that are connected now."""

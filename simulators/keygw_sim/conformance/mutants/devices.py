@@ -9,10 +9,12 @@ from typing import Any
 from keygw.crypto.errors import CryptoError
 from keygw.model.command import Outcome
 from keygw.model.errors import ProtocolError
+from keygw.model.signal import SignalId
 from keygw.session import device as session
 from keygw.session.device import DeviceSession
 from keygw.session.edhoc import Initiator
 from keygw.session.events import Answered
+from keygw.session.states import Side, State, advance
 from keygw.vehicle import conversation
 from keygw.vehicle.conversation import Conversation
 from keygw.wire import messages
@@ -60,6 +62,11 @@ def sequences_are_not_looked_at(bed: Bed) -> None:
     _lane(bed, lambda lane, frame: bytes((frame[0] & 0xC0 | lane._sequence,)) + frame[1:])
 
 
+@breaks("KS-204")
+def first_may_come_inside(bed: Bed) -> None:
+    _lane(bed, lambda lane, frame: bytes((frame[0] & 0x7F,)) + frame[1:] if lane._parts else frame)
+
+
 @breaks("KS-205")
 def first_is_not_asked_for(bed: Bed) -> None:
     _lane(bed, lambda lane, frame: frame if lane._parts else bytes((frame[0] | 0x80,)) + frame[1:])
@@ -72,6 +79,42 @@ def unknown_types_are_passed_over(bed: Bed) -> None:
             self._reassembler.push(frame, now)
             return []
         return DeviceSession.receive(self, frame, now)
+
+    _session(bed, receive=receive)
+
+
+@breaks("KS-302")
+def what_is_not_drawn_is_passed_over(bed: Bed) -> None:
+    def receive(self: DeviceSession, frame: bytes, now: float) -> Any:
+        try:
+            advance(self.state, Side.VEHICLE, MessageType(frame[1]))
+        except ProtocolError:
+            self._reassembler.push(frame, now)
+            return []
+        return DeviceSession.receive(self, frame, now)
+
+    _session(bed, receive=receive)
+
+
+@breaks("KS-312")
+def sessions_never_end(bed: Bed) -> None:
+    bed.set(session, "SESSION_SECONDS", 1e9)
+
+
+@breaks("KS-313")
+def handshakes_never_end(bed: Bed) -> None:
+    bed.set(session, "HANDSHAKE_SECONDS", 1e9)
+
+
+@breaks("KS-315")
+def goes_on_after_a_breach(bed: Bed) -> None:
+    def receive(self: DeviceSession, frame: bytes, now: float) -> Any:
+        state = self.state
+        try:
+            return DeviceSession.receive(self, frame, now)
+        except ProtocolError:
+            self.state = state
+            return []
 
     _session(bed, receive=receive)
 
@@ -110,15 +153,62 @@ def a_result_need_not_open(bed: Bed) -> None:
     _session(bed, _on_result=on_result)
 
 
+@breaks("KS-320")
+def any_res_will_do(bed: Bed) -> None:
+    def on_message(self: DeviceSession, message_type: MessageType, body: bytes, now: float) -> Any:
+        if message_type is MessageType.RES and not self._unanswered:
+            self._unseal(message_type, body)
+            return []
+        return DeviceSession._on_message(self, message_type, body, now)
+
+    _session(bed, _on_message=on_message)
+
+
 @breaks("KS-321")
 def every_outcome_is_a_success(bed: Bed) -> None:
     real = phones._told
     bed.set(phones, "_told", lambda *args: replace(real(*args), ok=True))
 
 
+@breaks("KS-322")
+def unknown_signals_are_a_breach(bed: Bed) -> None:
+    real = messages.decode_event
+
+    def decode(body: bytes) -> Any:
+        readings = real(body)
+        if any(reading.signal not in set(SignalId) for reading in readings):
+            raise ProtocolError("a signal that nobody knows")
+        return readings
+
+    bed.set(messages, "decode_event", decode)
+
+
+@breaks("KS-323")
+def floats_are_not_looked_at(bed: Bed) -> None:
+    real = messages.decode_event
+
+    def decode(body: bytes) -> Any:
+        try:
+            return real(body)
+        except ProtocolError:
+            return ()
+
+    bed.set(messages, "decode_event", decode)
+
+
 @breaks("KS-324")
 def versions_are_not_looked_at(bed: Bed) -> None:
     bed.set(messages, "check_info", always(None))
+
+
+@breaks("KS-412")
+def any_form_of_cbor_will_do(bed: Bed) -> None:
+    real = Result.decode
+
+    def decode(body: bytes) -> Result:
+        return real(body[:1] + body[2:] if body[1] == 0x18 and body[2] < 0x18 else body)
+
+    bed.set(Result, "decode", decode)
 
 
 @breaks("KS-422")
@@ -140,6 +230,16 @@ def lists_are_kept(bed: Bed) -> None:
     bed.set(Satchel, "deliver", deliver)
 
 
+@breaks("KS-528")
+def asks_anew_behind_its_chain(bed: Bed) -> None:
+    real = Conversation._bring_chain
+
+    async def bring_chain(self: Conversation, first: Any) -> Result:
+        return await real(self, replace(first, number=first.number ^ 1))
+
+    bed.set(Conversation, "_bring_chain", bring_chain)
+
+
 @breaks("KS-807")
 def low_order_points_are_taken(bed: Bed) -> None:
     def agree(self: Initiator, peer: bytes) -> bytes:
@@ -156,6 +256,19 @@ def low_order_points_are_taken(bed: Bed) -> None:
             return b""
 
     _initiator(bed, _agree=agree, receive_2=receive_2)
+
+
+@breaks("KS-819")
+def what_does_not_open_is_passed_over(bed: Bed) -> None:
+    def on_message(self: DeviceSession, message_type: MessageType, body: bytes, now: float) -> Any:
+        try:
+            return DeviceSession._on_message(self, message_type, body, now)
+        except ProtocolError:
+            if self.state is not State.OPEN:
+                raise
+            return []
+
+    _session(bed, _on_message=on_message)
 
 
 @breaks("KS-820")
@@ -203,6 +316,16 @@ def comes_back_with_another_number(bed: Bed) -> None:
         return await real(self, invitation, action, number ^ again, *rest)
 
     bed.set(Phone, "_meet", meet)
+
+
+@breaks("KS-921")
+def g_d_is_always_the_same(bed: Bed) -> None:
+    def begin_fast(self: DeviceSession, *args: Any) -> None:
+        real, self._random = self._random, lambda size: bytes(range(1, size + 1))
+        DeviceSession.begin_fast(self, *args)
+        self._random = real
+
+    _session(bed, begin_fast=begin_fast)
 
 
 @breaks("KS-922")
