@@ -95,8 +95,11 @@ class Counter:
             await asyncio.wait({tap, seen}, return_when=asyncio.FIRST_COMPLETED)
             if tap.done():
                 tap.result()
-            yield
-            await tap
+            try:
+                yield
+            finally:
+                await asyncio.wait({tap})  # who is asked what the app shows answers, whatever the check has found
+            tap.result()
         finally:
             for task in (tap, seen):
                 task.cancel()

@@ -20,6 +20,7 @@ M1, M2, M3, ERROR = MessageType.MESSAGE_1, MessageType.MESSAGE_2, MessageType.ME
 HELLO = MessageType.HELLO
 SMALLEST = 20
 """Bytes of a frame at MTU 23."""
+TOO_LATE_S = 10.5
 REAL_SIGN = LocalSigner.sign
 
 
@@ -107,10 +108,11 @@ async def what_is_not_drawn(counter: Counter) -> None:
 
 @asks("KS-313")
 async def ten_seconds_for_a_handshake(counter: Counter) -> None:
+    counter.room.affords(TOO_LATE_S)
     held = counter.room.hold(M2)
     async with counter.tapping(lambda: bool(held)):
         must(bool(held), "it does not begin with message_1")
-        await counter.room.late(10.5)
+        await counter.room.late(TOO_LATE_S)
         await counter.room.say(*held)
     counter.silent(M3, "more than 10 s after its message_1")
 

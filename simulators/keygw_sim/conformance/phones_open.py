@@ -14,6 +14,7 @@ from keygw_sim.conformance.phones import HELLO, M3, instead
 from keygw_sim.conformance.showroom import REFUSED, Rewrite
 from keygw_sim.conformance.verdict import Skip, must
 
+TOO_LATE_S = 601.0
 UNKNOWN_SIGNAL = 60_000
 NAN = b"\xf9\x7e\x00"
 ANSWERS = (MessageType.RL_ACK, MessageType.RES, MessageType.RECEIPT, MessageType.RL_GIVE)
@@ -25,12 +26,13 @@ G_D = slice(9, 41)
 async def ten_minutes_for_a_session(counter: Counter) -> None:
     """An answer in the open session comes when its time is over. It brings a list, so that it has more to say."""
     room = counter.room
+    room.affords(TOO_LATE_S)
     await counter.user.carry(counter.rig.next_list(room.memory.list_sequence + 1))
     held = room.hold(*ANSWERS)
     async with counter.tapping(lambda: bool(held)):
         if not held:
             raise Skip("the device leaves before it has asked anything in the open session")
-        await room.late(601)
+        await room.late(TOO_LATE_S)
         room.forget()
         await room.say(*held)
     must(all(kind == MessageType.ERROR for kind in room.kinds()), "it goes on in a session that is 600 s old")

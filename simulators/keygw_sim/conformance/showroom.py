@@ -141,8 +141,11 @@ class Showroom:
         """Frames of this many bytes at most, on links that are yet to be made."""
         raise NotImplementedError
 
+    def affords(self, seconds: float) -> None:
+        """``Skip`` if nobody wants to wait that long."""
+
     async def late(self, seconds: float) -> None:
-        """Let time pass for the device alone. ``Skip`` if nobody wants to wait that long."""
+        """Let time pass for the device alone."""
         self.lateness += seconds
 
     async def reboot(self) -> None:

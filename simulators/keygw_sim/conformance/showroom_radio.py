@@ -56,12 +56,14 @@ class RadioShowroom(Showroom):
     async def limit_frames(self, size: int) -> None:
         await self._car.allow_mtu(size + ATT_HEADER)
 
+    def affords(self, seconds: float) -> None:
+        if not self._own_clock and seconds > self._patience:
+            raise Skip(f"it takes {seconds:.0f} s: --patience {int(seconds) + 1}")
+
     async def late(self, seconds: float) -> None:
         if self._own_clock:
             await super().late(seconds)
             return
-        if seconds > self._patience:
-            raise Skip(f"it takes {seconds:.0f} s: --patience {int(seconds) + 1}")
         self.sim.warped -= seconds  # what passes now is not for the vehicle
         await asyncio.sleep(seconds)
 

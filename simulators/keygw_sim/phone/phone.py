@@ -275,7 +275,7 @@ class Phone:
                 subscribe=self.subscribe,
                 clock=self._ticks,
             )
-        except LinkError as error:
+        except (LinkError, ProtocolError) as error:
             return Tried(action, error.code, False, None, self._ms(started)), False
         connect_ms = self._ms(started)
         try:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from keygw.ble.link import BleLink
 from keygw.crypto.errors import CryptoError
 from keygw.model.command import Outcome
 from keygw.model.errors import ProtocolError
@@ -17,7 +18,7 @@ from keygw.session.events import Answered
 from keygw.session.states import Side, State, advance
 from keygw.vehicle import conversation
 from keygw.vehicle.conversation import Conversation
-from keygw.wire import messages
+from keygw.wire import gatt, messages
 from keygw.wire.frame import Reassembler
 from keygw.wire.messages import ErrorCode, MessageType, Result, TimeState, encode_error
 from keygw_sim.conformance.mutants.plant import Bed, Planting, Table, always, into
@@ -55,6 +56,18 @@ def _lane(bed: Bed, change: Callable[[Reassembler, bytes], bytes]) -> None:
 @breaks("KS-113")
 def connects_to_anybody(bed: Bed) -> None:
     bed.set(conversation, "recognises", always(True))
+
+
+@breaks("KS-114")
+def speaks_before_it_listens(bed: Bed) -> None:
+    real = BleLink.attach
+
+    async def attach(self: BleLink) -> None:
+        client: Any = self._client
+        await client.write_gatt_char(gatt.RX, b"\xc0" + bytes((MessageType.HELLO_REQ,)), response=True)
+        await real(self)
+
+    bed.set(BleLink, "attach", attach)
 
 
 @breaks("KS-203")
