@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from keygw.model.errors import BadInput
+from bluez_place import bluez_place
+from keygw.model.errors import BadInput, LinkError
 from keygw.model.vehicle import Vehicle
 from keygw.token.trust import kid_of
 from keygw_sim.conformance import kit, rig, targets
+from keygw_sim.conformance import radio as conformance_radio
+from keygw_sim.conformance.__main__ import main
 from keygw_sim.conformance.verdict import Word
 from keygw_sim.radio.virtual import VirtualRadio
 from keygw_sim.vehicle.flash import Issuer
@@ -85,6 +88,52 @@ async def test_no_radio_is_an_error_of_the_link(tmp_path: Path) -> None:
     async with targets.stand("tcp-client:127.0.0.1:1", tmp_path / "rig") as stand:
         report = await kit.run(stand, "x", ["KS-203"])
     assert "radio" in report.broken_off
+
+
+@pytest.mark.usefixtures("dbus")
+async def test_a_board_is_tested_through_bluez_by_its_address_and_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """bleak's own BlueZ backend over ``org.bluez`` on a private bus; the board is at the other end of the radio."""
+    async with board(tmp_path) as (radio, _), bluez_place(radio, monkeypatch):
+        async with targets.stand("dbus", tmp_path / "rig") as stand:
+            report = await kit.run(stand, "dbus", ["KS-103", "KS-107", "KS-203", "KS-401"])
+            heard = await stand.ground.hear(2.0)
+        assert [f"{each.requirement.id}: {each.why}" for each in report.verdicts if each.word is not Word.PASS] == []
+        name = heard[-1].name
+        assert name is not None
+        async with targets.stand(name, tmp_path / "rig") as stand:
+            report = await kit.run(stand, name, ["KS-402"])
+        assert report.ok
+        async with targets.stand("bluez", tmp_path / "rig") as stand:
+            address = (await stand.ground.hear(2.0))[-1].address
+        async with targets.stand(address, tmp_path / "rig") as stand:
+            report = await kit.run(stand, address, ["KS-204"])
+        assert report.ok
+        monkeypatch.setattr(conformance_radio, "FIND_S", 0.5)
+        async with targets.stand("AA:BB:CC:DD:EE:FF", tmp_path / "rig") as stand:
+            with pytest.raises(LinkError, match="was not heard"):
+                await stand.ground.connect()
+
+
+@pytest.mark.parametrize("target", ["bluez", "dbus", "AA:BB:CC:DD:EE:FF", "Board"])
+def test_no_bluez_is_said_before_anything_is_tried(
+    target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rig.prepare(tmp_path / "rig", targets.memory_stand().rig.vehicle)
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path}/nothing")
+    assert main(["--target", target, "--rig", str(tmp_path / "rig"), "--only", "KS-203"]) == 3
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert f"keygw: {target}: no D-Bus system bus" in err
+    assert f"next: {'start one: keygw sim bluez' if target == 'dbus' else 'install dbus and bluez'}" in err
+
+
+def test_a_controller_that_does_not_answer_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rig.prepare(tmp_path / "rig", targets.memory_stand().rig.vehicle)
+    words = ["--target", "tcp-client:127.0.0.1:1", "--rig", str(tmp_path / "rig"), "--only", "KS-203"]
+    assert main(words) == 3
+    assert "next: nobody listens at 127.0.0.1:1: start the virtual radio" in capsys.readouterr().err
 
 
 def test_a_rig_is_made_once_and_read_again(tmp_path: Path) -> None:

@@ -22,14 +22,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from keygw.model.errors import BadInput, KeygwError, LinkError, StoreError
-from keygw_sim.conformance import kit, rig
+from keygw_sim.conformance import kit, lack, rig
+from keygw_sim.conformance.hci import SIMULATED
 from keygw_sim.conformance.registry import Role, requirements
 from keygw_sim.conformance.reports import plain
 from keygw_sim.conformance.verdict import Word
 from keygw_sim.stdio import orders
 
 EXIT_FAILED, EXIT_USAGE, EXIT_ENVIRONMENT, EXIT_INTERRUPTED = 1, 2, 3, 130
-TARGET, SIMULATED = "virtual", ("virtual", "memory")
+TARGET = "virtual"
 SECONDS = 120.0
 """For each step of an operator."""
 _FILE_BYTES = 65_536
@@ -47,6 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _test(arguments)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+    except lack.NoRadio as error:
+        return _failed(error.code, str(error), EXIT_ENVIRONMENT, as_json, error.cure)
     except (LinkError, StoreError) as error:
         return _failed(error.code, str(error), EXIT_ENVIRONMENT, as_json)
     except BadInput as error:
@@ -185,7 +188,9 @@ def _test(arguments: Sequence[str]) -> int:
     else:
         print(f"\n{plain.summary(report)}")
     if report.broken_off:
-        print(f"keygw: {report.broken_off} [broken_off]\n  next: {report.cure}", file=sys.stderr)
+        found = lack.after(args.target)
+        cure = report.cure if found is None else f"{found.why}: {found.cure}"
+        print(f"keygw: {report.broken_off} [broken_off]\n  next: {cure}", file=sys.stderr)
         return EXIT_ENVIRONMENT
     return 0 if report.ok else EXIT_FAILED
 
@@ -227,11 +232,12 @@ def _list(chosen: Sequence[object], as_json: bool) -> int:
     return 0
 
 
-def _failed(code: str, detail: str, exit_code: int, as_json: bool) -> int:
+def _failed(code: str, detail: str, exit_code: int, as_json: bool, cure: str = "") -> int:
     if as_json:
-        print(json.dumps({"ok": False, "code": code, "detail": detail, "exit_code": exit_code}), file=sys.stderr)
+        said = {"ok": False, "code": code, "detail": detail, "exit_code": exit_code, **({"next": cure} if cure else {})}
+        print(json.dumps(said), file=sys.stderr)
     else:
-        print(f"keygw: {detail} [{code}]", file=sys.stderr)
+        print(f"keygw: {detail} [{code}]" + (f"\n  next: {cure}" if cure else ""), file=sys.stderr)
     return exit_code
 
 

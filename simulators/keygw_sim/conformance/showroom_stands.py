@@ -12,6 +12,7 @@ from keygw.ble.air import BleAir
 from keygw.model.errors import BadInput, LinkError
 from keygw_sim.conformance.counter import Counter, PhoneUser, User
 from keygw_sim.conformance.device_kit import CHECK_SECONDS, DeviceStand, MemoryStand, simulated_phone
+from keygw_sim.conformance.hci import HCI
 from keygw_sim.conformance.mutants.plant import Bed
 from keygw_sim.conformance.operator import Operator, OperatorUser
 from keygw_sim.conformance.rig import in_memory
@@ -20,7 +21,7 @@ from keygw_sim.conformance.showroom import Player
 from keygw_sim.conformance.showroom_radio import RadioShowroom
 from keygw_sim.conformance.simulated import SimulatedVehicle
 from keygw_sim.conformance.tape import Tape
-from keygw_sim.conformance.targets import HCI, OPERATED_S, only_kit
+from keygw_sim.conformance.targets import OPERATED_S, only_kit
 from keygw_sim.radio.virtual import VirtualRadio
 
 

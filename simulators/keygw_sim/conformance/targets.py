@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -14,6 +13,8 @@ from keygw.ble.bumble_backend import bumble_backends
 from keygw.ble.bumble_host import BumbleHost
 from keygw.model.errors import BadInput, StoreError
 from keygw.store.instance import InstanceLock
+from keygw_sim.conformance import lack
+from keygw_sim.conformance.hci import HCI
 from keygw_sim.conformance.kit import Stand
 from keygw_sim.conformance.operator import Operator, OperatorHands
 from keygw_sim.conformance.ports import NoHands
@@ -24,10 +25,8 @@ from keygw_sim.radio.virtual import VirtualRadio
 from keygw_sim.vehicle.flash import Issuer
 from keygw_sim.vehicle.runner import VehicleOnAir
 
-HCI = re.compile(r"(usb|serial|tcp-client|tcp-server|udp|hci-socket|vhci|pyusb|ws-client|pty|file|unix):.*")
 OPERATED_S = 3600.0
 """For one check with a person in it; each of their steps has its own limit."""
-SIMULATED = ("virtual", "memory")
 
 
 @contextlib.asynccontextmanager
@@ -54,6 +53,8 @@ async def stand(
         with only_kit(rig.vehicle.id):
             ground = board_ground(target, rig, patience)
             try:
+                if not HCI.fullmatch(target):
+                    await lack.before(target)
                 if operator is None:
                     yield Stand(ground, rig, NoHands())
                 else:
@@ -148,7 +149,8 @@ def board_ground(target: str, rig: Rig, patience: float) -> RadioGround:
     if target == "dbus":
         if "DBUS_SYSTEM_BUS_ADDRESS" not in os.environ:
             raise BadInput(
-                "dbus means bleak's BlueZ backend on a private bus, and DBUS_SYSTEM_BUS_ADDRESS does not name one",
+                "dbus means bleak's BlueZ backend on a private bus, and DBUS_SYSTEM_BUS_ADDRESS does not name one: "
+                "keygw sim bluez starts one, and prints its address",
                 code="no_private_bus",
             )
         return RadioGround(key, patience=patience)
