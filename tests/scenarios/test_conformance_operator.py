@@ -23,6 +23,7 @@ from keygw_sim.conformance.operator import Operator, OperatorHands, OperatorUser
 from keygw_sim.conformance.verdict import Skip, Unplugged
 from keygw_sim.processes import Child
 
+PUBLIC_KEY = "A9WzPsfTcRzbnsGgkTr5H6gSb5eHTuKeJueIE9mhPfMe"
 BUTTONS = ("KS-112", "KS-404", "KS-410", "KS-411", "KS-423", "OP-103", "OP-111", "OP-114")
 """What takes hands: a power cut, a door, a drive, a key removed, pairing."""
 ON_THE_PHONE = ("KS-113", "KS-114", "KS-204", "KS-313", "KS-315", "KS-319", "KS-322", "KS-511", "KS-528", "KS-824")
@@ -131,7 +132,7 @@ async def test_an_app_meets_the_vehicle_that_the_kit_plays(tmp_path: Path) -> No
 
 async def test_an_app_that_does_not_get_in_ends_the_run(tmp_path: Path) -> None:
     rig = tmp_path / "rig"
-    (tmp_path / "phone.json").write_text('{"public_key": "A9WzPsfTcRzbnsGgkTr5H6gSb5eHTuKeJueIE9mhPfMe"}')
+    (tmp_path / "phone.json").write_text(json.dumps({"public_key": PUBLIC_KEY}))
     assert main(["prepare", str(rig), "--phone", str(tmp_path / "phone.json"), "--json"]) == 0
 
     async def do(step: str) -> str:
@@ -143,6 +144,26 @@ async def test_an_app_that_does_not_get_in_ends_the_run(tmp_path: Path) -> None:
         kit = await operated(do, *words)
     assert kit.code == 3
     assert "key.json" in kit.err
+
+
+async def test_a_radio_that_goes_away_under_the_kits_vehicle(tmp_path: Path) -> None:
+    rig = tmp_path / "rig"
+    (tmp_path / "phone.json").write_text(json.dumps({"public_key": PUBLIC_KEY}))
+    assert main(["prepare", str(rig), "--phone", str(tmp_path / "phone.json"), "--json"]) == 0
+    async with Child("keygw_sim.radio", "--controllers", "1", "--port", "0", "--follow-stdin") as radio:
+
+        async def do(step: str) -> str:
+            await radio.kill()
+            return "y"
+
+        target = radio.ready["transports"][0]
+        words = ["--role", "device", "--target", target, "--rig", str(rig), "--operator", "--only", "KS-2"]
+        kit = await operated(do, *words, "--html", str(tmp_path / "report.html"))
+    assert kit.code == 3
+    assert "the controller of the kit's vehicle has gone" in kit.err
+    assert "Traceback" not in kit.err
+    assert "next: nobody listens at" in kit.err
+    assert "Broken off" in (tmp_path / "report.html").read_text()
 
 
 # -- the answers ---------------------------------------------------------------------------------------------------
@@ -219,7 +240,7 @@ def test_wrong_command_lines(line: list[str], code: str, capsys: pytest.CaptureF
 
 
 def test_rigs_are_not_mixed_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "phone.json").write_text('{"public_key": "A9WzPsfTcRzbnsGgkTr5H6gSb5eHTuKeJueIE9mhPfMe"}')
+    (tmp_path / "phone.json").write_text(json.dumps({"public_key": PUBLIC_KEY}))
     assert main(["prepare", str(tmp_path / "rig"), "--phone", str(tmp_path / "phone.json"), "--json"]) == 0
     capsys.readouterr()
     assert main(["--target", "usb:0", "--rig", str(tmp_path / "rig"), "--json"]) == 2

@@ -100,7 +100,8 @@ def _prepare_phone(folder: Path, file: Path, as_json: bool) -> int:
         print(json.dumps({"rig": str(folder), "key": str(key), "vehicle": made.rig.vehicle.id}))
     else:
         print(f"the rig for that phone is in {folder}")
-        print(f"  let the app take in {key}, then: keygw conformance --role device --target TARGET --rig {folder} ...")
+        line = f"keygw conformance --role device --target TARGET --rig {folder} --operator"
+        print(f"  let the app take in {key}, then: {line}")
     return 0
 
 

@@ -82,6 +82,7 @@ class Counter:
         """The user taps; what the device shows, once it is done with the vehicle."""
         self.tape.note(f"the user taps {action.label}")
         shown = await self.user.tap(action)
+        self.room.check()
         await self.room.settle()
         self.tape.note(f"the device shows {shown.outcome}")
         return shown

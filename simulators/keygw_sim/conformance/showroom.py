@@ -129,6 +129,9 @@ class Showroom:
             player.say(self.newest, *messages)
         await self.flush()
 
+    def check(self) -> None:
+        """``LinkError`` radio_unavailable once there is no radio to be met on."""
+
     async def flush(self) -> None:
         """What waits goes out."""
         raise NotImplementedError

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from keygw.ble.bumble_host import HciOpener
+from keygw.ble.faults import RADIO_UNAVAILABLE, fault
 from keygw.wire.gatt import PREFERRED_MTU
 from keygw_sim.conformance.showroom import Showroom
 from keygw_sim.conformance.simulated import SimulatedVehicle
@@ -31,13 +32,15 @@ class RadioShowroom(Showroom):
         self.sim = sim
         self._car = VehicleOnAir(sim.brain, self._transport)
         await self._car.start()
+        self._lost = asyncio.ensure_future(self._car.wait_lost())
 
     async def stop(self) -> None:
+        self._lost.cancel()
         await self._car.stop()
 
-    async def lost(self) -> None:
-        """Return when the radio has died."""
-        await self._car.wait_lost()
+    def check(self) -> None:
+        if self._lost.done():
+            raise fault(RADIO_UNAVAILABLE, "the controller of the kit's vehicle has gone")
 
     async def fresh(self, tape: Tape) -> None:
         """For the next check: every link ended, and nothing left of what the last one did to the vehicle."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 from keygw.ble.air import BleAir
-from keygw.model.errors import BadInput, LinkError
+from keygw.model.errors import BadInput
 from keygw_sim.conformance.counter import Counter, PhoneUser, User
 from keygw_sim.conformance.device_kit import CHECK_SECONDS, DeviceStand, MemoryStand, simulated_phone
 from keygw_sim.conformance.hci import HCI
@@ -33,21 +32,16 @@ class RadioStand:
     def __init__(self, room: RadioShowroom, rig: DeviceRig, user: User, seconds: float) -> None:
         self.seconds = seconds
         self._room, self._rig, self._user = room, rig, user
-        self._lost = asyncio.ensure_future(room.lost())
 
     @contextlib.asynccontextmanager
     async def counter(self, bed: Bed) -> AsyncIterator[Counter]:
         """``LinkError`` radio_unavailable once the radio has gone."""
-        if self._lost.done():
-            raise LinkError("the radio is gone", code="radio_unavailable")
         tape = Tape(self._room.sim.now)
-        await self._room.fresh(tape)
-        yield Counter(self._room, self._rig, bed, self._user, tape)
-        if self._lost.done():
-            raise LinkError("the radio is gone", code="radio_unavailable")
-
-    def leave(self) -> None:
-        self._lost.cancel()
+        try:
+            await self._room.fresh(tape)
+            yield Counter(self._room, self._rig, bed, self._user, tape)
+        finally:
+            self._room.check()  # whatever has been found: it was found with nobody there
 
 
 @contextlib.asynccontextmanager
@@ -108,9 +102,7 @@ async def _on_air(
     room: RadioShowroom, sim: SimulatedVehicle, rig: DeviceRig, user: User, seconds: float
 ) -> AsyncIterator[RadioStand]:
     await room.start(sim)
-    stand = RadioStand(room, rig, user, seconds)
     try:
-        yield stand
+        yield RadioStand(room, rig, user, seconds)
     finally:
-        stand.leave()
         await room.stop()

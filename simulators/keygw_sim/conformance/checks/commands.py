@@ -113,6 +113,8 @@ async def unknown_entitlements(bench: Bench) -> None:
 
 @verifies("KS-410")
 async def open_door(bench: Bench) -> None:
+    outcome = await bench.asks(bench.rig.owner(), Action.UNLOCK)
+    must(outcome.ok, f"an owner's UNLOCK, so that a door can be opened, gets {outcome.label}")
     await bench.hands.set_body(driver_door_open=True)
     try:
         outcome = await bench.asks(bench.rig.owner(), Action.LOCK)
