@@ -16,10 +16,14 @@ from typing import Any
 import pytest
 
 from bench import operated
+from keygw.model.base64url import decode_base64url
 from keygw.model.command import Action
-from keygw.model.errors import Conflict
+from keygw.model.errors import BadInput, Conflict
 from keygw_sim.conformance.__main__ import main
 from keygw_sim.conformance.operator import Operator, OperatorHands, OperatorUser
+from keygw_sim.conformance.rig_device import prepare_device
+from keygw_sim.conformance.showroom_stands import device_stand
+from keygw_sim.conformance.targets import only_kit
 from keygw_sim.conformance.verdict import Skip, Unplugged
 from keygw_sim.processes import Child
 
@@ -144,6 +148,14 @@ async def test_an_app_that_does_not_get_in_ends_the_run(tmp_path: Path) -> None:
         kit = await operated(do, *words)
     assert kit.code == 3
     assert "key.json" in kit.err
+
+
+async def test_two_kits_do_not_play_one_vehicle(tmp_path: Path) -> None:
+    made = prepare_device(tmp_path / "rig", decode_base64url(PUBLIC_KEY))
+    asked, _ = operator()
+    with only_kit(made.rig.vehicle.id), pytest.raises(BadInput, match="another kit is testing"):
+        async with device_stand("usb:0", tmp_path / "rig", 0, asked):
+            pass
 
 
 async def test_a_radio_that_goes_away_under_the_kits_vehicle(tmp_path: Path) -> None:

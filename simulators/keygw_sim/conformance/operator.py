@@ -34,6 +34,10 @@ class Operator:
         self._step = 0
         self._too_late = False
 
+    def tells(self, what: str) -> None:
+        """Something to know, and nothing to do."""
+        self._out(what)
+
     async def does(self, what: str) -> None:
         """They do it, and press Enter. ``Skip``, ``Unplugged``."""
         await self._asked(f"{what}, then press Enter")

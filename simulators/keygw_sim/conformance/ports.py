@@ -105,4 +105,4 @@ class NoHands:
 
 
 def _nobody(what: str) -> Skip:
-    return Skip(f"somebody at the vehicle must {what}; on this target nobody can")
+    return Skip(f"somebody at the vehicle must {what}: --operator says when")

@@ -161,13 +161,13 @@ class Showroom:
         self.steps.append((conn, what))
         self.moved.set()
 
-    def hears(self, conn: int, message: bytes, plaintext: bytes | None) -> None:
+    def hears(self, conn: int, message: bytes, plaintext: bytes | None, frames: Sequence[bytes]) -> None:
         self.said.append((conn, message))
-        self.tape.message(TO_VEHICLE, message, plaintext)
+        self.tape.message(TO_VEHICLE, message, plaintext, tuple(frames))
         self.step(conn, "said")
 
-    def tells(self, message: bytes, plaintext: bytes | None) -> None:
-        self.tape.message(TO_DEVICE, message, plaintext)
+    def tells(self, message: bytes, plaintext: bytes | None, frames: Sequence[bytes]) -> None:
+        self.tape.message(TO_DEVICE, message, plaintext, tuple(frames))
 
 
 class _Lane:
@@ -177,6 +177,8 @@ class _Lane:
         self.up, self.own, self.given = Reassembler(), Reassembler(), Fragmenter()
         self.up.limit = self.own.limit = AFTER_AUTHENTICATION
         self.waiting: deque[bytes] = deque()
+        self.parts: list[bytes] = []
+        """Of the device's message that is on its way."""
 
 
 class Player(Brain):
@@ -212,9 +214,11 @@ class Player(Brain):
         if lane is not None:
             with contextlib.suppress(ProtocolError):
                 message = lane.up.push(frame, 0.0)
+                lane.parts.append(frame)
                 if message is not None:
                     heard = session.last_heard if isinstance(session, Noting) else None
-                    self._room.hears(conn, message, heard)
+                    self._room.hears(conn, message, heard, lane.parts)
+                    lane.parts.clear()
 
     def disconnected(self, conn: int) -> None:
         super().disconnected(conn)
@@ -238,9 +242,9 @@ class Player(Brain):
             lane.waiting.extend([] if message is None else self._room.down(message))
         while lane.waiting:
             message = lane.waiting.popleft()
-            self._room.tells(message, sealed.get(message))
-            for part in lane.given.split(message, max_frame):
-                yield self._room.raw(part)
+            parts = [self._room.raw(part) for part in lane.given.split(message, max_frame)]
+            self._room.tells(message, sealed.get(message), parts)
+            yield from parts
 
     def _execute(self, guest: Any, command: Any) -> Any:
         self._room.commands.append(command.number)

@@ -72,6 +72,7 @@ async def device_stand(
             room = RadioShowroom(target, patience)
             sim = vehicle_of_the_kit(folder, rig, lambda *parts: Player(room, *parts))
             async with _on_air(room, sim, rig, OperatorUser(operator, folder), OPERATED_S) as stand:
+                operator.tells(f"the vehicle {rig.rig.vehicle.id} advertises on {target}, and waits for the app")
                 yield stand
 
 
