@@ -43,12 +43,15 @@ def test_there_are_enough_of_them() -> None:
     assert len({mutant.caught_by for mutant in DEVICES.values()}) == len(DEVICES), "two are caught by one requirement"
 
 
+@pytest.mark.parametrize("target", ["memory", "virtual"])
 @pytest.mark.parametrize("mutant", DEVICES.values(), ids=DEVICES)
-async def test_the_right_requirement_catches_a_device(mutant: Mutant) -> None:
-    on_air = any(entry.radio for entry in phone_checks_of(mutant.caught_by))
-    async with device_stand("virtual" if on_air else "memory", None, 0, None) as stand:
+async def test_the_right_requirement_catches_a_device(mutant: Mutant, target: str) -> None:
+    entries = phone_checks_of(mutant.caught_by)
+    if target == "memory" and any(entry.radio for entry in entries):
+        pytest.skip("it shows on a radio alone")
+    async with device_stand(target, None, 0, None) as stand:
         with mutant.planted():
-            tried = [await try_phone(stand, entry) for entry in phone_checks_of(mutant.caught_by)]
+            tried = [await try_phone(stand, entry) for entry in entries]
     verdict = kit.judge(requirements()[mutant.caught_by], tried)
     assert verdict.word is Word.FAIL
     assert "broke down" not in verdict.why
