@@ -63,6 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--ranging", type=port, metavar="PORT", help="the car's port for ranging; without, only taps open"
     )
     parser.add_argument("--seed", help="repeat the device key of a fresh phone")
+    parser.add_argument("--events", action="store_true", help="ask the car for events in each session")
     parser.add_argument("--follow-stdin", action="store_true", help="end when stdin ends")
     parser.add_argument(
         "--control", type=port, nargs="?", const=0, metavar="PORT",
@@ -92,6 +93,7 @@ async def _run(args: argparse.Namespace) -> int:
         publish=None if ether is None else ether.publish,
     )
     phone, living = handset.phone, Living(handset, time.monotonic, say)
+    phone.subscribe = args.events
 
     async def done(order: dict[str, Any]) -> dict[str, Any]:
         answer = await living.obey(order)

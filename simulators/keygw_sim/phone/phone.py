@@ -161,7 +161,9 @@ class Phone:
         key, kept = self._invitation, self._kept
         held = HeldKey(KeyInHand(key.key_id, key.cwt, self.public_key, key.chain), self._signer)
         self._kept = False  # whatever fails: the token by value is next
-        talk = await Conversation.open(self._air, key.vehicle, held, self._random, REACH_SECONDS, clock=self._ticks)
+        talk = await Conversation.open(
+            self._air, key.vehicle, held, self._random, REACH_SECONDS, subscribe=self.subscribe, clock=self._ticks
+        )
         try:
             result = await talk.authenticate(kept=kept)
             self._kept = result.outcome is Outcome.DONE
