@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
@@ -23,7 +24,7 @@ from keygw_sim.vehicle.runner import VehicleOnAir, load_vehicle
 
 
 @contextlib.asynccontextmanager
-async def board(folder: Path) -> AsyncIterator[tuple[VirtualRadio, str]]:
+async def board(folder: Path) -> AsyncIterator[tuple[VirtualRadio, str, VehicleOnAir]]:
     """A vehicle on one controller, with its rig in ``folder / rig``; the transport of the other."""
     brain = load_vehicle(folder / "board", "Board")
     memory = brain.memory
@@ -38,13 +39,13 @@ async def board(folder: Path) -> AsyncIterator[tuple[VirtualRadio, str]]:
         car = VehicleOnAir(brain, theirs.transport)
         await car.start()
         try:
-            yield radio, ours.transport
+            yield radio, ours.transport, car
         finally:
             await car.stop()
 
 
 async def test_a_board_is_tested_over_tcp(tmp_path: Path) -> None:
-    async with board(tmp_path) as (_, target), targets.stand(target, tmp_path / "rig") as stand:
+    async with board(tmp_path) as (_, target, _), targets.stand(target, tmp_path / "rig") as stand:
         report = await kit.run(stand, target, ["KS-203", "KS-402", "KS-112", "KS-312"])
     words = {each.requirement.id: each.word for each in report.verdicts}
     assert words == {
@@ -56,7 +57,7 @@ async def test_a_board_is_tested_over_tcp(tmp_path: Path) -> None:
 
 
 async def test_a_radio_that_goes_away_ends_the_run_and_the_report_says_so(tmp_path: Path) -> None:
-    async with board(tmp_path) as (radio, target), targets.stand(target, tmp_path / "rig") as stand:
+    async with board(tmp_path) as (radio, target, _), targets.stand(target, tmp_path / "rig") as stand:
         told: list[kit.Verdict] = []
 
         def unplug(verdict: kit.Verdict) -> None:
@@ -73,6 +74,24 @@ async def test_a_radio_that_goes_away_ends_the_run_and_the_report_says_so(tmp_pa
     assert "radio" in report.broken_off
     assert not report.ok
     assert len(told) == 3
+
+
+async def test_a_board_that_loses_its_power_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conformance_radio, "FIND_S", 0.3)
+    monkeypatch.setattr(kit, "HEAR_S", 0.3)
+    async with board(tmp_path) as (_, target, car), targets.stand(target, tmp_path / "rig") as stand:
+        unplugged: list[asyncio.Task[None]] = []
+
+        def unplug(verdict: kit.Verdict) -> None:
+            if not unplugged:
+                unplugged.append(asyncio.ensure_future(car.stop()))
+
+        report = await kit.run(stand, target, ["KS-201", "KS-202", "KS-203"], unplug)
+        assert [each.word for each in report.verdicts] == [Word.PASS, Word.SKIPPED, Word.SKIPPED]
+        assert "nothing advertises" in report.broken_off
+        assert "is the board on" in report.cure
+        again = await kit.run(stand, target, ["KS-203"])
+        assert again.broken_off == report.broken_off
 
 
 async def test_two_kits_at_one_board_are_refused(tmp_path: Path) -> None:
@@ -95,7 +114,7 @@ async def test_a_board_is_tested_through_bluez_by_its_address_and_by_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """bleak's own BlueZ backend over ``org.bluez`` on a private bus; the board is at the other end of the radio."""
-    async with board(tmp_path) as (radio, _), bluez_place(radio, monkeypatch):
+    async with board(tmp_path) as (radio, _, _), bluez_place(radio, monkeypatch):
         async with targets.stand("dbus", tmp_path / "rig") as stand:
             report = await kit.run(stand, "dbus", ["KS-103", "KS-107", "KS-203", "KS-401"])
             heard = await stand.ground.hear(2.0)

@@ -26,7 +26,7 @@ from keygw_sim.conformance import kit, lack, rig
 from keygw_sim.conformance.hci import SIMULATED
 from keygw_sim.conformance.registry import Role, requirements
 from keygw_sim.conformance.reports import plain
-from keygw_sim.conformance.verdict import Word
+from keygw_sim.conformance.verdict import Unplugged, Word
 from keygw_sim.stdio import orders
 
 EXIT_FAILED, EXIT_USAGE, EXIT_ENVIRONMENT, EXIT_INTERRUPTED = 1, 2, 3, 130
@@ -190,7 +190,7 @@ def _test(arguments: Sequence[str]) -> int:
         print(f"\n{plain.summary(report)}")
     if report.broken_off:
         found = lack.after(args.target)
-        cure = report.cure if found is None else f"{found.why}: {found.cure}"
+        cure = report.cure if found is None or report.cure != Unplugged.LOOK else f"{found.why}: {found.cure}"
         print(f"keygw: {report.broken_off} [broken_off]\n  next: {cure}", file=sys.stderr)
         return EXIT_ENVIRONMENT
     return 0 if report.ok else EXIT_FAILED

@@ -16,6 +16,8 @@ from keygw_sim.conformance.verdict import Failed, Skip, Unplugged, Word
 
 CHECK_SECONDS = 120.0
 """One check, at most: the slowest makes a hundred connections."""
+HEAR_S = 8.0
+NOT_HEARD = "is the board on, near, the one this rig is for, and its rotating id made with the advertising key it told?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,8 @@ async def try_one(stand: Stand, entry: Entry) -> Tried:
     except LinkError as error:
         if lost(error):
             raise Unplugged(str(error)) from error
+        if error.code == "out_of_range":
+            await be_there(stand)
         word, why = Word.FAIL, f"the link failed: {error}"
     except KeygwError as error:
         word, why = Word.FAIL, f"what it said does not hold: {error}"
@@ -102,6 +106,18 @@ async def try_one(stand: Stand, entry: Entry) -> Tried:
     finally:
         await bench.leave()
     return Tried(entry.name, word, why, tuple(tape.lines))
+
+
+async def be_there(stand: Stand) -> None:
+    """``Unplugged`` if the vehicle is not heard: on a board it may have no power any more."""
+    if stand.ground.in_memory:
+        return
+    try:
+        heard = await stand.ground.hear(HEAR_S)
+    except LinkError as error:
+        raise Unplugged(str(error)) from error
+    if not heard:
+        raise Unplugged("nothing advertises under the advertising key of the rig", NOT_HEARD)
 
 
 def judge(requirement: Requirement, tried: Sequence[Tried]) -> Verdict:
@@ -116,6 +132,10 @@ def judge(requirement: Requirement, tried: Sequence[Tried]) -> Verdict:
 async def run(stand: Stand, target: str, only: Collection[str] = (), told: Told = lambda verdict: None) -> Report:
     """Every requirement of a vehicle (of ``only`` these), in the order of the registry."""
     report = Report(target, Role.VEHICLE, [])
+    try:
+        await be_there(stand)
+    except Unplugged as gone:
+        report.break_off(gone)
     for requirement in chosen(Role.VEHICLE, only):
         report.verdicts.append(await _one(stand, requirement, report))
         told(report.verdicts[-1])

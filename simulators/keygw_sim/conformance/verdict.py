@@ -16,7 +16,9 @@ class Skip(Exception):
 class Unplugged(Exception):
     """The radio or the board has gone in the middle: nothing more can be tried. ``cure``: what to do next."""
 
-    def __init__(self, why: str, cure: str = "look at the radio: keygw doctor") -> None:
+    LOOK = "look at the radio: keygw doctor"
+
+    def __init__(self, why: str, cure: str = LOOK) -> None:
         super().__init__(why)
         self.cure = cure
 
