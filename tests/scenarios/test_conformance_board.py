@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bluez_place import bluez_place
-from keygw.model.errors import BadInput, LinkError
+from keygw.model.errors import BadInput
 from keygw.model.vehicle import Vehicle
 from keygw.token.trust import kid_of
 from keygw_sim.conformance import kit, rig, targets
@@ -107,32 +106,6 @@ async def test_no_radio_is_an_error_of_the_link(tmp_path: Path) -> None:
     async with targets.stand("tcp-client:127.0.0.1:1", tmp_path / "rig") as stand:
         report = await kit.run(stand, "x", ["KS-203"])
     assert "radio" in report.broken_off
-
-
-@pytest.mark.usefixtures("dbus")
-async def test_a_board_is_tested_through_bluez_by_its_address_and_by_its_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """bleak's own BlueZ backend over ``org.bluez`` on a private bus; the board is at the other end of the radio."""
-    async with board(tmp_path) as (radio, _, _), bluez_place(radio, monkeypatch):
-        async with targets.stand("dbus", tmp_path / "rig") as stand:
-            report = await kit.run(stand, "dbus", ["KS-103", "KS-107", "KS-203", "KS-401"])
-            heard = await stand.ground.hear(2.0)
-        assert [f"{each.requirement.id}: {each.why}" for each in report.verdicts if each.word is not Word.PASS] == []
-        name = heard[-1].name
-        assert name is not None
-        async with targets.stand(name, tmp_path / "rig") as stand:
-            report = await kit.run(stand, name, ["KS-402"])
-        assert report.ok
-        async with targets.stand("bluez", tmp_path / "rig") as stand:
-            address = (await stand.ground.hear(2.0))[-1].address
-        async with targets.stand(address, tmp_path / "rig") as stand:
-            report = await kit.run(stand, address, ["KS-204"])
-        assert report.ok
-        monkeypatch.setattr(conformance_radio, "FIND_S", 0.5)
-        async with targets.stand("AA:BB:CC:DD:EE:FF", tmp_path / "rig") as stand:
-            with pytest.raises(LinkError, match="was not heard"):
-                await stand.ground.connect()
 
 
 @pytest.mark.parametrize("target", ["bluez", "dbus", "AA:BB:CC:DD:EE:FF", "Board"])

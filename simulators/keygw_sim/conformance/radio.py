@@ -18,8 +18,9 @@ from bleak import BleakClient, BleakScanner
 from bleak.backends.client import BaseBleakClient
 from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData, BaseBleakScanner
+from bleak.exc import BleakError
 
-from keygw.ble.faults import LINK_LOST, OUT_OF_RANGE, RADIO_UNAVAILABLE, fault, link_error
+from keygw.ble.faults import LINK_LOST, OUT_OF_RANGE, RADIO_UNAVAILABLE, busy, fault, link_error
 from keygw.ble.guard import Gone, guarded
 from keygw.model.errors import LinkError
 from keygw.session.identity import recognises
@@ -28,6 +29,7 @@ from keygw_sim.conformance.ports import Advertised, Layout
 from keygw_sim.conformance.verdict import Skip
 
 FIND_S, CONNECT_S, OPERATION_S, DISCONNECT_S = 8.0, 8.0, 3.0, 2.0
+START_S, BUSY_S = 10.0, 0.25
 TRIES = 3
 ANSWER_S, QUIET_S = 4.0, 0.5
 PATIENCE_S = 15.0
@@ -87,7 +89,7 @@ class RadioGround:
                 first.set()
 
         scanner = BleakScanner(on, [gatt.SERVICE], backend=self._scanner)
-        await _adapter(scanner.start())
+        await _adapter(scanner.start)
         try:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
@@ -135,7 +137,7 @@ class RadioGround:
                 found.set_result(device)
 
         scanner = BleakScanner(on, [gatt.SERVICE], backend=self._scanner)
-        await _adapter(scanner.start())
+        await _adapter(scanner.start)
         try:
             async with asyncio.timeout(FIND_S):
                 return await found
@@ -244,11 +246,20 @@ class RadioWire:
         self._arrived.set()
 
 
-async def _adapter(start: Coroutine[Any, Any, None]) -> None:
-    """Begin to scan. ``LinkError`` radio_unavailable where there is nothing to scan with."""
+async def _adapter(start: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Begin to scan. ``LinkError`` radio_unavailable where there is nothing to scan with.
+
+    BlueZ begins nothing while a link is being ended, which takes it two seconds, or says that it is busy.
+    """
     try:
-        async with asyncio.timeout(OPERATION_S):
-            await start
+        async with asyncio.timeout(START_S):
+            while True:
+                try:
+                    return await start()
+                except BleakError as error:
+                    if not busy(error):
+                        raise
+                await asyncio.sleep(BUSY_S)
     except Exception as error:
         found = link_error(error)
         raise found if found.code == RADIO_UNAVAILABLE else fault(RADIO_UNAVAILABLE, str(found)) from error
