@@ -64,7 +64,8 @@ async def look(address: str | None = None) -> Found:
 async def clear(device: BLEDevice) -> None:
     """Let BlueZ forget what it remembers of a device, whoever it was that it learnt it from. Never raises.
 
-    bleak-retry-connector's ``clear_cache`` clears what this process has read of it, and nothing else.
+    bleak-retry-connector's ``clear_cache`` clears what this process has read of it, and nothing else. A device that is
+    connected still is left alone: its link takes two seconds to end, and the removal would meet the next one.
     """
     path = device.details.get("path") if isinstance(device.details, dict) else None
     if path is None:
@@ -75,8 +76,11 @@ async def clear(device: BLEDevice) -> None:
             async with asyncio.timeout(CLEAR_S):
                 bus = MessageBus(bus_type=BusType.SYSTEM)
                 await bus.connect()
-                adapter = path.rpartition("/")[0]
-                await _call(bus, "org.bluez", adapter, "org.bluez.Adapter1", "RemoveDevice", "o", path)
+                asked = ("org.freedesktop.DBus.Properties", "Get", "ss", "org.bluez.Device1", "Connected")
+                told = await _call(bus, "org.bluez", path, *asked)
+                if told.message_type is not MessageType.ERROR and not told.body[0].value:
+                    adapter = path.rpartition("/")[0]
+                    await _call(bus, "org.bluez", adapter, "org.bluez.Adapter1", "RemoveDevice", "o", path)
         finally:
             if bus is not None:
                 bus.disconnect()
