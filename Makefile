@@ -18,13 +18,15 @@ BIN := $(VENV)/bin
 RUN_READY := $(VENV)/.ready-run
 DEV_READY := $(VENV)/.ready-dev
 FUZZ_READY := $(VENV)/.ready-fuzz
+INTEROP := $(VENV)/interop
+INTEROP_READY := $(INTEROP)/.ready
 UV_VERSION := 0.13.9
 UV ?= $(VENV)/lock/bin/uv
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-bluez lint format bench prove world soak fuzz chaos lock setup clean FORCE
+.PHONY: help demo test test-bluez lint format bench prove world soak interop fuzz chaos lock setup clean FORCE
 
 help: ## show this list
 	@echo "keygw: the open digital-key gateway"; echo
@@ -63,6 +65,9 @@ world: $(RUN_READY) ## live through SEEDS simulated worlds, each repeatable from
 soak: $(RUN_READY) ## COMMANDS commands over links full of faults, on a virtual clock
 	@$(BIN)/keygw sim world --soak $(COMMANDS) --keep $(WORLD_CASES) $(ARGS)
 
+interop: $(RUN_READY) $(INTEROP_READY) ## hold a real gateway to programs that none of us wrote
+	@$(BIN)/python tests/interop/run.py --python $(INTEROP)/bin/python $(ARGS)
+
 fuzz: $(FUZZ_READY) ## look for inputs that break a parser, for SECONDS (not part of CI)
 	@$(BIN)/python tests/fuzz/run.py --seconds $(SECONDS) $(ARGS)
 
@@ -83,6 +88,7 @@ lock: ## compile the lock files again (ARGS=--upgrade takes newer releases)
 	@$(UV) $(LOCK) $(ARGS) --extra build pyproject.toml -o requirements.lock
 	@$(UV) $(LOCK) $(ARGS) --extra build --extra dev --constraint requirements.lock pyproject.toml -o requirements-dev.lock
 	@$(UV) $(LOCK) $(ARGS) --group pyproject.toml:fuzz -o requirements-fuzz.lock
+	@$(UV) $(LOCK) $(ARGS) --group pyproject.toml:interop -o requirements-interop.lock
 
 clean: ## remove .venv and everything that was made
 	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
@@ -132,6 +138,12 @@ $(RUN_READY): requirements.lock pyproject.toml
 $(DEV_READY): requirements-dev.lock requirements.lock pyproject.toml
 	$(call install,requirements-dev.lock)
 	@touch $(RUN_READY) $@
+
+# The validators share nothing with keygw: an environment of their own keeps their pins from ours.
+$(INTEROP_READY): $(RUN_READY) requirements-interop.lock
+	@rm -rf $(INTEROP) && $(BIN)/python -m venv $(INTEROP) >&2 && \
+	  $(INTEROP)/bin/python -m pip --disable-pip-version-check install -qq --require-hashes -r requirements-interop.lock >&2
+	@touch $@
 
 # atheris comes as wheels for a few platforms alone, and building it takes clang: where there is none, say so and stop.
 $(FUZZ_READY): $(RUN_READY) requirements-fuzz.lock

@@ -136,7 +136,8 @@ class Pairing(Answer):
 
 
 class Event(Answer):
-    """A CloudEvent. ``id`` is for coming back; a gap (``keygw.gap``) has none: read anew what its ``data`` names."""
+    """A CloudEvent. ``position``: where it stands in the stream, for coming back behind it. A gap (``keygw.gap``) has
+    none: read anew what its ``data`` names."""
 
     type: str
     source: str
@@ -144,13 +145,15 @@ class Event(Answer):
     subject: str | None = None
     time: datetime | None = None
     data: dict[str, JsonValue] = Field(default_factory=dict)
+    position: str = ""
 
     @property
     def gap(self) -> bool:
         return self.type == GAP
 
     def whole(self) -> dict[str, Any]:
-        return self.model_dump(mode="json")
+        """As it came."""
+        return self.model_dump(mode="json", exclude={"position"})
 
 
 GAP = "keygw.gap"

@@ -168,7 +168,7 @@ class Keygw:
     async def events(
         self, vehicle_id: str | None = None, *, after: str = "", opened: asyncio.Event | None = None
     ) -> AsyncIterator[Event]:
-        """Everything that happens, for as long as it is read. ``after``: the id of the last one that was seen;
+        """Everything that happens, for as long as it is read. ``after``: the position of the last one that was seen;
         ``opened`` is set when the stream is there: from then on nothing is missed.
 
         A stream that is cut comes back where it was, with growing pauses; what could not be kept comes as a gap. A
@@ -183,7 +183,8 @@ class Keygw:
                     async for chunk in chunks:
                         failures = 0
                         for told in reader.feed(chunk):
-                            yield parsed(TypeAdapter(Event), told.data.encode())
+                            event = parsed(TypeAdapter(Event), told.data.encode())
+                            yield event.model_copy(update={"position": told.id})
             except ValueError as error:
                 raise Stranger(str(error)) from error
             except Unreachable:
