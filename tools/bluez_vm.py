@@ -46,6 +46,7 @@ TESTS = (
     "tests/contracts/test_bluez_contract.py",
     "tests/contracts/test_link_contract.py",
     "tests/scenarios/test_bluez_story.py",
+    "tests/scenarios/test_conformance_bluez.py",
 )
 LIMIT_S = 1800
 MEMORY_MB = 3072
