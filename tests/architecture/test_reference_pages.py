@@ -229,7 +229,7 @@ def test_the_roles_are_those_of_the_program() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("tool", ["make_signals.py", "make_car_page.py"])
+@pytest.mark.parametrize("tool", ["make_signals.py", "make_car_page.py", "make_asyncapi.py"])
 def test_signals_and_the_simulated_car_are_those_of_the_program(tool: str) -> None:
     line = [sys.executable, str(ROOT / "tools" / tool), "--check"]
     done = subprocess.run(line, capture_output=True, text=True, check=False)

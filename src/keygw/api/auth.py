@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request, Security
 from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
+from starlette.requests import HTTPConnection
 
 from keygw.api.permissions import permission_of
 from keygw.api.services import Services
@@ -14,7 +15,7 @@ from keygw.bridge.apps import Unauthenticated
 from keygw.bridge.records import App
 
 
-async def services(request: Request) -> Services:
+async def services(request: HTTPConnection) -> Services:
     """The services that the application was made with. Awaits nothing; but FastAPI would call a plain function in a
     thread of its own."""
     found = request.app.state.services
@@ -25,7 +26,8 @@ async def services(request: Request) -> Services:
 Wired = Annotated[Services, Depends(services)]
 
 
-async def _caller(request: Request) -> App:
+async def caller_of(request: HTTPConnection) -> App:
+    """Who asks; ``Unauthenticated``."""
     headers = request.headers.getlist("authorization")
     if not headers:
         raise Unauthenticated("send the app's token as Authorization: Bearer kgw_...")
@@ -50,7 +52,7 @@ class _Bearer(SecurityBase):
         self.scheme_name = "app"
 
     async def __call__(self, request: Request) -> App:
-        app = await _caller(request)
+        app = await caller_of(request)
         permission_of(request.scope["route"]).check(app)
         request.state.caller = app
         return app
@@ -61,7 +63,7 @@ current_app = _Bearer()
 
 async def maybe_app(request: Request) -> App | None:
     """The calling app where a token is welcome but not needed; one that is sent must be good."""
-    return await _caller(request) if "authorization" in request.headers else None
+    return await caller_of(request) if "authorization" in request.headers else None
 
 
 Caller = Annotated[App, Security(current_app)]

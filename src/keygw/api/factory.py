@@ -28,6 +28,7 @@ from keygw.api.routes import (
     policy,
     status,
     status_lists,
+    stream,
     tenants,
     vehicles,
 )
@@ -64,7 +65,7 @@ def create_api(services: Services) -> FastAPI:
     app.state.services = services
     # In the order of what is asked most: each of them is tried in turn.
     first = (commands, keys, vehicles, status, health, meta, apps, audit, pairings, ownership, invitations, devices)
-    rest = (policy, status_lists, operators, tenants, limits, people, events, docs, link, issuer_keys)
+    rest = (policy, status_lists, operators, tenants, limits, people, events, stream, docs, link, issuer_keys)
     routers = [*(each.router for each in (*first, *rest)), issuer_keys.public]
     permissions.state(routers)
     for router in routers:

@@ -184,6 +184,9 @@ PERMISSIONS: Mapping[str, Permission] = MappingProxyType(
 )
 """By module and function of the route."""
 
+STREAMS: Mapping[str, Permission] = MappingProxyType({"stream.stream": Permission(_ANY)})
+"""The same of the routes that are WebSockets. What is told there each event's own rule decides (``bridge.gate``)."""
+
 
 def name_of(route: APIRoute) -> str:
     """``keys.suspend``: the name under which ``PERMISSIONS`` has it."""

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from keygw.api.outer import Network
+from keygw.api.streams.fanout import Fanout
 from keygw.api.watcher import Unwatched, Watcher
 from keygw.bridge.bridge import Bridge
 from keygw.bridge.ports import IssuerInfo
@@ -42,4 +43,5 @@ class Services:
     ready: Callable[[], Awaitable[Mapping[str, str]]] = field(default=_nothing)
     heartbeat: float = 15.0
     max_body: int = 64 * 1024
+    fanout: Fanout = field(default_factory=Fanout)
     trace_id: Callable[[], str] = field(default=lambda: secrets.token_hex(8))

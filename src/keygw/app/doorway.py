@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Collection
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -21,6 +22,8 @@ REQUEST_SECONDS = 20.0
 HEADER_BYTES = 32 * 1024
 """Of request line and headers together, at most."""
 MAX_CONNECTIONS = 512
+MAX_STREAMS = 8192
+"""Connections that have become a WebSocket; they count apart from the others."""
 LINGER_SECONDS = 1.0
 """How long what a refused caller still sends is read and thrown away."""
 
@@ -35,6 +38,8 @@ class Doorway(HttpToolsProtocol):
     most: ClassVar[int]
     idle: ClassVar[dict[Doorway, None]]
     """Connections with no request under way, in the order in which they fell silent."""
+    streams: ClassVar[Collection[object]]
+    most_streams: ClassVar[int]
 
     _timer: asyncio.TimerHandle | None = None
     _reading_header = True
@@ -44,7 +49,7 @@ class Doorway(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn declares it
         super().connection_made(transport)
         self.idle[self] = None
-        if len(self.connections) > self.most and not self._make_room():
+        if len(self.connections) - len(self.streams) > self.most and not self._make_room():
             self._refuse(503, "overloaded", "every connection is in use: again in a second", retryable=True)
             return
         self._begin()
@@ -96,6 +101,16 @@ class Doorway(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(400, "bad_request", "this is not an HTTP request that can be read")
+
+    def handle_websocket_upgrade(self) -> None:
+        if self._refused:
+            return
+        if len(self.streams) >= self.most_streams:
+            self._refuse(503, "overloaded", "every stream is in use: again in a second", retryable=True)
+            return
+        self._stop()
+        self.idle.pop(self, None)
+        super().handle_websocket_upgrade()
 
     def _begin(self) -> None:
         self._stop()
@@ -155,8 +170,20 @@ class Doorway(HttpToolsProtocol):
 
 
 def bounded(
-    *, seconds: float = REQUEST_SECONDS, header_bytes: int = HEADER_BYTES, most: int = MAX_CONNECTIONS
+    *,
+    seconds: float = REQUEST_SECONDS,
+    header_bytes: int = HEADER_BYTES,
+    most: int = MAX_CONNECTIONS,
+    streams: Collection[object] = (),
+    most_streams: int = MAX_STREAMS,
 ) -> type[Doorway]:
-    """The protocol class of one server, for ``uvicorn.Config(http=...)``."""
-    bounds: dict[str, Any] = {"seconds": seconds, "header_bytes": header_bytes, "most": most, "idle": {}}
+    """The protocol class of one server, for ``uvicorn.Config(http=...)``. ``streams``: those that are open."""
+    bounds: dict[str, Any] = {
+        "seconds": seconds,
+        "header_bytes": header_bytes,
+        "most": most,
+        "idle": {},
+        "streams": streams,
+        "most_streams": most_streams,
+    }
     return type("BoundedDoorway", (Doorway,), bounds)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 import structlog
 import uvicorn
 
+from keygw.api.streams.wire import ws_options
 from keygw.app.doorway import bounded
 from keygw.app.settings import Settings
 from keygw.app.tls import load_certificate
@@ -25,15 +26,16 @@ log = structlog.get_logger(__name__)
 
 def api_config(http: object, tls: ssl.SSLContext | None) -> uvicorn.Config:
     """How the API is served."""
+    ws = ws_options()
     return uvicorn.Config(
         http,  # type: ignore[arg-type]  # an ASGI application; uvicorn's alias lists frameworks
         log_config=None,
         access_log=False,
-        http=bounded(),
+        http=bounded(streams=ws["ws"].streams),
         timeout_graceful_shutdown=GRACE_SECONDS,
         server_header=False,
         proxy_headers=False,  # the API decides by itself whom to believe
-        ws="none",
+        **ws,
         ssl_context_factory=None if tls is None else lambda _config, _default: tls,
     )
 

@@ -151,6 +151,10 @@ class Apps:
             if not mine:
                 self._streams.pop(app.token_hash, None)
 
+    def held(self, app: App) -> int:
+        """How many streams of that token are open."""
+        return len(self._streams.get(app.token_hash, ()))
+
     async def revoke(self, app_id: str, by: App | None = None) -> None:
         """End an app for good; ``NotFound`` if there is none. Its digital keys stay: those are the owner's affair."""
         by = by or self._bootstrap

@@ -38,11 +38,26 @@ class EventGate:
 
     async def allows(self, event: Event) -> bool:
         """Nothing gets through that is not named here."""
+        quick = self.decided(event)
+        if quick is not None:
+            return quick
+        assert event.subject is not None  # noqa: S101 - one without is decided at once
+        return self._judge(event, await self.view(event.subject))
+
+    def decided(self, event: Event) -> bool | None:
+        """``allows``, where nothing has to be read for it; ``None``: it has."""
         if event.type == GAP:
             return True
         if event.type == UPDATED and not self._app.operator:
             return event.audience == self._app.id
-        view = None if event.subject is None else await self._view(event.subject)
+        if event.subject is None:
+            return False
+        known = self._views.get(event.subject)
+        if known is None or known[0] != self._feed.version(event.subject) or self._clock() >= known[1]:
+            return None
+        return self._judge(event, known[2])
+
+    def _judge(self, event: Event, view: View | None) -> bool:
         if view is None:
             return False
         if event.type == UPDATED:
@@ -69,7 +84,8 @@ class EventGate:
             return view.owner and Scope.STATUS_SECURITY_READ in self._app.scopes
         return False
 
-    async def _view(self, vehicle_id: str) -> View | None:
+    async def view(self, vehicle_id: str) -> View | None:
+        """The vehicle as the app sees it now; ``None``: not at all."""
         version, now = self._feed.version(vehicle_id), self._clock()
         known = self._views.get(vehicle_id)
         if known is not None and known[0] == version and now < known[1]:

@@ -59,6 +59,10 @@ class SignalCache:
             self._heard.pop(vehicle_id, None)
         return changed
 
+    def linked(self, vehicle_id: str) -> bool:
+        """Whether the vehicle can be heard."""
+        return vehicle_id in self._heard
+
     def mirror(self, vehicle_id: str, up: bool, signals: Sequence[Signal]) -> tuple[bool, list[Signal]]:
         """The live signals of a vehicle that another gateway hears, and no others; whether the link's state changed,
         and what is news."""

@@ -23,7 +23,8 @@ class Event:
 
     ``subject``: the vehicle id, if there is one. ``audience``: the app id that alone may see it (``None``: scopes and
     keys decide). ``coalesce``: a later event with the same value makes this one superfluous; ``None``: never drop it.
-    ``json``: the CloudEvents 1.0 form, one line of text.
+    ``json``: the CloudEvents 1.0 form, one line of text. ``place``: its number among those of its subject in this run,
+    from 1; 0 for a gap and for one that is told from the books.
     """
 
     id: str
@@ -35,6 +36,7 @@ class Event:
     json: str
     audience: str | None = None
     coalesce: str | None = None
+    place: int = 0
 
 
 def make_event(
@@ -49,6 +51,7 @@ def make_event(
     audience: str | None = None,
     coalesce: str | None = None,
     recorded: bool = False,
+    place: int = 0,
 ) -> Event:
     """An event of this run with its CloudEvents text. ``data`` must be plain JSON values.
 
@@ -56,7 +59,7 @@ def make_event(
     local = f"{boot}-{sequence}-gap" if kind == GAP else f"{boot}-{sequence}"
     text = _cloud_event(position if recorded else local, kind, subject, time, data, sequence=str(sequence))
     shown = "" if kind == GAP else f"{position}-{local}"
-    return Event(shown, sequence, kind, subject, time, data, text, audience, coalesce)
+    return Event(shown, sequence, kind, subject, time, data, text, audience, coalesce, place)
 
 
 def recorded_event(

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
 
 from keygw.events.event import BEGINNING, GAP, Event, make_event, recorded_at
 from keygw.events.subscription import Filter, Subscription
 
 RING = 1000
 QUEUE = 256
+
+
+class Ear(Protocol):
+    """A consumer that is handed the events of the vehicles it follows at once. Never blocks, never raises."""
+
+    def hear(self, event: Event, /) -> None: ...
+
+    def end(self) -> None:
+        """The server stops."""
 
 
 class Hub:
@@ -27,11 +36,33 @@ class Hub:
         self._sequence = 0
         self._ring: deque[Event] = deque(maxlen=ring)
         self._subscriptions: set[Subscription] = set()
+        self._ears: dict[Ear, None] = {}
+        self._followers: dict[str, dict[Ear, None]] = {}
+        self._places: dict[str, int] = {}
         self._closed = False
 
     @property
     def consumers(self) -> int:
-        return len(self._subscriptions)
+        return len(self._subscriptions) + len(self._ears)
+
+    @property
+    def here(self) -> str:
+        """The id with which who has heard all until now comes back."""
+        return f"{self.position}-{self._boot}-{self._sequence}"
+
+    @property
+    def run(self) -> str:
+        """The name of this run: ``place`` of a subject counts anew in the next."""
+        return self._boot
+
+    @property
+    def sequence(self) -> int:
+        """How many events this run has told."""
+        return self._sequence
+
+    def place(self, subject: str) -> int:
+        """Of the newest event of that subject."""
+        return self._places.get(subject, 0)
 
     def publish(
         self,
@@ -48,6 +79,9 @@ class Hub:
         ``position``: of one that is recorded, ``<number>.<Unix seconds>``; numbers grow from call to call."""
         self._sequence += 1
         self.position = position or self.position
+        place = 0
+        if subject is not None:
+            place = self._places[subject] = self._places.get(subject, 0) + 1
         event = make_event(
             self._boot,
             self._sequence,
@@ -59,11 +93,43 @@ class Hub:
             audience=audience,
             coalesce=coalesce,
             recorded=position is not None,
+            place=place,
         )
         self._ring.append(event)
         for subscription in tuple(self._subscriptions):
             subscription.push(event)
+        if subject in self._followers:
+            for ear in tuple(self._followers[subject]):
+                ear.hear(event)
         return event
+
+    def join(self, ear: Ear) -> None:
+        """It is told when the server stops; at once if that has come."""
+        if self._closed:
+            ear.end()
+        else:
+            self._ears[ear] = None
+
+    def follow(self, ear: Ear, subject: str) -> None:
+        """From now on it hears what is told of that vehicle."""
+        self._followers.setdefault(subject, {})[ear] = None
+
+    def unfollow(self, ear: Ear, subject: str) -> None:
+        followers = self._followers.get(subject, {})
+        followers.pop(ear, None)
+        if not followers:
+            self._followers.pop(subject, None)
+
+    def leave(self, ear: Ear, subjects: Iterable[str]) -> None:
+        """``subjects``: all that it follows."""
+        self._ears.pop(ear, None)
+        for subject in tuple(subjects):
+            self.unfollow(ear, subject)
+
+    def missed(self, wanted: Filter, after: str) -> Subscription:
+        """What happened after the event id ``after``, as ``subscribe`` has it, and nothing that happens from now on."""
+        with self.subscribe(wanted, after) as subscription:
+            return subscription
 
     def subscribe(self, wanted: Filter, after: str | None = None) -> Subscription:
         """Events from now on, or from just after the event id ``after``.
@@ -105,3 +171,5 @@ class Hub:
         self._closed = True
         for subscription in tuple(self._subscriptions):
             subscription.close()
+        for ear in tuple(self._ears):
+            ear.end()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from keygw.events.backlog import Backlog
 from keygw.events.event import Event
 
 Filter = Callable[[Event], bool]
@@ -25,15 +26,13 @@ class Subscription:
     def __init__(self, wanted: Filter, make_gap: MakeGap, limit: int, on_close: Callable[[Subscription], None]) -> None:
         self._wanted = wanted
         self._make_gap = make_gap
-        self._limit = limit
         self._on_close = on_close
         self.missed: str | None = None
         """The position (``Event.id``) that its consumer comes back with, where the hub's memory does not reach."""
         self.through = ""
         """The newest recorded event's when it was opened: what is newer comes as an event."""
         self._backlog: deque[Event] = deque()
-        self._pending: OrderedDict[str, Event] = OrderedDict()
-        self._lost: tuple[int, int] | None = None
+        self._pending = Backlog(limit)
         self._last_gap: Event | None = None
         self._closed = False
         self._wake = asyncio.Event()
@@ -50,32 +49,13 @@ class Subscription:
         """Queue an event. Never blocks, never raises for a slow consumer."""
         if self._closed or not self._wanted(event):
             return
-        key = event.coalesce or event.id
-        self._pending.pop(key, None)  # the newer value goes to the end: order by sequence holds
-        if len(self._pending) >= self._limit and not self._make_room(event):
+        if self._pending.push(event):
+            self._wake.set()
             return
-        self._pending[key] = event
-        self._wake.set()
-
-    def _make_room(self, event: Event) -> bool:
-        for key, waiting in self._pending.items():
-            if waiting.coalesce is not None:
-                del self._pending[key]
-                self._note_loss(waiting)
-                return True
-        if event.coalesce is not None:
-            self._note_loss(event)
-            return False
-        first = min(waiting.sequence for waiting in self._pending.values())
+        first = self._pending.oldest
         self._pending.clear()
-        self._lost = None
         self._last_gap = self._make_gap("slow_consumer", first, event.sequence)
         self.close()
-        return False
-
-    def _note_loss(self, event: Event) -> None:
-        low, high = self._lost or (event.sequence, event.sequence)
-        self._lost = (min(low, event.sequence), max(high, event.sequence))
 
     async def next(self, timeout: float | None = None) -> Event | None:
         """The next event; ``None`` if none came within ``timeout`` seconds. ``StopAsyncIteration`` at the end."""
@@ -95,11 +75,11 @@ class Subscription:
     def _take(self) -> Event | None:
         if self._backlog:
             return self._backlog.popleft()
-        if self._lost is not None:
-            (low, high), self._lost = self._lost, None
+        if lost := self._pending.lost().values():
+            low, high = min(first.sequence for first, _ in lost), max(last.sequence for _, last in lost)
             return self._make_gap("coalesced", low, high)
-        if self._pending:
-            return self._pending.popitem(last=False)[1]
+        if (event := self._pending.pop()) is not None:
+            return event
         gap, self._last_gap = self._last_gap, None
         return gap
 

@@ -21,6 +21,7 @@ import uvicorn
 
 from keygw.api.factory import create_api
 from keygw.api.services import Services
+from keygw.api.streams.wire import ws_options
 from keygw.bridge.apps import Apps, token_hash
 from keygw.bridge.bridge import Bridge
 from keygw.bridge.executor import Timing
@@ -355,10 +356,12 @@ async def world(tmp_path: Path, rng: Random, timing: Timing) -> AsyncIterator[Wo
 
 
 @asynccontextmanager
-async def serving(services: Services) -> AsyncIterator[httpx.AsyncClient]:
+async def serving(services: Services, ping: float = 20.0) -> AsyncIterator[httpx.AsyncClient]:
     """A real uvicorn on loopback, and a client for it."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(create_api(services), log_config=None, lifespan="off", timeout_graceful_shutdown=2)
+        config = uvicorn.Config(
+            create_api(services), log_config=None, lifespan="off", timeout_graceful_shutdown=2, **ws_options(ping)
+        )
         server = uvicorn.Server(config)
         config.load()
         server.lifespan = config.lifespan_class(config)

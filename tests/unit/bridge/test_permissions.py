@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from fastapi import APIRouter
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, APIWebSocketRoute
 
 from keygw.api import permissions, routes
 from keygw.api.auth import current_app
@@ -54,6 +54,14 @@ ASKING = sorted(name for name, each in permissions.PERMISSIONS.items() if not ea
 
 def test_every_route_has_a_permission_and_every_permission_a_route() -> None:
     assert set(ROUTES) == set(permissions.PERMISSIONS)
+
+
+def test_every_websocket_has_a_permission_and_every_such_permission_a_websocket() -> None:
+    found = set()
+    for module in pkgutil.iter_modules(routes.__path__):
+        router = importlib.import_module(f"{routes.__name__}.{module.name}").router
+        found |= {f"{module.name}.{each.name}" for each in router.routes if isinstance(each, APIWebSocketRoute)}
+    assert found == set(permissions.STREAMS)
 
 
 def test_a_route_without_one_keeps_the_application_from_starting() -> None:

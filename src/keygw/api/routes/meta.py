@@ -35,6 +35,7 @@ async def well_known(wired: Wired) -> dict[str, Any]:
             "devices": "/v1/devices",
             "profiles": "/v1/profiles",
             "events": "/v1/events",
+            "stream": "/v1/stream",
             "jwks": "/.well-known/jwks.json",
             "status_lists": "/v1/status-lists",
             "openapi": "/openapi.json",

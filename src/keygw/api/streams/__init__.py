@@ -1,0 +1,1 @@
+"""Streams over WebSocket: what a conversation says, and how its events leave."""
