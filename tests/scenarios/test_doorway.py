@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import uvicorn
 
+from keygw.api.streams.wire import ws_options
 from keygw.app.doorway import bounded
 from keygw.app.server import Server
 
@@ -19,7 +20,12 @@ Serve = Callable[..., Any]
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
-    """Answers the length of the body, ``/hold`` only when the connection ends."""
+    """Answers the length of the body, ``/hold`` only when the connection ends; a WebSocket says nothing."""
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.accept"})
+        await receive()
+        return
     if scope["type"] != "http":
         return
     size, more = 0, True
@@ -41,7 +47,9 @@ async def server(**bounds: Any) -> AsyncIterator[int]:
     """The port of a server with these bounds."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         ready = asyncio.Event()
-        config = uvicorn.Config(app, http=bounded(**bounds), log_config=None, lifespan="off", ws="none")
+        ws = ws_options()
+        http = bounded(streams=ws["ws"].streams, **bounds)
+        config = uvicorn.Config(app, http=http, log_config=None, lifespan="off", **ws)
         made = Server(config, on_ready=ready.set, on_stop=lambda: None)
         task = asyncio.create_task(made._serve([listener]))
         await ready.wait()
@@ -162,6 +170,24 @@ async def test_silent_connections_give_way_to_one_that_asks() -> None:
             assert (await talk.answer()).startswith(b"HTTP/1.1 200")
         assert await silent[0].rest() == b"", "the one that was silent for longest went first"
         for each in silent:
+            await each.close()
+
+
+UPGRADE = (
+    b"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
+
+
+async def test_streams_take_no_place_of_others_and_have_an_end_of_their_own() -> None:
+    async with server(most=2, most_streams=4) as port:
+        streams = [await Talk.to(port, UPGRADE) for _ in range(4)]
+        for each in streams:
+            assert (await each.answer()).startswith(b"HTTP/1.1 101")
+        problem(await (await Talk.to(port, UPGRADE)).rest(), 503, "overloaded")
+        talk = await Talk.to(port, GET)
+        assert (await talk.answer()).startswith(b"HTTP/1.1 200")
+        for each in (*streams, talk):
             await each.close()
 
 
