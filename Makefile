@@ -66,7 +66,7 @@ soak: $(RUN_READY) ## COMMANDS commands over links full of faults, on a virtual 
 	@$(BIN)/keygw sim world --soak $(COMMANDS) --keep $(WORLD_CASES) $(ARGS)
 
 interop: $(RUN_READY) $(INTEROP_READY) ## hold a real gateway to programs that none of us wrote
-	@$(BIN)/python tests/interop/run.py --python $(INTEROP)/bin/python $(ARGS)
+	@$(BIN)/python tests/interop/hold.py --python $(INTEROP)/bin/python $(ARGS)
 
 fuzz: $(FUZZ_READY) ## look for inputs that break a parser, for SECONDS (not part of CI)
 	@$(BIN)/python tests/fuzz/run.py --seconds $(SECONDS) $(ARGS)
