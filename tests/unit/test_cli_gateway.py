@@ -36,7 +36,8 @@ def test_a_time_proof(run: Run, car: dict[str, str], owner: str) -> None:
     assert signed.startswith(b"\x84\x53")
     assert b"dktp" in signed
     again = run("vehicles", "time-proof", car["id"], "AAAAAAAAAAA", "--json").json
-    assert again.keys() == {"proof"}
+    assert again.keys() == {"proof", "revocation_list"}
+    assert again["revocation_list"]["vehicle_id"] == car["id"]
     assert run("vehicles", "time-proof", car["id"], "AAAA", "--json").error["code"] == "validation"
 
 
