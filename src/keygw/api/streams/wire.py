@@ -6,6 +6,7 @@ for all (RFC 7692 compresses with the history of each connection).
 
 from __future__ import annotations
 
+import os
 from asyncio import BaseTransport
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -36,11 +37,15 @@ class Wire(WebSocketsSansIOProtocol):
     def __init__(self, config: Config, *args: Any, **kwargs: Any) -> None:
         super().__init__(config, *args, **kwargs)
         self._tell: Callable[[], None] | None = None
+        self._descriptor: int | None = None
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)
         self.transport.set_write_buffer_limits(high=BUFFER)
         self.streams.add(self)
+        plain = transport.get_extra_info("ssl_object") is None
+        found = transport.get_extra_info("socket")
+        self._descriptor = found.fileno() if plain and found is not None and os.name == "posix" else None
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.streams.discard(self)
@@ -66,8 +71,22 @@ class Wire(WebSocketsSansIOProtocol):
         return self.writable.is_set()
 
     def write(self, frame: bytes) -> None:
-        if not (self.close_sent or self.disconnected):
-            self.transport.write(frame)
+        """Into the socket at once where nothing waits before it: uvloop would begin with the first byte for anybody
+        only when the frames for all have been handed over."""
+        if self.close_sent or self.disconnected or self.transport.is_closing():
+            return
+        if self._descriptor is not None and not self.transport.get_write_buffer_size():
+            try:
+                sent = os.write(self._descriptor, frame)
+            except BlockingIOError:
+                sent = 0
+            except OSError:  # the connection has broken, and the transport will hear of it, too
+                self.transport.abort()
+                return
+            if sent == len(frame):
+                return
+            frame = frame[sent:]
+        self.transport.write(frame)
 
     def on_free(self, call: Callable[[], None]) -> None:
         self._tell = call
