@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack
 
 import pytest
+from bleak.backends.device import BLEDevice
 
+from keygw.ble import bluez
 from keygw.ble.air import BleAir
 from keygw.ble.link import BleLink
 from keygw.model.errors import LinkError
@@ -131,6 +133,17 @@ async def test_a_device_that_went_wrong_after_a_good_link_is_cleared(place: Plac
     (known,) = place.adapter.devices.values()
     known.spoilt = True
     await place.works()
+
+
+async def test_a_device_with_a_link_is_not_cleared(place: Place) -> None:
+    link = await place.works()
+    (known,) = place.adapter.devices.values()
+    await bluez.clear(BLEDevice(link.peer, "", {"path": known.path}))
+    await link.send(HELLO)
+    assert await asyncio.wait_for(link.receive(), 2) == HELLO
+    await link.close()
+    await bluez.clear(BLEDevice(link.peer, "", {"path": known.path}))
+    assert not place.adapter.devices
 
 
 async def test_the_mtu_that_bluez_does_not_tell_costs_nothing(place: Place) -> None:
