@@ -108,6 +108,12 @@ async def test_in_progress_passes(place: Place, member: str) -> None:
     await place.works()
 
 
+async def test_a_scan_that_is_put_off_for_long_begins_all_the_same(place: Place) -> None:
+    """As behind a link that ends: real BlueZ takes two seconds for that."""
+    place.bluez.faults.order("StartDiscovery", "InProgress", times=10)
+    await place.works()
+
+
 async def test_a_connection_that_fails_is_tried_again(place: Place) -> None:
     place.bluez.faults.order("Connect", "Failed", times=1)
     await place.works()

@@ -22,7 +22,8 @@ from keygw.wire import gatt
 
 START_S = 5.0
 STOP_S = 2.0
-BUSY_RETRIES = 5
+BUSY_S = 3.0
+"""So long a scan is asked for again that the adapter puts off: BlueZ starts none in the two seconds of a link's end."""
 BUSY_BACKOFF_S = 0.1
 SECOND_CHOICE_S = 0.5
 """So long a seeker waits for another vehicle before it takes one that it would rather not."""
@@ -126,14 +127,15 @@ class SharedScanner:
     async def _start(self) -> None:
         scanner: BleakScanner | None = None
         try:
-            for attempt in range(BUSY_RETRIES + 1):
+            until = asyncio.get_running_loop().time() + BUSY_S
+            while True:
                 scanner = BleakScanner(self._on_advertisement, [gatt.SERVICE], backend=self._backend)
                 try:
                     async with asyncio.timeout(START_S):
                         await scanner.start()
                     break
                 except Exception as error:
-                    if attempt == BUSY_RETRIES or not busy(error):
+                    if not busy(error) or asyncio.get_running_loop().time() >= until:
                         raise
                 await asyncio.sleep(BUSY_BACKOFF_S)
         except Exception as error:
