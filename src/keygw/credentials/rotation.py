@@ -146,6 +146,9 @@ class Rotation:
             end = max(longest, now + self._limits.list_lifetime) if overlap is None else now + overlap
             former = next_issuer_key_state(old.state, IssuerKeyEvent.SUCCEED)
             await tx.save_issuer_key(replace(old, state=former, retire_at=end))
+            for other in known:  # a vehicle is told one end for all before the newest: none of them outlives it here
+                if other.state is IssuerKeyState.RETIRING and (other.retire_at is None or other.retire_at > end):
+                    await tx.save_issuer_key(replace(other, retire_at=end))
             if self.keyring.kid != old.kid:
                 raise Conflict("another key was activated meanwhile: look at them again", code="issuer_key_exists")
             fresh = replace(fresh, state=state, activated_at=now)

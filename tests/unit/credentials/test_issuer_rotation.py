@@ -338,6 +338,12 @@ async def test_no_key_is_pushed_out_of_vehicles_while_it_counts(office: Office) 
     assert first not in (third.kid, fourth.kid)
     await office.rotation.activate(fifth.kid, 0, actor=OPERATOR)  # an emergency waits for nobody
     assert office.keyring.kid == fifth.kid
+    ends = [key.retire_at for key in await office.rotation.keys() if key.state is RETIRING]
+    assert ends, "they retire"
+    assert max(end for end in ends if end is not None) <= office.now, "and vehicles are told one end for all"
+    sixth = await office.rotation.prepare(actor=OPERATOR)
+    await office.rotation.activate(sixth.kid, actor=OPERATOR)
+    assert office.keyring.kid == sixth.kid, "so there is room again"
 
 
 async def test_asking_again_changes_nothing(office: Office) -> None:
