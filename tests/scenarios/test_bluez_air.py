@@ -114,6 +114,22 @@ async def test_a_scan_that_is_put_off_for_long_begins_all_the_same(place: Place)
     await place.works()
 
 
+async def test_a_scan_that_begins_when_nobody_waits_any_more_is_ended(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """BlueZ is slow to answer, and begins all the same: left alone it would put off every scan that follows."""
+    begin, late = place.adapter._sync, asyncio.Event()
+
+    async def slow() -> None:
+        await late.wait()
+        await begin()
+
+    monkeypatch.setattr(place.adapter, "_sync", slow)
+    await refused(place.air.open(mine, 0.3), "out_of_range")
+    late.set()
+    await place.works()
+
+
 async def test_a_connection_that_fails_is_tried_again(place: Place) -> None:
     place.bluez.faults.order("Connect", "Failed", times=1)
     await place.works()

@@ -22,6 +22,8 @@ from keygw.wire import gatt
 
 START_S = 5.0
 STOP_S = 2.0
+LATE_S = 10.0
+"""For a scan to begin that nobody waits for any more; it is stopped then."""
 BUSY_S = 3.0
 """So long a scan is asked for again that the adapter puts off: BlueZ starts none in the two seconds of a link's end."""
 BUSY_BACKOFF_S = 0.1
@@ -46,6 +48,8 @@ class SharedScanner:
         self._adapter = asyncio.Lock()
         self._scanner: BleakScanner | None = None
         self._listeners: dict[Callable[[Found], None], asyncio.Future[None]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+        """Scans that nobody waits for any more, on their way to their end."""
 
     async def find(self, wanted: Callable[[bytes], bool], avoid: Collection[str] = ()) -> Found:
         """The first vehicle whose rotating id is ``wanted``; waits for ever. ``LinkError`` when the radio fails.
@@ -131,8 +135,7 @@ class SharedScanner:
             while True:
                 scanner = BleakScanner(self._on_advertisement, [gatt.SERVICE], backend=self._backend)
                 try:
-                    async with asyncio.timeout(START_S):
-                        await scanner.start()
+                    await self._begin(scanner)
                     break
                 except Exception as error:
                     if not busy(error) or asyncio.get_running_loop().time() >= until:
@@ -142,6 +145,20 @@ class SharedScanner:
             self.fail(link_error(error))
             return
         self._scanner = scanner
+
+    async def _begin(self, scanner: BleakScanner) -> None:
+        """Start it. Who gives up in the middle leaves no scan behind: BlueZ would begin it all the same, and put off
+        every other of this program for as long as it runs."""
+        starting = asyncio.ensure_future(scanner.start())
+        try:
+            async with asyncio.timeout(START_S):
+                await asyncio.shield(starting)
+        except BaseException:
+            if not starting.done():
+                ending = asyncio.ensure_future(_end(scanner, starting))
+                self._ending.add(ending)
+                ending.add_done_callback(self._ending.discard)
+            raise
 
     async def _stop(self) -> None:
         scanner, self._scanner = self._scanner, None
@@ -162,3 +179,12 @@ class SharedScanner:
                 hear(found)
             except Exception as error:
                 done.set_exception(error)  # The seeker's own predicate failed: that is the seeker's to hear.
+
+
+async def _end(scanner: BleakScanner, starting: asyncio.Future[None]) -> None:
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(LATE_S):
+            await starting
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(STOP_S):
+            await scanner.stop()
