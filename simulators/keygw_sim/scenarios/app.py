@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from keygw.client.answers import Event
+from keygw.client.bound import BoundAuth
 from keygw.client.keygw import Keygw
 from keygw.client.problem import KeygwClientError, Problem
 
@@ -20,7 +21,7 @@ class AppError(Exception):
 class App:
     """One registered app (or the operator). ``commands`` remembers the ids of what it asked for."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str | BoundAuth) -> None:
         self.commands: list[str] = []
         self.keygw = Keygw(url, token)
 

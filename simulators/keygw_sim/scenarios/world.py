@@ -113,13 +113,16 @@ class World:
 
     async def pair_owner(self) -> dict[str, Any]:
         """Somebody in the car opens pairing mode, the app gets the code; the pairing's resource when it is settled."""
-        # The factory's part, long before: the file that names the issuer went into the car. It names no owner.
-        issuer = (await self.operator.get("/.well-known/keygw"))["issuer"]
-        file = {"v": 1, "vehicle_id": self.vehicle_id, "issuer": issuer}
-        (self.folder / "car" / "provisioning.json").write_text(json.dumps(file))
+        await self.provision()
         pairing = await self.pair(self.app, await self.shown_code())
         self.owner_key = pairing["key_id"] or ""
         return pairing
+
+    async def provision(self) -> None:
+        """The factory's part, long before: the file that names the issuer goes into the car. It names no owner."""
+        issuer = (await self.operator.get("/.well-known/keygw"))["issuer"]
+        file = {"v": 1, "vehicle_id": self.vehicle_id, "issuer": issuer}
+        (self.folder / "car" / "provisioning.json").write_text(json.dumps(file))
 
     async def shown_code(self) -> str:
         """Somebody in the car opens pairing mode and reads the code out. ``LookupError`` if the car shows none."""

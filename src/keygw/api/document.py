@@ -21,7 +21,7 @@ MEANINGS: dict[int, str] = {
     415: "The body is not application/json (unsupported_media_type)",
     422: "The request is readable and wrong (validation, unknown_action, idempotency_mismatch, ...)",
     429: "Too many commands wait for this vehicle (busy), too many wrong codes or links (pairing_locked, "
-    "too_many_guesses)",
+    "too_many_guesses), too many new clients (too_many_clients)",
     431: "Request line and headers are larger than 32 KiB (header_too_large)",
     500: "A bug here; name the trace id to the operator (internal)",
     501: "This is not offered here (status_history)",
@@ -62,7 +62,11 @@ def _say_once(document: dict[str, Any]) -> None:
         for status in sorted(problems | set(EVERYWHERE)):
             name = f"Problem{status}"
             shared[name] = {"description": MEANINGS[status], "content": {MEDIA_TYPE: _REF}}
-            said[str(status)] = {"$ref": f"#/components/responses/{name}"}
+            own = said.get(str(status), {}).get("content", {})
+            if own.keys() - {MEDIA_TYPE}:  # the authorization server has words of its own for it
+                own[MEDIA_TYPE] = _REF
+            else:
+                said[str(status)] = {"$ref": f"#/components/responses/{name}"}
         operation["responses"] = dict(sorted(said.items()))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from keygw.api import document, permissions, problems
+from keygw.api import document, forms, permissions, problems
 from keygw.api.guard import Guard
 from keygw.api.routes import (
     apps,
@@ -14,6 +14,7 @@ from keygw.api.routes import (
     devices,
     docs,
     events,
+    grants,
     health,
     invitations,
     issuer_keys,
@@ -21,6 +22,7 @@ from keygw.api.routes import (
     limits,
     link,
     meta,
+    oauth,
     operators,
     ownership,
     pairings,
@@ -33,6 +35,7 @@ from keygw.api.routes import (
     vehicles,
 )
 from keygw.api.services import Services
+from keygw.bridge.oauth.errors import OauthError
 
 DESCRIPTION = """
 From a phone app to an unlocked car, and to a key that is provably dead.
@@ -65,12 +68,14 @@ def create_api(services: Services) -> FastAPI:
     app.state.services = services
     # In the order of what is asked most: each of them is tried in turn.
     first = (commands, keys, vehicles, status, health, meta, apps, audit, pairings, ownership, invitations, devices)
+    granting = (oauth, grants)
     rest = (policy, status_lists, operators, tenants, limits, people, events, stream, docs, link, issuer_keys)
-    routers = [*(each.router for each in (*first, *rest)), issuer_keys.public]
+    routers = [*(each.router for each in (*first, *granting, *rest)), issuer_keys.public]
     permissions.state(routers)
     for router in routers:
         app.include_router(router)
     problems.install(app)
+    app.exception_handler(OauthError)(forms.refused)
     document.install(app)
     app.add_middleware(Guard, services=services)
     return app

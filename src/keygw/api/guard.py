@@ -51,7 +51,10 @@ class Guard:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                _dress(MutableHeaders(scope=message), trace_id, secure=scope["scheme"] == "https")
+                headers = MutableHeaders(scope=message)
+                _dress(headers, trace_id, secure=scope["scheme"] == "https")
+                if "dpop_nonce" in scope["state"]:
+                    headers["DPoP-Nonce"] = scope["state"]["dpop_nonce"]
                 code = scope["state"].get("code")
                 took = time.perf_counter() - began
                 self._services.watcher.answered(scope["method"], _route(scope), status, code, took)

@@ -11,7 +11,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 if TYPE_CHECKING:
@@ -24,10 +24,10 @@ _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.\-]{0,252})|\[[0-9A-Fa-f:.]{2,4
 _MOST_HOPS = 32
 
 
-def outer_base(request: Request) -> str:
+def outer_base(request: HTTPConnection) -> str:
     """Where phones find this gateway, without a slash at its end: what was set, else what a trusted proxy says, else
     where it listens. Never the ``Host`` header, which a caller chooses."""
-    found: str = request.scope["state"].get("outer") or request.app.state.services.public_url
+    found: str = request.scope.get("state", {}).get("outer") or request.app.state.services.public_url
     return found
 
 

@@ -7,7 +7,7 @@ caller may reach is another question, which the bridge answers (``bridge.access`
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -25,12 +25,14 @@ _ANY: tuple[Scope, ...] = ()
 class Permission:
     """Any one of the scopes will do; none named: any token. ``apps`` is ``None`` where apps have no business.
 
-    ``public``: no token is needed, and the scopes say nothing.
+    ``public``: no token is needed, and the scopes say nothing. ``seen``: a person must have been seen to be there a
+    moment ago, where the token says when that was.
     """
 
     apps: tuple[Scope, ...] | None = None
     operators: tuple[Scope, ...] = _ANY
     public: bool = False
+    seen: bool = False
 
     def wanted(self, caller: App) -> tuple[Scope, ...]:
         """The scopes of which this caller needs one."""
@@ -51,7 +53,7 @@ class Permission:
         told = {"operators": [scope.value for scope in self.operators]}
         if self.apps is not None:
             told["apps"] = [scope.value for scope in self.apps]
-        return told
+        return told | ({"seen": True} if self.seen else {})
 
 
 def _both(*scopes: Scope) -> Permission:
@@ -61,6 +63,10 @@ def _both(*scopes: Scope) -> Permission:
 def _split(*apps: Scope, operators: Scope) -> Permission:
     """An app is kept to its own things; an operator reaches all of its tenant's, and so needs another scope."""
     return Permission(apps, (operators,))
+
+
+def _seen(permission: Permission) -> Permission:
+    return replace(permission, seen=True)
 
 
 def _operators(*scopes: Scope) -> Permission:
@@ -96,14 +102,17 @@ PERMISSIONS: Mapping[str, Permission] = MappingProxyType(
         "docs.style": _PUBLIC,
         "docs.bundle": _PUBLIC,
         "events.events": Permission(_ANY),
+        "grants.list_all": Permission(_ANY, (Scope.APP_READ,)),
+        "grants.get": Permission(_ANY, (Scope.APP_READ,)),
+        "grants.end": Permission(_ANY, (Scope.APP_MANAGE,)),
         "health.healthz": _PUBLIC,
         "health.readyz": _PUBLIC,
-        "invitations.create": _both(Scope.KEY_SHARE),
+        "invitations.create": _seen(_both(Scope.KEY_SHARE)),
         "invitations.of_key": _split(Scope.KEY_READ, Scope.KEY_SHARE, operators=Scope.KEY_READ),
         "invitations.list_all": _split(Scope.KEY_READ, Scope.KEY_SHARE, operators=Scope.KEY_READ),
         "invitations.get": _split(Scope.KEY_READ, Scope.KEY_SHARE, operators=Scope.KEY_READ),
         "invitations.cancel": _split(Scope.KEY_SHARE, Scope.KEY_MANAGE, operators=Scope.KEY_MANAGE),
-        "invitations.grant": _both(Scope.KEY_SHARE),
+        "invitations.grant": _seen(_both(Scope.KEY_SHARE)),
         "invitations.view": _PUBLIC,
         "invitations.claim": _PUBLIC,  # the secret of the link speaks; a token says whose the phone is
         "invitations.decline": _PUBLIC,
@@ -117,7 +126,7 @@ PERMISSIONS: Mapping[str, Permission] = MappingProxyType(
         "keys.list_all": _both(Scope.KEY_READ),
         "keys.overdue": _both(Scope.KEY_READ),
         "keys.get": _both(Scope.KEY_READ),
-        "keys.share": _both(Scope.KEY_SHARE),
+        "keys.share": _seen(_both(Scope.KEY_SHARE)),
         "keys.suspend": _split(Scope.KEY_SHARE, Scope.KEY_MANAGE, operators=Scope.KEY_HOLD),
         "keys.resume": _split(Scope.KEY_SHARE, Scope.KEY_MANAGE, operators=Scope.KEY_HOLD),
         "keys.revoke": _split(Scope.KEY_SHARE, Scope.KEY_MANAGE, operators=Scope.KEY_MANAGE),
@@ -130,6 +139,11 @@ PERMISSIONS: Mapping[str, Permission] = MappingProxyType(
         "link.page": _PUBLIC,
         "meta.health": _PUBLIC,
         "meta.well_known": _PUBLIC,
+        "oauth.register": _PUBLIC,
+        "oauth.token": _PUBLIC,
+        "oauth.revoke": _PUBLIC,
+        "oauth.introspect": _operators(Scope.APP_READ),
+        "oauth.metadata": _PUBLIC,
         "operators.add": _operators(Scope.OPERATOR_MANAGE),
         "operators.list_all": _operators(Scope.OPERATOR_READ),
         "operators.bootstrap": _operators(Scope.OPERATOR_READ),
@@ -146,7 +160,7 @@ PERMISSIONS: Mapping[str, Permission] = MappingProxyType(
         "ownership.lost": _split(Scope.KEY_MANAGE, operators=Scope.KEY_HOLD),
         "ownership.found": _split(Scope.KEY_MANAGE, operators=Scope.KEY_HOLD),
         "pairings.start": _both(Scope.KEY_MANAGE),
-        "pairings.redeem": _both(Scope.KEY_MANAGE),
+        "pairings.redeem": _seen(_both(Scope.KEY_MANAGE)),
         "pairings.get": _both(Scope.KEY_MANAGE),
         "pairings.cancel": _both(Scope.KEY_MANAGE),
         "people.add": _split(Scope.KEY_MANAGE, operators=Scope.PERSON_MANAGE),
@@ -202,4 +216,5 @@ def state(routers: Iterable[APIRouter]) -> None:
     for router in routers:
         for route in router.routes:
             if isinstance(route, APIRoute):
-                route.openapi_extra = {"x-keygw-permission": permission_of(route).shown()}
+                shown = {"x-keygw-permission": permission_of(route).shown()}
+                route.openapi_extra = {**(route.openapi_extra or {}), **shown}

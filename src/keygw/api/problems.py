@@ -45,6 +45,7 @@ BY_CODE: dict[str, int] = {
     "radio_unavailable": 503,
     "store_full": 507,
     "idempotency_key_required": 400,
+    "too_many_clients": 429,
 }
 BY_CLASS: tuple[tuple[type[KeygwError], int], ...] = (
     (Unauthenticated, 401),
@@ -61,6 +62,7 @@ RETRY_AFTER: dict[str, int] = {
     "busy": 1,
     "pairing_locked": 600,
     "too_many_guesses": 60,
+    "too_many_clients": 600,
     "store_busy": 1,
     "store_full": 30,
     "out_of_range": 5,
@@ -179,8 +181,9 @@ async def _domain(request: Request, error: KeygwError) -> JSONResponse:
     headers: dict[str, str] = {}
     scope = error.scope.value if isinstance(error, ScopeRequired) else None
     if isinstance(error, Unauthenticated):
-        missing = error.code == "token_missing"
-        headers["WWW-Authenticate"] = 'Bearer realm="keygw"' + ("" if missing else ', error="invalid_token"')
+        headers["WWW-Authenticate"] = _challenge(error)
+        if error.nonce is not None:
+            request.scope["state"]["dpop_nonce"] = error.nonce
     elif scope is not None:
         headers["WWW-Authenticate"] = f'Bearer realm="keygw", error="insufficient_scope", scope="{scope}"'
     return problem(
@@ -194,6 +197,16 @@ async def _domain(request: Request, error: KeygwError) -> JSONResponse:
         may_have_happened=error.may_have_happened,
         required_scope=scope,
     )
+
+
+def _challenge(error: Unauthenticated) -> str:
+    """RFC 6750 section 3, RFC 9449 section 7.1, RFC 9470 section 3."""
+    if not error.dpop:
+        return 'Bearer realm="keygw"' + ("" if error.code == "token_missing" else ', error="invalid_token"')
+    own = ("use_dpop_nonce", "invalid_dpop_proof", "insufficient_user_authentication")
+    told = error.code if error.code in own else "invalid_token"
+    age = "" if error.max_age is None else f', max_age="{error.max_age}"'
+    return f'DPoP realm="keygw", error="{told}", algs="ES256"{age}'
 
 
 async def _validation(request: Request, error: RequestValidationError) -> JSONResponse:

@@ -131,6 +131,7 @@ async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
             operator_hash=token_hash(operator),
             on_settled=watch.settled,
             sole=url is None,
+            nonce_key=None if url is None else store.nonce_key,
             notify=outbox,
             answers={"outbox": outbox.heard, "issuer": rotation.heard},
             looks=(outbox.look, rotation.reload),

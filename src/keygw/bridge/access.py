@@ -54,7 +54,7 @@ def usable(key: DigitalKey, now: float) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A vehicle as one app sees it. ``own``: keys of the app's devices; ``keys``: all it may know of.
+    """A vehicle as one app sees it. ``own``: keys of the app's devices and its home's; ``keys``: all it may know of.
 
     ``hosted``: ids of those of its own with which the gateway can act.
 
@@ -106,7 +106,8 @@ class Access:
     async def _view(self, app: App, vehicle: Vehicle) -> View:
         vehicle_id = vehicle.id
         keys = tuple(await self._credentials.keys(vehicle_id=vehicle_id))
-        own = tuple([key for key in keys if (await self.device(key.device_id)).app_id == app.id])
+        holders = {key.id: await self.device(key.device_id) for key in keys}
+        own = tuple([key for key in keys if holders[key.id].app_id in (app.id, app.home_id or app.id)])
         claimed = await self._store.claimant(vehicle_id) == app.id
         owner = app.operator or any(key.role is Role.OWNER and _held(key, self._clock()) for key in own)
         visible = keys if owner else _with_descendants(own, keys)
@@ -114,7 +115,8 @@ class Access:
             raise _no_vehicle()
         epoch = await self._credentials.vehicle_epoch(vehicle_id) if claimed else 0
         first = claimed and all(key.role is not Role.OWNER or key.epoch < epoch for key in keys)
-        acting = [key.id for key in own if (await self.device(key.device_id)).kind is DeviceKind.HOSTED]
+        mine = [key for key in own if holders[key.id].app_id == app.id]
+        acting = [key.id for key in mine if holders[key.id].kind is DeviceKind.HOSTED]
         return View(app, vehicle, own, visible, first, owner, frozenset(acting))
 
     async def views(self, app: App) -> list[View]:
@@ -201,7 +203,7 @@ class Access:
     def check_holder(self, app: App, device: Device) -> None:
         """Does the app hold the keys of this device? ``Forbidden`` not_key_holder. A phone may belong to no app: its
         keys are shared by a grant that it signs itself, so who may see them may ask for one."""
-        if not app.operator and device.app_id not in (app.id, None):
+        if not app.operator and device.app_id not in (app.id, app.home_id, None):
             raise Forbidden("only the holder of a key can share it", code="not_key_holder")
 
     async def device(self, device_id: str) -> Device:

@@ -30,9 +30,14 @@ MAX_LIFETIME = 366 * 86400
 
 
 class Unauthenticated(KeygwError):
-    """No valid bearer token. Codes: token_missing, token_malformed, token_unknown, token_expired, token_revoked."""
+    """No valid bearer token. Codes: token_missing, token_malformed, token_unknown, token_expired, token_revoked.
+
+    ``dpop``: the token is one that is bound to a key; ``nonce``, ``max_age``: see ``oauth.errors``."""
 
     code = "token_missing"
+    dpop = False
+    nonce: str | None = None
+    max_age: int | None = None
 
 
 def new_token(random: Random) -> str:

@@ -30,6 +30,7 @@ from keygw.bridge.lists import Lists
 from keygw.bridge.mirror import Mirror
 from keygw.bridge.neighbours import Answer, Look, Neighbours
 from keygw.bridge.notes import Notes
+from keygw.bridge.oauth.server import AuthorizationServer
 from keygw.bridge.operators import Operators
 from keygw.bridge.ownership import Ownership
 from keygw.bridge.pairings import Pairings
@@ -53,7 +54,8 @@ class Bridge:
     ``feed`` is made first, because the fleet and the credential service report to it. ``operator_hash``:
     ``apps.token_hash`` of the operator's token. ``notify``: hears of what is recorded, in its order; the feed itself,
     if nobody stands between. ``sole``: no other gateway can be on this database; else what others
-    announce goes to ``neighbours.hear``, and ``answers`` and ``looks`` are what further rooms do about it.
+    announce goes to ``neighbours.hear``, and ``answers`` and ``looks`` are what further rooms do about it, and all of
+    them have one ``nonce_key`` (32 bytes).
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Bridge:
         backoff: tuple[float, ...] = BACKOFF,
         room: int = ROOM,
         upkeep_seconds: float = ROUND_SECONDS,
+        nonce_key: bytes | None = None,
     ) -> None:
         timing = timing or Timing()
         self.leases = Leases(store, random, sole=sole, pulse=pulse, clock=ticks)
@@ -129,6 +132,20 @@ class Bridge:
         self.reconnect = Reconnect(fleet.connect, random)
         self.vehicles = Vehicles(credentials, store, self.access, fleet, self.reconnect, clock)
         self.pairings = Pairings(store, credentials, self.access, fleet, clock, random, sole=sole)
+        self.oauth = AuthorizationServer(
+            store,
+            self.apps,
+            self.keys,
+            self.access,
+            self.pairings,
+            credentials,
+            self._errands,
+            issuer_keys,
+            notes,
+            clock,
+            random,
+            nonce_key,
+        )
         self._credentials = credentials
         self._deployment = Deployment(
             store,
@@ -178,6 +195,7 @@ class Bridge:
         await self.neighbours.stop()
         await self.reconnect.stop()
         await self._upkeep.stop()
+        await self.oauth.arrivals.stop()
         await self.pairings.stop()
         await self.commands.stop()
         await self._lanes.stop()

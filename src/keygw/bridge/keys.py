@@ -49,11 +49,11 @@ class Keys:
 
         For an app that holds a usable owner key of the vehicle, or an operator. Whoever registered it issues the very
         first one; after that the claim counts no more, or nobody could take the vehicle away from that app. Any other
-        that can see the vehicle gets ``Forbidden`` not_vehicle_owner.
+        that can see the vehicle gets ``Forbidden`` not_vehicle_owner; a grant too: none of its keys is wider than it.
         """
         require(app, Scope.KEY_MANAGE, operator=(Scope.KEY_ISSUE,))
         view = await self._access.view(app, vehicle_id)
-        owner = any(key.role is Role.OWNER for key in self._access.usable_keys(view))
+        owner = app.home_id is None and any(key.role is Role.OWNER for key in self._access.usable_keys(view))
         if not (view.first or owner or app.operator):
             raise Forbidden(
                 "only an app with a usable owner key may issue another; the first is for who registered the vehicle",

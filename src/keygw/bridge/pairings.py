@@ -27,7 +27,7 @@ from keygw.credentials.once import Once, Replayed
 from keygw.crypto.signer import device_id
 from keygw.model.command import Outcome
 from keygw.model.device import Device, DeviceKind
-from keygw.model.errors import BadInput, Conflict, KeygwError, NotFound, TokenError
+from keygw.model.errors import BadInput, Conflict, Forbidden, KeygwError, NotFound, TokenError
 from keygw.model.ids import Random, new_id
 from keygw.model.tenant import DEFAULT_TENANT
 from keygw.model.vehicle import Vehicle
@@ -102,9 +102,15 @@ class Pairings:
     async def start(self, app: App, code: str, name: str) -> Pairing:
         """Begin; returns at once. ``Conflict`` pairing_under_way (one at a time), pairing_locked (5 wrong codes).
 
-        ``name``: what the vehicle is to be called here, if it is not known yet. ``BadInput`` bad_code.
+        ``name``: what the vehicle is to be called here, if it is not known yet. ``BadInput`` bad_code. ``Forbidden``
+        use_pairing_grant: the owner key would be wider than the grant that asks.
         """
         require(app, Scope.KEY_MANAGE)
+        if app.home_id is not None:
+            raise Forbidden(
+                "give the code to the token endpoint, as the pairing-code grant: the vehicle then joins this grant",
+                code="use_pairing_grant",
+            )
         if len(code) != CODE_DIGITS or not (code.isascii() and code.isdecimal()):
             raise BadInput(f"a pairing code has {CODE_DIGITS} digits", code="bad_code")
         now, guesses = int(self._clock()), await self._store.guesses(app.id)

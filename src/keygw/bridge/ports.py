@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from keygw.bridge.lease_ports import Lease, LeaseStore
+from keygw.bridge.oauth.records import OauthStore
 from keygw.bridge.pairing_ports import PairingStore
 from keygw.bridge.people_ports import LimitStore, Note, OperatorStore, PersonStore, TenantStore
 from keygw.bridge.records import App, CommandRecord
@@ -127,6 +128,7 @@ class BridgeStore(
     CommandStore,
     LeaseStore,
     LimitStore,
+    OauthStore,
     OperatorStore,
     Outbox,
     PairingStore,

@@ -22,6 +22,8 @@ class App:
     ``token_hash``: SHA-256 (32 bytes) of its bearer token; the token itself is not kept. ``expires_at``: when the token
     ends, Unix seconds; ``None``: never (that of ``operator.token``). ``tenant_id``: whose things it may reach;
     ``None``: everybody's, which an app never may. ``person_id``: for whom an app acts. ``role``: of an operator alone.
+    ``home_id``: the app that holds the owner keys of that person, if this one may manage keys with them
+    (``bridge.oauth``). ``seen_at``: when the person was last seen to be there, of a call with a token that says so.
     """
 
     id: str
@@ -33,7 +35,9 @@ class App:
     expires_at: float | None = None
     tenant_id: str | None = DEFAULT_TENANT
     person_id: str | None = None
+    home_id: str | None = None
     role: OperatorRole | None = None
+    seen_at: float | None = None
 
     @property
     def operator(self) -> bool:

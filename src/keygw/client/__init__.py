@@ -5,22 +5,27 @@ stream of events comes back where it was cut; a refusal is a ``Problem`` with th
 """
 
 from keygw.client.answers import Capability, Check, Command, Event, Key, Link, Pairing, Signal, Vehicle
+from keygw.client.bound import BoundAuth, Held, enter
 from keygw.client.keygw import Keygw
-from keygw.client.problem import KeygwClientError, Problem, Stranger, Unreachable
+from keygw.client.problem import KeygwClientError, OauthRefused, Problem, Stranger, Unreachable
 
 __all__ = [
+    "BoundAuth",
     "Capability",
     "Check",
     "Command",
     "Event",
+    "Held",
     "Key",
     "Keygw",
     "KeygwClientError",
     "Link",
+    "OauthRefused",
     "Pairing",
     "Problem",
     "Signal",
     "Stranger",
     "Unreachable",
     "Vehicle",
+    "enter",
 ]

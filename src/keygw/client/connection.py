@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
+from keygw.client.bound import BoundAuth
 from keygw.client.problem import KeygwClientError, Problem, Stranger, Unreachable
 
 T = TypeVar("T")
@@ -23,10 +24,15 @@ _LOCAL = frozenset({"127.0.0.1", "::1", "localhost"})
 class Connection:
     """``close`` it. No redirect is followed, and nothing local goes through a proxy: both could leak the token."""
 
-    def __init__(self, url: str, token: str, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(self, url: str, token: str | BoundAuth, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        headers = {"Accept": "application/json", "User-Agent": "keygw-client"}
+        self._bound = token if isinstance(token, BoundAuth) else None
+        if isinstance(token, str):
+            headers["Authorization"] = f"Bearer {token}"
         self._http = httpx.AsyncClient(
             base_url=url,
-            headers={"Authorization": f"Bearer {token}", "Accept": "application/json", "User-Agent": "keygw-client"},
+            headers=headers,
+            auth=self._bound,
             timeout=httpx.Timeout(READ_S, connect=CONNECT_S),
             follow_redirects=False,
             trust_env=httpx.URL(url).host not in _LOCAL,
@@ -36,6 +42,8 @@ class Connection:
     def move(self, url: str) -> None:
         """The same gateway, or another on the same database, at another address."""
         self._http.base_url = httpx.URL(url)
+        if self._bound is not None:
+            self._bound.move(url)
 
     async def close(self) -> None:
         await self._http.aclose()

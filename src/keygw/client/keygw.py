@@ -14,6 +14,7 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from keygw.client.answers import Capability, Check, Command, Event, Key, Link, Pairing, Signal, Vehicle
+from keygw.client.bound import BoundAuth
 from keygw.client.connection import Connection, parsed
 from keygw.client.problem import Problem, Stranger, Unreachable
 from keygw.client.sse import Reader
@@ -29,9 +30,11 @@ LONGEST_PAUSE_S = 30.0
 
 
 class Keygw:
-    """The bridge API of one gateway, with one app's token. ``KeygwClientError`` is all that its methods raise."""
+    """The bridge API of one gateway, with one app's token, or with what ``enter`` answered.
 
-    def __init__(self, url: str, token: str, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    ``KeygwClientError`` is all that its methods raise."""
+
+    def __init__(self, url: str, token: str | BoundAuth, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._connection = Connection(url, token, transport=transport)
 
     async def __aenter__(self) -> Self:

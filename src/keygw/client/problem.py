@@ -24,6 +24,14 @@ class Stranger(KeygwClientError):
     """What answers there is no gateway, or one whose answer this release does not understand."""
 
 
+class OauthRefused(KeygwClientError):
+    """The authorization server says no (RFC 6749, section 5.2). ``error``: its word, such as ``invalid_grant``."""
+
+    def __init__(self, error: str, description: str) -> None:
+        super().__init__(f"{description} [{error}]")
+        self.error = error
+
+
 class Problem(KeygwClientError):
     """The gateway's refusal (RFC 9457). ``code`` is stable; ``status`` the HTTP one; ``retry_after`` seconds, if it
     says so; ``required_scope`` what the token lacks; ``errors`` which fields of the request are wrong.

@@ -20,6 +20,7 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
         "device.lost": "Everything that a device holds was suspended",
         "device.registered": "A device became known, or was registered again",
         "device.removed": "What was registered of a device was forgotten",
+        "grant.given": "A person has let a client in",
         "invitation.accepted": "A friend key was issued on an invitation",
         "invitation.cancelled": "The sender took an invitation back",
         "invitation.claimed": "A device bound an invitation to itself",

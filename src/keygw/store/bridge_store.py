@@ -10,21 +10,20 @@ from keygw.bridge.lease_ports import Lease
 from keygw.bridge.people_ports import Note
 from keygw.bridge.ports import Word
 from keygw.bridge.records import App, CommandRecord, command_from_text, command_to_text
-from keygw.bridge.scopes import Scope
 from keygw.credentials.once import Once, look_within, mark
 from keygw.model.audit import AuditEntry
 from keygw.model.command import CommandState
-from keygw.model.errors import Conflict
+from keygw.store.app_rows import SELECT_APP, app_of, insert_app
 from keygw.store.audit_store import record
 from keygw.store.group import Row, Storage, Transaction
 from keygw.store.lease_store import HELD, SqlLeases, take_lease
 from keygw.store.notes import write_note
+from keygw.store.oauth_store import SqlOauth
 from keygw.store.once_store import SqlOnceReads, SqlOnceWrites
 from keygw.store.outbox_store import SqlOutboxReads, SqlOutboxWrites
 from keygw.store.pairing_store import SqlPairings
 from keygw.store.people_store import SqlPeople
 
-_APP = "SELECT id, name, scopes, created_at, token_hash, revoked, expires_at, tenant_id, person_id FROM apps"
 # The condition is spelled like that of the partial index commands_open, or SQLite would not use it.
 _OPEN_COMMANDS = """
     SELECT body FROM commands
@@ -49,7 +48,7 @@ class _Outbox(SqlOutboxWrites):
         self._transaction = transaction
 
 
-class SqlBridge(SqlLeases, SqlOutboxReads, SqlPairings, SqlPeople):
+class SqlBridge(SqlLeases, SqlOauth, SqlOutboxReads, SqlPairings, SqlPeople):
     """``bridge.ports.BridgeStore``. Each write is a transaction of its own, durable on return."""
 
     def __init__(self, database: Storage) -> None:
@@ -57,29 +56,11 @@ class SqlBridge(SqlLeases, SqlOutboxReads, SqlPairings, SqlPeople):
         self._fetch = database.fetch
 
     async def add_app(self, app: App, note: Note | None = None, once: Once | None = None) -> None:
-        values = (
-            app.id,
-            app.name,
-            " ".join(sorted(app.scopes)),
-            app.created_at,
-            app.token_hash,
-            app.expires_at,
-            int(app.revoked),
-            app.tenant_id,
-            app.person_id,
-        )
-
         async def work(tx: Transaction) -> None:
             marks = _Marks(tx)
             if once is not None:
                 await look_within(marks, once)
-            rows = await tx.fetch(
-                "INSERT INTO apps (id, name, scopes, created_at, token_hash, expires_at, revoked, tenant_id, "
-                "person_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING id",
-                values,
-            )
-            if not rows:
-                raise Conflict("an app with this id or token is registered", code="app_exists")
+            await insert_app(tx, app)
             if once is not None:
                 await mark(marks, once, app.id, app.created_at)
             if note is not None:
@@ -88,16 +69,18 @@ class SqlBridge(SqlLeases, SqlOutboxReads, SqlPairings, SqlPeople):
         await self._database.write(work)
 
     async def app_by_token(self, token_hash: bytes) -> App | None:
-        rows = await self._database.fetch(f"{_APP} WHERE token_hash = ?", (token_hash,))
-        return _app(rows[0]) if rows else None
+        rows = await self._database.fetch(f"{SELECT_APP} WHERE token_hash = ?", (token_hash,))
+        return app_of(rows[0]) if rows else None
 
     async def app(self, app_id: str) -> App | None:
-        rows = await self._database.fetch(f"{_APP} WHERE id = ?", (app_id,))
-        return _app(rows[0]) if rows else None
+        rows = await self._database.fetch(f"{SELECT_APP} WHERE id = ?", (app_id,))
+        return app_of(rows[0]) if rows else None
 
     async def apps(self, tenant_id: str | None = None) -> list[App]:
         where, values = ("", ()) if tenant_id is None else ("WHERE tenant_id = ?", (tenant_id,))
-        return [_app(row) for row in await self._database.fetch(f"{_APP} {where} ORDER BY created_at, id", values)]
+        return [
+            app_of(row) for row in await self._database.fetch(f"{SELECT_APP} {where} ORDER BY created_at, id", values)
+        ]
 
     async def revoke_app(self, app_id: str, note: Note | None = None) -> None:
         async def work(tx: Transaction) -> None:
@@ -213,8 +196,3 @@ async def _claim(tx: Transaction, vehicle_id: str, app_id: str, entry: AuditEntr
         record(tx, replace(entry, vehicle_id=vehicle_id))
     rows = await tx.fetch("SELECT app_id FROM vehicle_claims WHERE vehicle_id = ?", (vehicle_id,))
     return str(rows[0][0])
-
-
-def _app(row: Row) -> App:
-    app_id, name, scopes, created_at, token_hash, revoked, *rest = row
-    return App(app_id, name, frozenset(map(Scope, scopes.split())), created_at, token_hash, bool(revoked), *rest)

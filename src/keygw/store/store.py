@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from keygw.crypto.kdf import hmac256
 from keygw.model.errors import StoreError
 from keygw.store.bridge_store import SqlBridge
 from keygw.store.credential_store import SqlCredentials
@@ -27,7 +28,8 @@ class Store:
     """``directory``: of the key files, and of the database where that is a file.
 
     ``issued_any``: digital keys existed when it was opened, so a missing issuer key must not be made anew.
-    ``restored``: it was put back from a backup, and issues nothing until an operator confirms."""
+    ``restored``: it was put back from a backup, and issues nothing until an operator confirms.
+    ``nonce_key``: 32 bytes that all gateways with this vault key share, for what they hand out and take back."""
 
     directory: Path
     database: Storage
@@ -36,6 +38,7 @@ class Store:
     bridge: SqlBridge
     issued_any: bool
     restored: bool
+    nonce_key: bytes = field(repr=False)
 
     async def close(self) -> None:
         await self.database.close()
@@ -86,6 +89,7 @@ async def open_store(
         bridge=SqlBridge(database),
         issued_any=bool(issued[0][0]),
         restored=restored,
+        nonce_key=hmac256(vault_key, b"keygw nonces 1"),
     )
 
 

@@ -94,12 +94,20 @@ def open_jws(text: str, typ: str, issuers: TrustedIssuers, limit: int) -> tuple[
         issuer = issuers.find(decode_base64url(header["kid"]))
         decode_base64url(signature_part)
         payload = parse_object(decode_base64url(payload_part))
-        _JWS.decode(text, key=issuer.public_key, algorithms=["ES256"])
+    except (ValueError, RecursionError, CryptoError) as error:
+        raise malformed(str(error)) from error
+    check_signature(text, issuer.public_key)
+    return payload, issuer
+
+
+def check_signature(text: str, public_key: bytes) -> None:
+    """That this key (P-256, 33 bytes) has signed the compact JWS. ``TokenError``: token_malformed, token_signature."""
+    try:
+        _JWS.decode(text, key=public_key, algorithms=["ES256"])
     except InvalidSignatureError as error:
         raise TokenError("the signature does not hold", code="token_signature") from error
     except (ValueError, RecursionError, CryptoError, PyJWTError) as error:
         raise malformed(str(error)) from error
-    return payload, issuer
 
 
 def members(value: object, names: set[str], optional: frozenset[str] = frozenset()) -> dict[str, Any]:

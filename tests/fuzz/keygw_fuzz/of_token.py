@@ -18,8 +18,10 @@ from keygw.model.ids import format_id
 from keygw.model.receipt import Receipt
 from keygw.model.revocation import ListAck, RevocationList
 from keygw.token import (
+    access,
     audit,
     cwt,
+    dpop,
     envelope,
     grant,
     issuer_key,
@@ -39,6 +41,8 @@ from keygw_fuzz.target import TOKEN, VALUE, Broken, Target
 from keygw_fuzz.world import CAR, DEVICE, ISSUER, KID, TRUST, VEHICLE, EchoSigner, SteadySigner
 
 NOW = 1_800_000_000
+GATEWAY = "https://keys.example"
+PROVED = f"{GATEWAY}/oauth2/token"
 STATUS_URI = "https://keys.example/v1/status-lists/1"
 CLAIMS = (
     KeyClaims(
@@ -209,6 +213,53 @@ def _jws(header: bytes, payload: bytes) -> KeyClaims:
     return _claims_of(f"{head}.{base64url.encode_base64url(ISSUER.sign(head.encode()))}")
 
 
+def _dpop_of(text: str) -> dpop.Proof:
+    return dpop.open_proof(text, "POST", PROVED, now=NOW, access_token="eyJ.x.y")
+
+
+def _dpop(data: bytes) -> dpop.Proof:
+    return _dpop_of(data.decode("utf-8", "surrogateescape"))
+
+
+def _dpop_header(data: bytes) -> dpop.Proof:
+    """Signed by the key that the header names, whenever it can be read."""
+    head = f"{base64url.encode_base64url(data)}.{_proofs()[0].decode().split('.')[1]}"
+    return _dpop_of(f"{head}.{base64url.encode_base64url(ISSUER.sign(head.encode()))}")
+
+
+def _dpop_claims(data: bytes) -> dpop.Proof:
+    head = f"{_proofs()[0].decode().split('.')[0]}.{base64url.encode_base64url(data)}"
+    return _dpop_of(f"{head}.{base64url.encode_base64url(ISSUER.sign(head.encode()))}")
+
+
+@cache
+def _proofs() -> list[bytes]:
+    made = dpop.make_proof(ISSUER, "POST", PROVED, now=NOW, jti="a-unique-one", nonce="n", access_token="eyJ.x.y")
+    return [made.encode()]
+
+
+def _access(data: bytes) -> access.AccessClaims:
+    return access.decode_access(data.decode("utf-8", "surrogateescape"), TRUST, now=NOW, issuer=GATEWAY)
+
+
+def _access_claims(data: bytes) -> access.AccessClaims:
+    head = f"{_accesses()[0].decode().split('.')[0]}.{base64url.encode_base64url(data)}"
+    claims = _access(f"{head}.{base64url.encode_base64url(ISSUER.sign(head.encode()))}".encode())
+    if _access(access.encode_access(claims, ISSUER, KID).encode()) != claims:
+        raise Broken("the claims did not survive")
+    return claims
+
+
+@cache
+def _accesses() -> list[bytes]:
+    claims = access.AccessClaims(
+        issuer=GATEWAY, subject="per_mfrggzdfmztwq2lk", client_id="cli_mfrggzdfmztwq2lk", grant="app_mfrggzdfmztwq2lk",
+        scope="command.unlock vehicle.read", token_id="AAECAwQFBgc", issued_at=NOW, expires_at=NOW + 600, auth_time=NOW,
+        thumbprint="A" * 43,
+    )  # fmt: skip
+    return [access.encode_access(claims, ISSUER, KID).encode()]
+
+
 def _jwt_header(data: bytes) -> KeyClaims:
     return _jws(data, _part(jwts()[0], 1))
 
@@ -348,6 +399,20 @@ TARGETS = [
     Target(
         "token.jwt.claims", _jwt_claims, TOKEN, lambda: [_part(token, 1) for token in jwts()],
         covers=("token.jwt.decode_jwt",), longest=1200,
+    ),
+    Target("token.dpop", _dpop, TOKEN, _proofs, covers=("token.dpop.open_proof",), longest=1200),
+    Target(
+        "token.dpop.header", _dpop_header, TOKEN, lambda: [_part(token, 0) for token in _proofs()],
+        covers=("token.dpop.open_proof",), longest=600,
+    ),
+    Target(
+        "token.dpop.claims", _dpop_claims, TOKEN, lambda: [_part(token, 1) for token in _proofs()],
+        covers=("token.dpop.open_proof",), longest=600,
+    ),
+    Target("token.access", _access, TOKEN, _accesses, covers=("token.access.decode_access",), longest=1200),
+    Target(
+        "token.access.claims", _access_claims, TOKEN, lambda: [_part(token, 1) for token in _accesses()],
+        covers=("token.access.decode_access",), longest=800,
     ),
     Target(
         "token.json.object", strict_json.parse_object, VALUE, lambda: [_part(token, 1) for token in jwts()],

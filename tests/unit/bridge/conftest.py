@@ -26,9 +26,12 @@ from keygw.bridge.apps import Apps, token_hash
 from keygw.bridge.bridge import Bridge
 from keygw.bridge.executor import Timing
 from keygw.bridge.feed import Feed
+from keygw.bridge.oauth.clients import parse_scope
+from keygw.bridge.oauth.records import GrantKind
 from keygw.bridge.records import App, CommandRecord
 from keygw.bridge.scopes import GRANTABLE
 from keygw.bridge.signals import SignalCache
+from keygw.client.bound import BoundAuth, Held
 from keygw.credentials.issuer_keys import IssuerKeyring
 from keygw.credentials.journal import Journal
 from keygw.credentials.policy import authorize
@@ -47,6 +50,7 @@ from keygw.model.signal import Signal, SignalId
 from keygw.model.vehicle import Vehicle
 from keygw.store.signers import SignerPlaces
 from keygw.store.store import Store, open_store
+from keygw.token.dpop import thumbprint_of
 from keygw.token.receipt import FIRST, receipt_hash, sign_receipt
 from keygw.token.revocation import list_hash, sign_ack
 from keygw.vehicle.pairing import PairingTask, pair
@@ -283,6 +287,24 @@ class World:
         return await self.credentials.share(
             parent.id, device_public_key=device.public_key, entitlements=rights, expires_at=int(self.clock()) + 3600
         )
+
+    async def granted(self, *scopes: str) -> BoundAuth:
+        """A client that was let in by the owner of the vehicle; its tokens, and its key to make proofs with."""
+        home, _, key = await self.owner()
+        return await self.granted_by(home, key, *scopes)
+
+    async def granted_by(self, home: App, key: DigitalKey, *scopes: str) -> BoundAuth:
+        """The same by the app that holds this owner key."""
+        oauth, signer, url = self.bridge.oauth, LocalSigner.generate(), self.services.public_url
+        client = await oauth.clients.register("client", scopes, [], "default")
+        mark, kind = thumbprint_of(signer.public_key), GrantKind.PAIRING_CODE
+        app = await oauth.grants.begin(client, home, [key.id], parse_scope(" ".join(scopes)), mark, kind)
+        told = await oauth.grants.tokens(client, app.id, mark, url)
+        scope, ends = " ".join(sorted(told.scopes)), self.clock() + told.expires_in
+        held = Held(client.id, app.id, scope, told.access_token, told.refresh_token, ends)
+        auth = BoundAuth(url, signer, held, clock=self.clock)
+        auth.nonce = oauth.proofs.nonce
+        return auth
 
     async def settled(self, record: CommandRecord) -> CommandRecord:
         return await self.bridge.commands.wait(record, 2)

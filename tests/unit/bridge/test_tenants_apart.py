@@ -73,6 +73,7 @@ async def two(world: World, client: httpx.AsyncClient, operator: dict[str, str],
         "transfer_id": offered.json()["id"],
         "pairing_id": pairing.json()["id"],
         "person_id": person.json()["id"],
+        "grant_id": (await world.granted("key.read")).held.grant_id,
     }
     callers = {"app": auth(app_b["token"]), "admin": auth(admin.json()["token"])}
     return Two(there, callers, offered.json()["secret"], app_b["app"])

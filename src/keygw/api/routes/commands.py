@@ -15,10 +15,13 @@ from keygw.api.models import CommandOut, RehearsalOut
 from keygw.api.strict import StrictRoute
 from keygw.api.words import ActionName
 from keygw.bridge.present import command_json, rehearsal_json
+from keygw.model.command import Action
 
 router = APIRouter(prefix="/v1/vehicles/{vehicle_id}/commands", tags=["commands"], route_class=StrictRoute)
 
 MAX_WAIT = 30
+SEEN = frozenset({Action.START_ENGINE.label, Action.ALLOW_PAIRING.label})
+"""What takes a person who was seen to be there a moment ago (RFC 9470)."""
 _WAIT = re.compile(r'wait\s*=\s*"?(\d{1,4})"?', re.ASCII | re.IGNORECASE)
 
 
@@ -55,6 +58,8 @@ async def create(
     prefer: Annotated[str | None, Header(description="`wait=N`: answer when settled, at most N (30) seconds")] = None,
 ) -> dict[str, Any]:
     """The same Idempotency-Key with the same body answers the same command, however it stands by then."""
+    if body.action in SEEN:
+        wired.bridge.oauth.grants.check_seen(caller)
     record, created = await wired.bridge.commands.create(
         caller,
         vehicle_id,

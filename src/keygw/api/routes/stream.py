@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, WebSocket
 
-from keygw.api.auth import Wired, caller_of
+from keygw.api.auth import Wired, caller_by, caller_of, caller_still
 from keygw.api.permissions import STREAMS, Permission
 from keygw.api.problems import problem, status_of
 from keygw.api.streams.conversation import Conversation, Receive
@@ -29,8 +29,21 @@ async def stream(socket: WebSocket, wired: Wired) -> None:
         await refuse(socket, trace_id, error)
         return
     await socket.accept(subprotocol=SUBPROTOCOL)
-    one = Stream(wired, line_of(socket), trace_id, permission)
+    one = Stream(wired, TokensOf(socket), line_of(socket), trace_id, permission)
     await Conversation(one, receiver(socket), app, PING_SECONDS).run()
+
+
+class TokensOf:
+    """``streams.stream.Tokens`` of one connection."""
+
+    def __init__(self, socket: WebSocket) -> None:
+        self._socket = socket
+
+    async def first(self, token: str, proof: str | None) -> App:
+        return await caller_by(self._socket, token, proof)
+
+    async def newer(self, token: str, before: App) -> App:
+        return await caller_still(self._socket, token, before)
 
 
 class NotThisWay(KeygwError):

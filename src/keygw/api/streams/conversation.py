@@ -66,13 +66,13 @@ class Conversation:
             await self._listen()
 
     async def _welcome(self, hello: said.Hello) -> bool:
-        stream, hub, apps = self._stream, self._services.hub, self._services.bridge.apps
+        stream, hub = self._stream, self._services.hub
         if hello.version != said.VERSION:
             stream.end("version_unsupported", f"this is version {said.VERSION}")
             return False
         app = self._early
         if hello.token is not None:
-            app = await apps.authenticate(hello.token)
+            app = await stream.tokens.first(hello.token, hello.proof)
             if self._early is not None and self._early.id != app.id:
                 stream.end("token_of_another")
                 return False
@@ -262,7 +262,7 @@ class Conversation:
     async def _refresh(self, token: str) -> None:
         """A token that is no good ends nothing: the old one may still be."""
         try:
-            app = await self._services.bridge.apps.authenticate(token)
+            app = await self._stream.tokens.newer(token, self._stream.app)
         except KeygwError as error:
             self._refuse(None, error.code, str(error))
             return

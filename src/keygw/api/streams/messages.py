@@ -40,7 +40,12 @@ class Hello(_Heard):
         default=None, description="The last `resume` of an earlier stream, or the id of an event of `GET /v1/events`"
     )
     token: _Token | None = Field(
-        default=None, repr=False, description="The bearer token, if it was not in the Authorization header"
+        default=None, repr=False, description="The token, if it was not in the Authorization header"
+    )
+    proof: _Token | None = Field(
+        default=None,
+        repr=False,
+        description="With a token that is bound to a key: the DPoP proof, for GET on the address of the stream",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from typing import Protocol
 
 import structlog
 
@@ -31,6 +32,8 @@ CODES: dict[str, int] = {
     "token_expired": 4401,
     "token_revoked": 4401,
     "token_of_another": 4401,
+    "use_dpop_nonce": 4401,
+    "invalid_dpop_proof": 4401,
     "insufficient_scope": 4403,
     "hello_timeout": 4408,
     "slow_consumer": 4409,
@@ -39,11 +42,19 @@ CODES: dict[str, int] = {
 """Close codes; the reason begins with the word (RFC 6455, section 7.4.2: 4000 and up are for such use)."""
 
 
+class Tokens(Protocol):
+    """Whose token this is, as the connection was made; ``Unauthenticated``."""
+
+    async def first(self, token: str, proof: str | None) -> App: ...
+    async def newer(self, token: str, before: App) -> App: ...
+
+
 class Stream:
     """``app`` may change when the client shows a newer token. ``name``: in the log."""
 
-    def __init__(self, services: Services, line: Line, name: str, permission: Permission) -> None:
+    def __init__(self, services: Services, tokens: Tokens, line: Line, name: str, permission: Permission) -> None:
         self.services = services
+        self.tokens = tokens
         self.line = line
         self.name = name
         self._permission = permission

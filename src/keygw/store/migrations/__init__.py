@@ -7,7 +7,22 @@ revision is never edited, only followed. To add one: ``versions/NNNN_name.py`` t
 
 from __future__ import annotations
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012", "0013")
+REVISIONS = (
+    "0001",
+    "0002",
+    "0003",
+    "0004",
+    "0005",
+    "0006",
+    "0007",
+    "0008",
+    "0009",
+    "0010",
+    "0011",
+    "0012",
+    "0013",
+    "0014",
+)
 """Oldest first. ``REVISIONS[n - 1]`` makes schema version n."""
 
 VERSION_TABLE = "keygw_schema"

@@ -1,0 +1,1 @@
+"""The authorization server: clients register themselves, people let them in, and every token is bound to a key."""

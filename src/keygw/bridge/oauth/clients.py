@@ -1,0 +1,101 @@
+"""Clients register themselves (RFC 7591): a name, what they will ask for, and where a browser may be sent back to.
+
+One registration is one installation. There is no client secret, because a phone app keeps none: what identifies a
+client later is the key to which its tokens are bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from keygw.bridge.oauth.errors import OauthError
+from keygw.bridge.oauth.records import Client, OauthStore
+from keygw.bridge.ports import Clock
+from keygw.bridge.scopes import GRANTABLE, Scope
+from keygw.model.errors import BadInput, Conflict
+from keygw.model.ids import Random, id_bytes, new_id
+
+UNUSED_SECONDS = 3600
+MOST_UNUSED = 1000
+"""Registrations of a tenant that have no grant yet. Anybody may register, so this is what bounds the table."""
+MOST_REDIRECTS = 5
+NEVER = frozenset({Scope.VEHICLE_MANAGE})
+"""To make vehicles known is for whoever provisions them, and no person's to grant."""
+OFFERED = GRANTABLE - NEVER
+
+
+class Clients:
+    def __init__(self, store: OauthStore, clock: Clock, random: Random) -> None:
+        self._store = store
+        self._clock = clock
+        self._random = random
+
+    async def register(self, name: str, scopes: Sequence[str], redirect_uris: Sequence[str], tenant_id: str) -> Client:
+        """``OauthError`` invalid_client_metadata, invalid_redirect_uri; ``Conflict`` too_many_clients."""
+        now = int(self._clock())
+        wanted = parse_scope(" ".join(scopes), code="invalid_client_metadata")
+        for uri in redirect_uris:
+            _check_redirect(uri)
+        names = tuple(sorted(wanted))
+        client = Client(new_id("cli", self._random), tenant_id, name, tuple(redirect_uris), names, now)
+        if not await self._store.add_client(client, MOST_UNUSED, now - UNUSED_SECONDS):
+            raise Conflict("too many new clients: try again within the hour", code="too_many_clients", retryable=True)
+        return client
+
+    async def known(self, client_id: str | None) -> Client:
+        """``OauthError`` invalid_client."""
+        try:
+            id_bytes(client_id or "", "cli")
+        except BadInput:
+            found = None
+        else:
+            found = await self._store.client(client_id or "")
+        if found is None:
+            raise OauthError(
+                "there is no such client here: register first (POST /oauth2/register)", code="invalid_client"
+            )
+        return found
+
+
+def parse_scope(
+    text: str | None, *, within: Sequence[str] | None = None, code: str = "invalid_scope"
+) -> frozenset[Scope]:
+    """Scopes of a space-separated list. ``within``: of these alone, and all of them if nothing is asked for by name."""
+    names = (text or "").split() or list(within or ())
+    allowed = OFFERED if within is None else OFFERED & {Scope(each) for each in within}
+    wanted: set[Scope] = set()
+    for name in names:
+        if name not in allowed:
+            known = ", ".join(sorted(allowed))
+            raise OauthError(f"{name[:40]!r} is not a scope that can be asked for here; these can: {known}", code=code)
+        wanted.add(Scope(name))
+    if not wanted:
+        raise OauthError("name at least one scope", code=code)
+    return frozenset(wanted)
+
+
+def _check_redirect(uri: str) -> None:
+    """Https, a private-use scheme with a dot in it (RFC 8252, section 7.1), or http on loopback; no fragment."""
+    try:
+        good = _acceptable(uri)
+    except ValueError:
+        good = False
+    if not good:
+        raise OauthError(
+            "a redirect_uri is https, http on loopback, or a scheme of the app's own such as com.example.app:/back, "
+            "and has no fragment",
+            code="invalid_redirect_uri",
+        )
+
+
+def _acceptable(uri: str) -> bool:
+    """``ValueError`` for what is no URI at all."""
+    parts = urlsplit(uri)
+    if "#" in uri or "@" in parts.netloc or not uri.isascii() or not uri.isprintable() or parts.port == 0:
+        return False
+    if parts.scheme == "https":
+        return bool(parts.hostname)
+    if parts.scheme == "http":
+        return parts.hostname in ("127.0.0.1", "::1", "localhost")
+    return "." in parts.scheme and not parts.netloc

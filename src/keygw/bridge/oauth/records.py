@@ -1,0 +1,155 @@
+"""What the authorization server keeps, and the port where: clients, grants, requests that wait for a person's word.
+
+The contract suite is ``tests/contracts/test_oauth_store_contract.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from keygw.bridge.people_ports import Note
+from keygw.bridge.records import App
+from keygw.model.person import Person
+
+
+class GrantKind(StrEnum):
+    """How somebody was asked. The words stand in ``grants`` as apps see them."""
+
+    PAIRING_CODE = "pairing_code"
+    AUTHORIZATION_CODE = "authorization_code"
+    DEVICE_CODE = "device_code"
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A registered client: one installation of an app, or a head unit (RFC 7591). It has no secret.
+
+    ``scopes``: the most that it will ask for, names. ``home_id``: the app row that holds the owner keys which were
+    paired through it. ``used_at``: of its first grant; one that never gets any is forgotten. Unix seconds.
+    """
+
+    id: str
+    tenant_id: str
+    name: str
+    redirect_uris: tuple[str, ...]
+    scopes: tuple[str, ...]
+    created_at: int
+    home_id: str | None = None
+    used_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a person has let a client do. The grant itself calls as the app ``app_id``, which has its scopes.
+
+    ``home_id``: the app row that holds the owner keys from which the grant's keys were shared. ``thumbprint``: of the
+    key to which every token of the grant is bound. ``auth_time``: when the person was last seen to be there.
+    ``refresh_hash``: SHA-256 of the refresh token that counts; ``refresh_former``: of the one before it.
+    """
+
+    app_id: str
+    client_id: str
+    home_id: str
+    thumbprint: str
+    kind: GrantKind
+    created_at: int
+    auth_time: int
+    refresh_hash: bytes = field(repr=False)
+    refresh_former: bytes | None = field(default=None, repr=False)
+    key_ids: tuple[str, ...] = ()
+    """Digital keys that were shared to its hosted devices."""
+
+
+class Answer(StrEnum):
+    """Of a request that waits for a person."""
+
+    WAITING = "waiting"
+    APPROVED = "approved"
+    DENIED = "denied"
+    USED = "used"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A client asks to be let in, and a person says so in an app that is in already.
+
+    ``secret_hash``: SHA-256 of the device code, or of what the page of an authorization request knows it by.
+    ``user_code``: what the person compares and types, 8 letters. ``code_hash``: of the authorization code, once
+    approved. ``challenge``: PKCE S256; ``redirect_uri``, ``state``: of an authorization request.
+    ``approved_by``: id of the app of the person who said yes. Unix seconds.
+    """
+
+    id: str
+    kind: GrantKind
+    client_id: str
+    tenant_id: str
+    secret_hash: bytes = field(repr=False)
+    user_code: str = field(repr=False)
+    scopes: tuple[str, ...]
+    created_at: int
+    expires_at: int
+    thumbprint: str | None = None
+    challenge: str | None = None
+    redirect_uri: str | None = None
+    state: str | None = field(default=None, repr=False)
+    answer: Answer = Answer.WAITING
+    approved_by: str | None = None
+    code_hash: bytes | None = field(default=None, repr=False)
+    asked_at: int = 0
+
+
+class OauthStore(Protocol):
+    """Every write is durable when it returns, and its note with it. ``StoreError`` if the database cannot be used."""
+
+    async def add_client(self, client: Client, unused: int, since: int) -> bool:
+        """Insert, and forget those from before ``since`` that never got a grant. False, and nothing is written, while
+        ``unused`` newer ones of the tenant have none either."""
+
+    async def client(self, client_id: str) -> Client | None: ...
+
+    async def set_home(self, client_id: str, person: Person, home: App, notes: Sequence[Note]) -> str:
+        """The app row, of that new person, becomes the client's home, unless it has one: then nothing is written.
+        Returns the id of the one that it has now."""
+
+    async def add_grant(self, app: App, grant: Grant, note: Note) -> None:
+        """The app row and the grant; the client is used from now on."""
+
+    async def grant(self, app_id: str) -> Grant | None: ...
+
+    async def grants_of_client(self, client_id: str) -> Sequence[Grant]:
+        """Those that have not ended, oldest first."""
+
+    async def grants_of_home(self, home_id: str) -> Sequence[Grant]:
+        """Those that have not ended, oldest first."""
+
+    async def grants_of_tenant(self, tenant_id: str | None) -> Sequence[Grant]:
+        """Those that have not ended, oldest first; ``None``: of all tenants."""
+
+    async def add_grant_key(self, app_id: str, key_id: str) -> None: ...
+
+    async def replace_refresh(
+        self, app_id: str, was: bytes, fresh: bytes, former: bytes | None, expires_at: float
+    ) -> bool:
+        """The grant's refresh token is another from now on, and its app lives until then. False, and nothing is
+        written, if ``was`` is not the one that counts, or the app has been removed."""
+
+    async def set_auth_time(self, app_id: str, at: int) -> None: ...
+
+    async def see_proof(self, digest: bytes, until: int, now: int) -> bool:
+        """Remember a proof, by a hash, and forget those that are over. False: it was seen before."""
+
+    async def add_request(self, request: Request, open_of_client: int) -> bool:
+        """Insert, and forget those that are over. False, and nothing is written, while the client has that many open
+        ones, or the user code is taken."""
+
+    async def request_by_secret(self, secret_hash: bytes) -> Request | None: ...
+
+    async def request_by_user_code(self, user_code: str) -> Request | None: ...
+
+    async def request_by_code(self, code_hash: bytes) -> Request | None: ...
+
+    async def save_request(self, request: Request, was: Answer) -> bool:
+        """Replace the one with this id. False, and nothing is written, if its answer is another."""
