@@ -104,6 +104,16 @@ async def issuer_keys_activate(scene: Scene) -> Good:
 
 
 @good
+async def sessions_create(scene: Scene) -> Good:
+    return Good({"vehicle_id": scene.ids["vehicle_id"], "capabilities": ["command.unlock"]}, 201)
+
+
+@good
+async def sessions_negotiate(scene: Scene) -> Good:
+    return Good({"capabilities": ["command.unlock"]})
+
+
+@good
 async def commands_check(scene: Scene) -> Good:
     return Good({"action": "unlock"})
 

@@ -28,6 +28,7 @@ from keygw.api.routes import (
     pairings,
     people,
     policy,
+    sessions,
     status,
     status_lists,
     stream,
@@ -68,7 +69,7 @@ def create_api(services: Services) -> FastAPI:
     app.state.services = services
     # In the order of what is asked most: each of them is tried in turn.
     first = (commands, keys, vehicles, status, health, meta, apps, audit, pairings, ownership, invitations, devices)
-    granting = (oauth, grants)
+    granting = (oauth, grants, sessions)
     rest = (policy, status_lists, operators, tenants, limits, people, events, stream, docs, link, issuer_keys)
     routers = [*(each.router for each in (*first, *granting, *rest)), issuer_keys.public]
     permissions.state(routers)

@@ -172,6 +172,13 @@ PERMISSIONS: Mapping[str, Permission] = MappingProxyType(
         "policy.profiles": Permission(_ANY),
         "policy.entitlements": Permission(_ANY),
         "policy.limits": Permission(_ANY),
+        "sessions.create": _both(Scope.SESSION_CONNECT),
+        "sessions.list_all": _both(Scope.SESSION_CONNECT),
+        "sessions.get": _both(Scope.SESSION_CONNECT),
+        "sessions.negotiate": _both(Scope.SESSION_CONNECT),
+        "sessions.close": _both(Scope.SESSION_CONNECT),
+        "sessions.suspend": _both(Scope.SESSION_CONNECT),
+        "sessions.resume": _both(Scope.SESSION_CONNECT),
         "status.signals": Permission(_ANY, _STATUS),  # an app is answered signal by signal
         "status.batch": Permission(_ANY, _STATUS),
         "status.capabilities": Permission(_ANY, _STATUS),

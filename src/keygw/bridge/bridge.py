@@ -37,6 +37,7 @@ from keygw.bridge.pairings import Pairings
 from keygw.bridge.people import People
 from keygw.bridge.ports import Authorize, BridgeStore, Clock, Credentials, Fleet, IssuerBook
 from keygw.bridge.reconnect import Reconnect
+from keygw.bridge.sessions import Sessions
 from keygw.bridge.settlement import Settlement
 from keygw.bridge.tenants import Tenants
 from keygw.bridge.upkeep import ROUND_SECONDS, Upkeep
@@ -102,7 +103,6 @@ class Bridge:
         self._settlement = Settlement(ledger, credentials, feed.signals.live)
         self._errands = Errands(fleet, credentials, self._settlement, clock, backoff)
         self.issuer_keys = IssuerKeys(issuer_keys, credentials, fleet, self._errands)
-        self._upkeep = Upkeep(credentials, self._errands, upkeep_seconds, (self.issuer_keys.upkeep,))
         executor = Executor(ledger, credentials, authorize, fleet, clock, timing)
         self._lanes = Lanes(executor, self._errands.in_doubt, timing.again, room)
         self.commands = Commands(
@@ -120,6 +120,9 @@ class Bridge:
             feed.signals.live,
         )
         self.capabilities = Capabilities(self.access, authorize, feed.signals.knows, feed.signals.live)
+        self.sessions = Sessions(
+            store, self.access, self.capabilities, feed.hub, notify or feed.on_event, clock, random
+        )
         self.limits = TenantLimits(store, credentials.limits, self.tenants, notes)
         self.people = People(store, store, credentials, self.tenants, notes, clock, random)
         self.audit = Audit(credentials.trail)
@@ -132,6 +135,8 @@ class Bridge:
         self.reconnect = Reconnect(fleet.connect, random)
         self.vehicles = Vehicles(credentials, store, self.access, fleet, self.reconnect, clock)
         self.pairings = Pairings(store, credentials, self.access, fleet, clock, random, sole=sole)
+        chores = (self.issuer_keys.upkeep, self.sessions.sweep)
+        self._upkeep = Upkeep(credentials, self._errands, upkeep_seconds, chores)
         self.oauth = AuthorizationServer(
             store,
             self.apps,

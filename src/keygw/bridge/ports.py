@@ -11,6 +11,7 @@ from keygw.bridge.oauth.records import OauthStore
 from keygw.bridge.pairing_ports import PairingStore
 from keygw.bridge.people_ports import LimitStore, Note, OperatorStore, PersonStore, TenantStore
 from keygw.bridge.records import App, CommandRecord
+from keygw.bridge.session_ports import SessionStore
 from keygw.credentials.attestation import Evidence
 from keygw.credentials.audit_check import Report
 from keygw.credentials.audit_ports import AuditFilter, SealedCheckpoint
@@ -133,6 +134,7 @@ class BridgeStore(
     Outbox,
     PairingStore,
     PersonStore,
+    SessionStore,
     TenantStore,
     Protocol,
 ):

@@ -24,6 +24,7 @@ class Scope(StrEnum):
     COMMAND_TRUNK = "command.trunk"
     COMMAND_LIGHTS = "command.lights"
     COMMAND_START = "command.start"
+    SESSION_CONNECT = "session.connect"
     KEY_READ = "key.read"
     KEY_MANAGE = "key.manage"
     KEY_SHARE = "key.share"

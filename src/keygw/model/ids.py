@@ -2,8 +2,8 @@
 
 ``veh_mfrggzdfmztwq2lk`` vehicle, ``key_`` digital key (``jti``/``cti``), ``dev_`` device, ``cmd_`` command,
 ``app_`` app, ``par_`` pairing, ``inv_`` invitation, ``gwy_`` a gateway while it runs, ``ten_`` tenant, ``opr_``
-operator, ``per_`` person, ``cli_`` OAuth client, ``req_`` a request of one. A device id is not random: it is the head
-of its key's thumbprint, so it binds to that key.
+operator, ``per_`` person, ``cli_`` OAuth client, ``req_`` a request of one, ``ses_`` app
+session. A device id is not random: it is the head of its key's thumbprint, so it binds to that key.
 """
 
 from __future__ import annotations
@@ -15,7 +15,24 @@ from functools import lru_cache
 from keygw.model.errors import BadInput
 
 ID_BYTES = 10
-PREFIXES = ("veh", "key", "dev", "cmd", "app", "whk", "par", "inv", "trf", "gwy", "ten", "opr", "per", "cli", "req")
+PREFIXES = (
+    "veh",
+    "key",
+    "dev",
+    "cmd",
+    "app",
+    "whk",
+    "par",
+    "inv",
+    "trf",
+    "gwy",
+    "ten",
+    "opr",
+    "per",
+    "cli",
+    "req",
+    "ses",
+)
 _ID = re.compile(rf"(?:{'|'.join(PREFIXES)})_[a-z2-7]{{16}}", re.ASCII)
 _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 _PAIRS = tuple(first + second for first in _LETTERS for second in _LETTERS)

@@ -20,9 +20,10 @@ from keygw.store.lease_store import HELD, SqlLeases, take_lease
 from keygw.store.notes import write_note
 from keygw.store.oauth_store import SqlOauth
 from keygw.store.once_store import SqlOnceReads, SqlOnceWrites
-from keygw.store.outbox_store import SqlOutboxReads, SqlOutboxWrites
+from keygw.store.outbox_store import OutboxOf, SqlOutboxReads
 from keygw.store.pairing_store import SqlPairings
 from keygw.store.people_store import SqlPeople
+from keygw.store.session_store import SqlSessions
 
 # The condition is spelled like that of the partial index commands_open, or SQLite would not use it.
 _OPEN_COMMANDS = """
@@ -40,15 +41,7 @@ class _Marks(SqlOnceReads, SqlOnceWrites):
         self._fetch = transaction.fetch
 
 
-class _Outbox(SqlOutboxWrites):
-    """In an open transaction."""
-
-    def __init__(self, transaction: Transaction) -> None:
-        self._fetch = transaction.fetch
-        self._transaction = transaction
-
-
-class SqlBridge(SqlLeases, SqlOauth, SqlOutboxReads, SqlPairings, SqlPeople):
+class SqlBridge(SqlLeases, SqlOauth, SqlOutboxReads, SqlPairings, SqlPeople, SqlSessions):
     """``bridge.ports.BridgeStore``. Each write is a transaction of its own, durable on return."""
 
     def __init__(self, database: Storage) -> None:
@@ -87,6 +80,11 @@ class SqlBridge(SqlLeases, SqlOauth, SqlOutboxReads, SqlPairings, SqlPeople):
             rows = await tx.fetch("UPDATE apps SET revoked = 1 WHERE id = ? AND revoked = 0 RETURNING id", (app_id,))
             if rows and note is not None:
                 write_note(tx, note)
+            await tx.fetch(  # nobody is left to hear an event of it
+                "UPDATE app_sessions SET state = 'closed', reason = 'app_unauthorized' "
+                "WHERE app_id = ? AND state <> 'closed'",
+                (app_id,),
+            )
 
         await self._database.write(work)
 
@@ -141,7 +139,7 @@ class SqlBridge(SqlLeases, SqlOauth, SqlOutboxReads, SqlPairings, SqlPeople):
                 ),
             )
             if added:
-                _Outbox(tx).tell(word.event, word.told)
+                OutboxOf(tx).tell(word.event, word.told)
                 if lease.gateway_id != gateway_id:
                     tx.announce(lambda: f"carry {record.command.vehicle_id}")
                 return record, lease
@@ -161,7 +159,7 @@ class SqlBridge(SqlLeases, SqlOauth, SqlOutboxReads, SqlPairings, SqlPeople):
                 _SAVE, (record.state.value, body, record.id, was.value, lease.gateway_id, lease.fence)
             )
             if saved:
-                _Outbox(tx).tell(word.event, word.told)
+                OutboxOf(tx).tell(word.event, word.told)
                 tx.announce(lambda: f"command {record.id}")
             return bool(saved)
 

@@ -88,5 +88,13 @@ class SqlOutboxWrites:
         return len(gone)
 
 
+class OutboxOf(SqlOutboxWrites):
+    """Of an open transaction."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._fetch = transaction.fetch
+        self._transaction = transaction
+
+
 def _told(row: Row) -> Told:
     return Told(row[0], OutboxEvent(row[1], row[2], json.loads(row[3]), row[4]))

@@ -57,7 +57,9 @@ async def scene(client: httpx.AsyncClient, world: World, operator: dict[str, str
     app, _ = await world.app()
     kid = (await client.get("/.well-known/jwks.json")).json()["keys"][0]["kid"]
     grant = await world.granted("key.read")
+    session = await world.bridge.sessions.open(await world.bridge.apps.authenticate(token), None, [])
     ids = {
+        "session_id": session.session.id,
         "grant_id": grant.held.grant_id,
         "vehicle_id": world.vehicle.id,
         "key_id": key.id,

@@ -73,6 +73,7 @@ async def two(world: World, client: httpx.AsyncClient, operator: dict[str, str],
         "transfer_id": offered.json()["id"],
         "pairing_id": pairing.json()["id"],
         "person_id": person.json()["id"],
+        "session_id": (await client.post("/v1/sessions", json={}, headers=owner)).json()["session"]["id"],
         "grant_id": (await world.granted("key.read")).held.grant_id,
     }
     callers = {"app": auth(app_b["token"]), "admin": auth(admin.json()["token"])}
@@ -88,6 +89,7 @@ def bodies(ids: dict[str, str], two: Two) -> dict[str, Any]:
         "/v1/keys/{key_id}/invitations": rights,
         "/v1/keys/{key_id}:share": {**rights, "public_key": KEY},
         "/v1/operators/{operator_id}:rotate": {},
+        "/v1/sessions/{session_id}": {"capabilities": []},
         "/v1/tenants/{tenant_id}/limits": {"share_depth": 1},
         "/v1/transfers/{transfer_id}:accept": {"secret": two.secret},
         "/v1/vehicles/{vehicle_id}/commands": {"action": "lock"},

@@ -31,6 +31,8 @@ async def well_known(wired: Wired) -> dict[str, Any]:
             "apps": "/v1/apps",
             "pairings": "/v1/pairings",
             "vehicles": "/v1/vehicles",
+            "sessions": "/v1/sessions",
+            "authorization_server": "/.well-known/oauth-authorization-server",
             "keys": "/v1/keys",
             "devices": "/v1/devices",
             "profiles": "/v1/profiles",

@@ -22,6 +22,7 @@ REVISIONS = (
     "0012",
     "0013",
     "0014",
+    "0015",
 )
 """Oldest first. ``REVISIONS[n - 1]`` makes schema version n."""
 
