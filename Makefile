@@ -20,6 +20,8 @@ DEV_READY := $(VENV)/.ready-dev
 FUZZ_READY := $(VENV)/.ready-fuzz
 INTEROP := $(VENV)/interop
 INTEROP_READY := $(INTEROP)/.ready
+TS := protocols/bridge_api/ts
+NODE_READY := $(VENV)/node/.ready
 UV_VERSION := 0.13.9
 UV ?= $(VENV)/lock/bin/uv
 
@@ -38,7 +40,7 @@ help: ## show this list
 demo: $(RUN_READY) ## from nothing to an unlocked car, and to a key that is provably dead
 	@$(BIN)/keygw demo $(ARGS)
 
-test: $(DEV_READY) ## the whole test suite
+test: $(DEV_READY) $(NODE_READY) ## the whole test suite
 	@$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses=8 --dist=loadfile $(ARGS)
 
 lint: $(DEV_READY) ## ruff, mypy --strict and the laws of the house
@@ -65,7 +67,7 @@ world: $(RUN_READY) ## live through SEEDS simulated worlds, each repeatable from
 soak: $(RUN_READY) ## COMMANDS commands over links full of faults, on a virtual clock
 	@$(BIN)/keygw sim world --soak $(COMMANDS) --keep $(WORLD_CASES) $(ARGS)
 
-interop: $(RUN_READY) $(INTEROP_READY) ## hold a real gateway to programs that none of us wrote
+interop: $(RUN_READY) $(INTEROP_READY) $(NODE_READY) ## hold a real gateway to programs that none of us wrote
 	@$(BIN)/python tests/interop/hold.py --python $(INTEROP)/bin/python $(ARGS)
 
 fuzz: $(FUZZ_READY) ## look for inputs that break a parser, for SECONDS (not part of CI)
@@ -144,6 +146,12 @@ $(INTEROP_READY): $(RUN_READY) requirements-interop.lock
 	@rm -rf $(INTEROP) && $(BIN)/python -m venv $(INTEROP) >&2 && \
 	  $(INTEROP)/bin/python -m pip --disable-pip-version-check install -qq --require-hashes -r requirements-interop.lock >&2
 	@touch $@
+
+# What compiles the TypeScript client. Without npm, or where it finds no registry, its tests are skipped and say so.
+$(NODE_READY): $(TS)/package-lock.json | $(RUN_READY)
+	@mkdir -p $(@D) && cp $(TS)/package.json $(TS)/package-lock.json $(TS)/.npmrc $(@D)/ && if command -v npm >/dev/null; then \
+	  (cd $(@D) && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error >&2) && touch $@ || \
+	  echo "keygw: npm ci has failed, so the tests of the TypeScript client are skipped; what npm says stands above" >&2; fi
 
 # atheris comes as wheels for a few platforms alone, and building it takes clang: where there is none, say so and stop.
 $(FUZZ_READY): $(RUN_READY) requirements-fuzz.lock

@@ -1,0 +1,23 @@
+/** What the programs of this folder stand on: their surroundings, and how they say what they have seen. */
+
+declare const process: {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly stdout: { write(text: string): void };
+};
+
+let seen = 0;
+
+export function env(name: string): string | undefined {
+  return process.env[name];
+}
+
+/** One case that holds, or an error that ends the program. */
+export function holds(what: string, fact: unknown): void {
+  if (fact !== true) throw new Error(`does not hold: ${what}`);
+  seen += 1;
+}
+
+/** The last word of a program that has found nothing wrong. */
+export function done(more: object = {}): void {
+  process.stdout.write(`${JSON.stringify({ cases: seen, ...more })}\n`);
+}
