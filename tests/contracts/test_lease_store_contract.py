@@ -123,6 +123,9 @@ async def test_what_is_heard_is_told_by_who_has_the_vehicle_and_forgotten_with_t
     assert await store.heard() == {CAR: "locked", "veh_b": None}
     assert await store.heard(CAR) == {CAR: "locked"}
     assert await store.heard("veh_c") == {}
+    await store.tell_heard({lease: None})
+    assert await store.heard(CAR) == {CAR: None}
+    await store.tell_heard({lease: "locked"})
     await store.give_back(lease)
     assert await store.heard(CAR) == {CAR: None}
     await store.tell_heard({lease: "too late"})

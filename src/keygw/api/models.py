@@ -413,10 +413,12 @@ class SignalValueOut(BaseModel):
 
 
 class SignalUnknown(BaseModel):
-    """The vehicle has it, and we have not heard of it yet."""
+    """The vehicle has it, and we have not heard of it yet; or, with ``dropped_at``, we know it no longer: where a
+    vehicle is, is kept for a short time."""
 
     path: str
     quality: Literal[Quality.UNKNOWN]
+    dropped_at: TimeText | None = None
 
 
 class SignalRefused(BaseModel):

@@ -84,7 +84,7 @@ async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
         operator = await asyncio.to_thread(_operator_token, options.data)
         store.database.watch(watch.committed)
         hub = Hub(secrets.token_hex(4), time.time)
-        feed = Feed(hub, SignalCache(time.time))
+        feed = Feed(hub, SignalCache(time.time, location_kept=options.location_kept_seconds))
         outbox = Outbox(store.credentials, feed.on_event, time.time)
         credentials = CredentialService(
             store.credentials,
@@ -101,7 +101,7 @@ async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
         rotation = Rotation(
             store.credentials, signers, keyring, time.time, Journal(outbox, time.time), limits=policy.limits
         )
-        housekeeping = Housekeeping(credentials.trail, outbox, credentials)
+        housekeeping = Housekeeping(credentials.trail, outbox, credentials, chores=(feed.drop_old,))
         await outbox.catch_up()
         hub.position = outbox.begins_at or hub.position
         await housekeeping.start()

@@ -49,6 +49,13 @@ class Settings(BaseModel):
         description="Listen all the time, and tell which vehicles come near, leave and are gone. The radio then never "
         "rests",
     )
+    location_kept_seconds: int = Field(
+        default=900,
+        ge=0,
+        le=31 * 86_400,
+        description="For how long after the vehicle told it a gateway knows where the vehicle is; it is dropped then, "
+        "and readers are told when. 0: it is never taken in",
+    )
     trace: Path | None = Field(
         default=None,
         description="A new file for all that goes over a Bumble transport, as btsnoop; read it with `keygw trace`. "

@@ -16,6 +16,7 @@ from keygw.bridge.signals import SignalCache
 from keygw.events.hub import Hub
 from keygw.model.receipt import Receipt
 from keygw.model.signal import Quality, Signal
+from keygw.model.times import rfc3339
 from keygw.vehicle.presence import Nearness
 from keygw.vehicle.values import LinkStatus
 
@@ -87,6 +88,16 @@ class Feed:
         for signal in news:
             data = {"vehicle_id": vehicle_id, **signal_json(signal, Quality.LIVE, self.signals.max_age)}
             self.hub.publish("keygw.signal.changed", vehicle_id, data, coalesce=f"{vehicle_id}/{signal.path}")
+
+    async def drop_old(self) -> None:
+        """Forget where vehicles were (``SignalCache.drop_old``), here and in the memory of the streams, and say so."""
+        for vehicle_id, signal, at in self.signals.drop_old():
+            coalesce = f"{vehicle_id}/{signal.path}"
+            self.hub.forget(coalesce)
+            data = {"vehicle_id": vehicle_id, "path": signal.path, "dropped_at": rfc3339(at)}
+            self.hub.publish("keygw.signal.dropped", vehicle_id, data, coalesce=coalesce)
+            for listener in self.on_heard:
+                listener(vehicle_id)
 
     def _publish_link(self, vehicle_id: str, up: bool) -> None:
         kind = "keygw.vehicle.reachable" if up else "keygw.vehicle.unreachable"

@@ -64,7 +64,7 @@ class EventGate:
             return False
         if event.type == UPDATED:
             return event.audience == self._app.id or Scope.COMMAND_READ in self._app.scopes
-        if event.type == "keygw.signal.changed":
+        if event.type in ("keygw.signal.changed", "keygw.signal.dropped"):
             signal = SIGNAL_IDS.get(event.data["path"])
             return signal is not None and view.may_read(signal, self._clock())
         if event.type in ("keygw.vehicle.reachable", "keygw.vehicle.unreachable", "keygw.vehicle.presence"):

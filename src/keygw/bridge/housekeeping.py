@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 import structlog
@@ -34,11 +34,20 @@ class Requests(Protocol):
 class Housekeeping:
     """One task. ``start`` and ``stop`` seal the trail themselves, so that a run begins and ends with a seal."""
 
-    def __init__(self, trail: Trail, outbox: Outbox, requests: Requests, seconds: float = ROUND_SECONDS) -> None:
+    def __init__(
+        self,
+        trail: Trail,
+        outbox: Outbox,
+        requests: Requests,
+        seconds: float = ROUND_SECONDS,
+        chores: Sequence[Callable[[], Awaitable[object]]] = (),
+    ) -> None:
+        """``chores``: what else is done in each round."""
         self._trail = trail
         self._outbox = outbox
         self._requests = requests
         self._seconds = seconds
+        self._chores = chores
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -62,6 +71,8 @@ class Housekeeping:
             rounds += 1
             await self._try(self._trail.seal_if_due)
             await self._try(self._outbox.settle)
+            for chore in self._chores:
+                await self._try(chore)
 
     async def _try(self, task: Callable[[], Awaitable[object]]) -> None:
         try:

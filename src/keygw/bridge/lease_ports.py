@@ -55,8 +55,9 @@ class LeaseStore(Protocol):
     async def lease(self, vehicle_id: str) -> Lease | None:
         """Who has it, if anybody."""
 
-    async def tell_heard(self, heard: Mapping[Lease, str]) -> None:
-        """What is heard of these vehicles, as text for the other gateways; forgotten when the lease changes hands.
+    async def tell_heard(self, heard: Mapping[Lease, str | None]) -> None:
+        """What is heard of these vehicles, as text for the other gateways; ``None``: nothing any more. Forgotten when
+        the lease changes hands.
 
         Nothing is written of a lease that does not stand any more.
         """

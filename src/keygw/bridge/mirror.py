@@ -78,7 +78,7 @@ class Mirror:
                 leases = [lease for vehicle_id in due if (lease := self._leases.of(vehicle_id)) is not None]
                 texts = {lease: self._text(lease.vehicle_id) for lease in leases}
                 try:
-                    await self._store.tell_heard({lease: text for lease, text in texts.items() if text is not None})
+                    await self._store.tell_heard(texts)  # nothing of a vehicle whose link has ended stays written
                 except Exception as error:  # what is heard next is written then
                     log.warning("heard_not_written", **describe(error))
                 await asyncio.sleep(PAUSE_SECONDS)

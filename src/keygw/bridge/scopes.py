@@ -210,6 +210,9 @@ SIGNAL_SCOPES: dict[SignalId, frozenset[Scope]] = {signal: scopes for scopes, si
 """Any one of these scopes lets an app read the signal: who may move a thing may see how it stands. Where the car is has
 a scope of its own, for it tells where its people are."""
 
+LOCATION_SIGNALS: frozenset[SignalId] = frozenset(each for each, scopes in SIGNAL_SCOPES.items() if scopes == _LOCATION)
+"""What is kept for a short time alone (``signals.SignalCache``)."""
+
 
 def parse_scopes(names: Iterable[str]) -> frozenset[Scope]:
     """Grantable scopes by name. ``BadInput``: unknown_scope, scope_not_grantable, or bad_input when there is none."""

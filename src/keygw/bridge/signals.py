@@ -11,11 +11,16 @@ from typing import Any
 from keygw.bridge.access import View
 from keygw.bridge.ports import Clock
 from keygw.bridge.present import signal_json
-from keygw.bridge.scopes import SIGNAL_SCOPES
+from keygw.bridge.scopes import LOCATION_SIGNALS, SIGNAL_SCOPES
 from keygw.bridge.units import Units, preferred
 from keygw.model.signal import PATHS, Quality, Signal, SignalId, SignalValue
+from keygw.model.times import rfc3339
 
 MAX_AGE = 300.0
+LOCATION_KEPT = 900.0
+"""Seconds."""
+_SLEWED = 60.0
+"""Seconds that a clock may be set back before what came in "later" is taken for old."""
 SIGNAL_IDS: dict[str, SignalId] = {path: signal for signal, path in PATHS.items()}
 
 
@@ -23,11 +28,16 @@ class SignalCache:
     """A value is ``live`` while the link it came over is still up and it is less than ``max_age`` seconds old.
 
     Else it is ``stale``: a new link makes nothing live that was heard over the one before.
+
+    Where a vehicle is may be known for ``location_kept`` seconds after it was heard, and is dropped then: whoever asks
+    hears when. 0: it is never taken in.
     """
 
-    def __init__(self, clock: Clock, max_age: float = MAX_AGE) -> None:
+    def __init__(self, clock: Clock, max_age: float = MAX_AGE, location_kept: float = LOCATION_KEPT) -> None:
         self._clock = clock
         self.max_age = max_age
+        self._location_kept = location_kept
+        self._dropped: dict[str, dict[SignalId, float]] = {}
         self._latest: dict[str, dict[SignalId, Signal]] = {}
         self._heard: dict[str, set[SignalId]] = {}  # linked vehicles, and what came over the present link
 
@@ -39,11 +49,14 @@ class SignalCache:
         known = self._latest.setdefault(vehicle_id, {})
         news: list[Signal] = []
         for signal in signals:
-            before = known.get(signal.id)
+            if self._is_over(signal):  # also what another gateway tells late
+                continue
+            before = self._known(vehicle_id, signal.id)
             live = before is not None and self.quality(vehicle_id, before) is Quality.LIVE
             if before is not None and live and signal.at < before.at:
                 continue
             known[signal.id] = signal
+            self._dropped.get(vehicle_id, {}).pop(signal.id, None)
             if vehicle_id in self._heard:
                 self._heard[vehicle_id].add(signal.id)
             if before is None or not live or before.value != signal.value:
@@ -72,6 +85,39 @@ class SignalCache:
             self._heard[vehicle_id] = {signal.id for signal in signals}
         return changed, news
 
+    def drop_old(self) -> list[tuple[str, SignalId, float]]:
+        """Forget each place that was kept for long enough; which, and when its time was over (Unix seconds)."""
+        over = [
+            (vehicle_id, each)
+            for vehicle_id, known in self._latest.items()
+            for each in known.values()
+            if self._is_over(each)
+        ]
+        told = []
+        for vehicle_id, signal in over:
+            at = min(self._clock(), signal.received_at + self._location_kept)
+            del self._latest[vehicle_id][signal.id]
+            self._dropped.setdefault(vehicle_id, {})[signal.id] = at
+            told.append((vehicle_id, signal.id, at))
+        return told
+
+    def _is_over(self, signal: Signal) -> bool:
+        if signal.id not in LOCATION_SIGNALS:
+            return False
+        return not -min(_SLEWED, self._location_kept) < self._clock() - signal.received_at < self._location_kept
+
+    def _known(self, vehicle_id: str, wanted: SignalId) -> Signal | None:
+        """The latest, unless its time is over: also between two rounds of ``drop_old`` nobody is told of it."""
+        found = self._latest.get(vehicle_id, {}).get(wanted)
+        return None if found is None or self._is_over(found) else found
+
+    def _gone(self, vehicle_id: str, wanted: SignalId) -> float | None:
+        """When its time was over."""
+        found = self._latest.get(vehicle_id, {}).get(wanted)
+        if found is not None:
+            return min(self._clock(), found.received_at + self._location_kept)
+        return self._dropped.get(vehicle_id, {}).get(wanted)
+
     def heard(self, vehicle_id: str) -> list[Signal]:
         """All that is live."""
         known = self._latest.get(vehicle_id, {}).values()
@@ -81,6 +127,8 @@ class SignalCache:
         if signal is None:
             return Quality.UNKNOWN
         age = self._clock() - signal.received_at
+        if self._is_over(signal):
+            return Quality.UNKNOWN
         # A clock that went backwards makes the age negative: then we do not know, and do not claim.
         present = signal.id in self._heard.get(vehicle_id, ())
         return Quality.LIVE if present and 0 <= age < self.max_age else Quality.STALE
@@ -92,7 +140,7 @@ class SignalCache:
 
     def knows(self, vehicle_id: str, signal: SignalId) -> bool:
         """Whether the vehicle has ever told it."""
-        return signal in self._latest.get(vehicle_id, {})
+        return signal in self._latest.get(vehicle_id, {}) or signal in self._dropped.get(vehicle_id, {})
 
     def answers(
         self, view: View, paths: Sequence[str] | None, now: float, units: Units = Units.VSS
@@ -108,9 +156,11 @@ class SignalCache:
             return {"path": path, "error": "unsupported"}
         if not view.may_read(wanted, now):
             return {"path": path, "error": "forbidden", "required_scope": sorted(SIGNAL_SCOPES[wanted])[-1].value}
-        signal = self._latest.get(view.vehicle.id, {}).get(wanted)
+        signal = self._known(view.vehicle.id, wanted)
         if signal is None:
-            return {"path": path, "quality": Quality.UNKNOWN.value}
+            gone = self._gone(view.vehicle.id, wanted)
+            more = {} if gone is None else {"dropped_at": rfc3339(gone)}
+            return {"path": path, "quality": Quality.UNKNOWN.value, **more}
         told = signal_json(signal, self.quality(view.vehicle.id, signal), self.max_age)
         told["value"], told["unit"] = preferred(signal.value, signal.unit, units)
         return told

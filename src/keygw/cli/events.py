@@ -105,6 +105,8 @@ def _gist(kind: str, data: Mapping[str, Any]) -> str:
     """What matters of an event, in a few words."""
     if kind == "signal.changed":
         return f"{data.get('path')} = {value_text(data)}"
+    if kind == "signal.dropped":
+        return f"{data.get('path')} is not known any more"
     if kind == "gap":
         return "some events were missed: look how things stand, with keygw status and keygw keys list"
     names = ("key_id", "action", "state", "outcome", "reason")

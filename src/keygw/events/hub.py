@@ -103,6 +103,13 @@ class Hub:
                 ear.hear(event)
         return event
 
+    def forget(self, coalesce: str) -> None:
+        """What is told under that word is to be kept no longer. A stream that resumes does not hear of it."""
+        if any(event.coalesce == coalesce for event in self._ring):
+            kept = [event for event in self._ring if event.coalesce != coalesce]
+            self._ring.clear()
+            self._ring.extend(kept)
+
     def join(self, ear: Ear) -> None:
         """It is told when the server stops; at once if that has come."""
         if self._closed:

@@ -84,7 +84,7 @@ class SqlLeases:
         )
         return Lease(*rows[0]) if rows else None
 
-    async def tell_heard(self, heard: Mapping[Lease, str]) -> None:
+    async def tell_heard(self, heard: Mapping[Lease, str | None]) -> None:
         async def work(tx: Transaction) -> None:
             for lease, text in heard.items():
                 told = await tx.fetch(

@@ -165,6 +165,24 @@ async def test_a_backup_is_restored_into_either_database(
 
 
 @pytest.mark.parametrize("kind", BOTH)
+async def test_a_backup_does_not_say_where_cars_are(
+    place: Callable[[str, str], Place], tmp_path: Path, kind: str
+) -> None:
+    """What gateways tell each other of a car that they hear is of this minute, and may hold its place."""
+    where = place(kind, "data")
+    store = await where.open()
+    await store.bridge.join("gw_a")
+    lease = await store.bridge.take("veh_a", "gw_a")
+    await store.bridge.tell_heard({lease: "52.516275"})
+    await store.close()
+    await back_up(where.settings, tmp_path / "backup.zip", with_keys=False, progress=nobody)
+    with zipfile.ZipFile(tmp_path / "backup.zip") as archive:
+        rows = archive.read("tables/leases.jsonl").decode()
+    assert "veh_a" in rows
+    assert "52.516275" not in rows
+
+
+@pytest.mark.parametrize("kind", BOTH)
 async def test_what_was_restored_issues_nothing_until_it_is_confirmed(
     place: Callable[[str, str], Place], make_world: MakeWorld, tmp_path: Path, kind: str
 ) -> None:

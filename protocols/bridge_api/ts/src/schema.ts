@@ -3487,9 +3487,12 @@ export interface components {
         };
         /**
          * SignalUnknown
-         * @description The vehicle has it, and we have not heard of it yet.
+         * @description The vehicle has it, and we have not heard of it yet; or, with ``dropped_at``, we know it no longer: where a
+         *     vehicle is, is kept for a short time.
          */
         SignalUnknown: {
+            /** Dropped At */
+            dropped_at?: string | null;
             /** Path */
             path: string;
             /**

@@ -39,7 +39,7 @@ class Wanted:
     def event(self, event: Event) -> bool:
         if self.types is not None and event.type not in self.types:
             return False
-        return self.paths is None or event.type != "keygw.signal.changed" or self.path(event.data["path"])
+        return self.paths is None or not event.type.startswith("keygw.signal.") or self.path(event.data["path"])
 
 
 class Teller(Protocol):
