@@ -246,6 +246,53 @@ async def test_an_account_closes_once_its_keys_are_dead(store: Store) -> None:
     assert await noted(store) == ["person.added", "person.closed"]
 
 
+async def test_what_is_a_persons_is_found_and_erased(store: Store) -> None:
+    bridge = store.bridge
+    await bridge.add_app(replace(PHONE, name="Eve's phone"))
+    await bridge.add_app(App("app_other", "Other", frozenset(), 2.0, b"o" * 32))
+    await bridge.add_person(EVE, note("person.added"), "app_phone")
+    await add_keys(store, key(0), replace(key(1, Role.FRIEND), label="for Dan"))
+    await store.credentials.write(lambda tx: tx.bind_owner_key("key_0", "app_phone"))
+    await bridge.claim_vehicle("veh_a", "app_phone")
+    kept = await bridge.kept_of("per_eve", 1)
+    assert [each["name"] for each in kept["apps"].rows] == ["Eve's phone"]
+    assert ([each["id"] for each in kept["keys"].rows], kept["keys"].more) == (["key_0"], True)
+    assert [each["name"] for each in kept["vehicles"].rows] == ["Car"]
+    assert all(not part.rows for part in (await bridge.kept_of("per_nobody", 9)).values())
+    assert await bridge.live_keys_of("per_eve", 999) == ["key_0", "key_1"]
+    assert await bridge.live_keys_of("per_eve", 1000) == []
+    with pytest.raises(Conflict) as refused:
+        await bridge.erase_person("per_eve", 999, note("person.erased"))
+    assert (refused.value.code, refused.value.retryable) == ("person_has_keys", True)
+    assert await bridge.person("per_eve") == EVE
+    assert await bridge.erase_person("per_nobody", 1000, note("person.erased")) is None
+    assert await bridge.erase_person("per_eve", 1000, note("person.erased")) == [b"p" * 32]
+    assert await bridge.erase_person("per_eve", 1000, note("person.erased")) is None
+    assert await bridge.person("per_eve") == replace(EVE, name="erased", state=PersonState.ERASED)
+    assert await bridge.app("app_phone") == replace(PHONE, name="erased", revoked=True, person_id="per_eve")
+    assert (await bridge.app("app_other")) == App("app_other", "Other", frozenset(), 2.0, b"o" * 32)
+    labels = await store.database.fetch("SELECT label FROM digital_keys UNION SELECT name FROM vehicles")
+    assert sorted(row[0] for row in labels) == ["", "Vehicle"]
+    assert await noted(store) == ["person.added", "person.erased"]
+
+
+@pytest.mark.parametrize("left", ["unbound", "closed"])
+async def test_an_app_that_acts_for_nobody_since_is_still_of_who_it_acted_for(store: Store, left: str) -> None:
+    bridge = store.bridge
+    await bridge.add_app(PHONE)
+    await bridge.add_person(EVE, note("person.added"), "app_phone")
+    await bridge.add_person(replace(EVE, id="per_eva"), note("person.added"))
+    if left == "unbound":
+        await bridge.unbind_app("app_phone", "per_eve", note("person.app_unbound"))
+    else:
+        await bridge.close_person("per_eve", 1000, note("person.closed"))
+    assert [each["id"] for each in (await bridge.kept_of("per_eve", 9))["apps"].rows] == ["app_phone"]
+    await bridge.bind_app("app_phone", "per_eva", note("person.app_bound"))
+    assert (await bridge.kept_of("per_eve", 9))["apps"].rows == []
+    assert await bridge.erase_person("per_eve", 1000, note("person.erased")) == []
+    assert await bridge.app("app_phone") == replace(PHONE, person_id="per_eva")
+
+
 async def test_a_tenant_has_limits_of_its_own(store: Store) -> None:
     assert await store.bridge.tenant_limits() == {}
     await store.bridge.add_tenant(BLUE, note("tenant.added"))

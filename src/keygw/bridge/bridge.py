@@ -36,6 +36,7 @@ from keygw.bridge.ownership import Ownership
 from keygw.bridge.pairings import Pairings
 from keygw.bridge.people import People
 from keygw.bridge.ports import Authorize, BridgeStore, Clock, Credentials, Fleet, IssuerBook
+from keygw.bridge.privacy import Privacy
 from keygw.bridge.reconnect import Reconnect
 from keygw.bridge.sessions import Sessions
 from keygw.bridge.settlement import Settlement
@@ -125,6 +126,7 @@ class Bridge:
         )
         self.limits = TenantLimits(store, credentials.limits, self.tenants, notes)
         self.people = People(store, store, credentials, self.tenants, notes, clock, random)
+        self.privacy = Privacy(store, self.people, self.apps, credentials, self._errands.request, notes, clock)
         self.audit = Audit(credentials.trail)
         self.keys = Keys(credentials, self.access, self._errands)
         self.ownership = Ownership(credentials, store, self.access, self._errands, self.people, clock)

@@ -7,7 +7,7 @@ whose phone is gone come back with another app: by the car's own code, like any 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from keygw.bridge.access import require
 from keygw.bridge.notes import Notes
@@ -71,7 +71,7 @@ class People:
     async def get(self, by: App, person_id: str) -> Account:
         """``NotFound`` unknown_person, also for one for whom the app does not act."""
         require(by, Scope.KEY_READ, operator=(Scope.PERSON_READ,))
-        person = await self._known(by, person_id)
+        person = await self.known(by, person_id)
         keys = [await self._credentials.key(each) for each in await self._store.keys_of_person(person.id)]
         vehicles = list(dict.fromkeys(key.vehicle_id for key in keys if key.state in _LIVE))
         return Account(
@@ -86,35 +86,43 @@ class People:
         """Let that app act for the person. ``NotFound`` unknown_person, unknown_app; ``Conflict`` app_bound,
         person_closed. Again: a success that changes nothing."""
         require(by, Scope.PERSON_MANAGE)
-        person, app = await self._known(by, person_id), await self._app(by, person_id, app_id)
+        person, app = await self.known(by, person_id), await self._app(by, person_id, app_id)
         note = self._notes.note(by, "person.app_bound", person.tenant_id, person_id=person.id, app_id=app.id)
         await self._store.bind_app(app.id, person.id, note)
 
     async def unbind(self, by: App, person_id: str, app_id: str) -> None:
         """The app acts for nobody any more; keys stay whose they are. Again: a success that changes nothing."""
         require(by, Scope.PERSON_MANAGE)
-        person, app = await self._known(by, person_id), await self._app(by, person_id, app_id)
+        person, app = await self.known(by, person_id), await self._app(by, person_id, app_id)
         note = self._notes.note(by, "person.app_unbound", person.tenant_id, person_id=person.id, app_id=app.id)
         await self._store.unbind_app(app.id, person.id, note)
 
     async def close(self, by: App, person_id: str) -> Person:
         """``Conflict`` person_has_keys. Again: a success that changes nothing, for operators: its apps are gone."""
         require(by, Scope.KEY_MANAGE, operator=(Scope.PERSON_MANAGE,))
-        person = await self._known(by, person_id)
+        person = await self.known(by, person_id)
         note = self._notes.note(by, "person.closed", person.tenant_id, person_id=person.id)
         await self._store.close_person(person.id, int(self._clock()), note)
-        return replace(person, state=PersonState.CLOSED)
+        return await self.found(person.id)
 
     async def heir(self, by: App, person_id: str, tenant_id: str) -> str:
         """For whom a vehicle of that tenant may be reserved: the id of an open account of the same tenant."""
-        person = await self._known(by, person_id)
+        person = await self.known(by, person_id)
         if person.tenant_id != tenant_id:
             raise _unknown()
-        if person.state is PersonState.CLOSED:
+        if person.state is not PersonState.ACTIVE:
             raise Conflict("the account is closed", code="person_closed")
         return person.id
 
-    async def _known(self, by: App, person_id: str) -> Person:
+    async def found(self, person_id: str) -> Person:
+        """As it is now, whoever asks. ``NotFound`` unknown_person."""
+        person = await self._store.person(person_id)
+        if person is None:
+            raise _unknown()
+        return person
+
+    async def known(self, by: App, person_id: str) -> Person:
+        """One that the caller may know of. ``NotFound`` unknown_person."""
         found = await self._store.person(person_id)
         if found is None or not by.reaches(found.tenant_id) or not (by.operator or by.person_id == found.id):
             raise _unknown()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from keygw.bridge.records import Operator
 from keygw.model.audit import AuditEntry
@@ -97,6 +97,36 @@ class PersonStore(Protocol):
 
     async def reserved_for_person(self, person_id: str) -> Sequence[str]:
         """Ids of the vehicles whose next owner key is for it, or for an app that acts for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Rows of one kind, by column: text, numbers, bytes. ``more``: there are others."""
+
+    rows: Sequence[Mapping[str, Any]]
+    more: bool
+
+
+class PrivacyStore(Protocol):
+    """What is a person's: the account, the apps that act for it or did so last, their devices, the keys of the account
+    and of those devices, and what was shared from them."""
+
+    async def add_note(self, note: Note) -> None:
+        """Of what changes nothing."""
+
+    async def kept_of(self, person_id: str, most: int) -> Mapping[str, Kept]:
+        """By kind; of each ``most`` at most."""
+
+    async def live_keys_of(self, person_id: str, now: int) -> Sequence[str]:
+        """Ids of those that are active or suspended and not expired at ``now``, parents first."""
+
+    async def unheard_keys_of(self, person_id: str) -> Sequence[str]:
+        """Ids of those that are being revoked: the vehicle has not heard."""
+
+    async def erase_person(self, person_id: str, now: int, note: Note) -> Sequence[bytes] | None:
+        """Names and labels are gone, settled commands too, and the apps are removed: the hashes of their tokens.
+        ``None``: it was so before, and nothing was written. ``Conflict`` person_has_keys (retryable) while there are
+        ``live_keys_of``."""
 
 
 class LimitStore(Protocol):

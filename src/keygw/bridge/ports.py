@@ -9,7 +9,7 @@ from typing import Protocol
 from keygw.bridge.lease_ports import Lease, LeaseStore
 from keygw.bridge.oauth.records import OauthStore
 from keygw.bridge.pairing_ports import PairingStore
-from keygw.bridge.people_ports import LimitStore, Note, OperatorStore, PersonStore, TenantStore
+from keygw.bridge.people_ports import LimitStore, Note, OperatorStore, PersonStore, PrivacyStore, TenantStore
 from keygw.bridge.records import App, CommandRecord
 from keygw.bridge.session_ports import SessionStore
 from keygw.credentials.attestation import Evidence
@@ -134,6 +134,7 @@ class BridgeStore(
     Outbox,
     PairingStore,
     PersonStore,
+    PrivacyStore,
     SessionStore,
     TenantStore,
     Protocol,

@@ -56,6 +56,8 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
         "person.app_bound": "An app acts for a person from now on",
         "person.app_unbound": "An app acts for nobody any more",
         "person.closed": "An account was closed",
+        "person.erased": "What names a person was removed, and the person's keys and apps were ended",
+        "person.exported": "All that is kept of a person was told",
         "receipt.recorded": "A vehicle's signed receipt was kept; data: its sequence and hash",
         "security.alert": "A vehicle, or whoever has its key, told two stories; or it does not hold what it was told",
         "tenant.added": "A maker or fleet shares the gateway from now on",

@@ -9,6 +9,8 @@ from enum import StrEnum
 class PersonState(StrEnum):
     ACTIVE = "active"
     CLOSED = "closed"
+    ERASED = "erased"
+    """Closed, and no name is kept."""
 
 
 @dataclass(frozen=True, slots=True)

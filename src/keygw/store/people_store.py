@@ -10,13 +10,14 @@ from keygw.model.tenant import Tenant
 from keygw.store.group import Row, Storage, Transaction
 from keygw.store.notes import write_note
 from keygw.store.person_store import SqlLimits, SqlPersons
+from keygw.store.privacy_store import SqlPrivacy
 
 _TENANT = "SELECT id, name, created_at FROM tenants"
 _OPERATOR = "SELECT id, tenant_id, name, role, created_at, expires_at, token_hash, revoked FROM operators"
 _ENDED = "SELECT 1 FROM ended_bootstraps WHERE token_hash = ?"
 
 
-class SqlPeople(SqlPersons, SqlLimits):
+class SqlPeople(SqlPersons, SqlLimits, SqlPrivacy):
     """``bridge.people_ports``. Each write is a transaction of its own, durable on return."""
 
     _database: Storage

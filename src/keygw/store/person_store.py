@@ -9,6 +9,7 @@ from keygw.model.errors import Conflict
 from keygw.model.person import Person, PersonState
 from keygw.store.group import Row, Storage, Transaction
 from keygw.store.notes import write_note
+from keygw.store.privacy_store import remember_apps
 
 _PERSON = "SELECT id, tenant_id, name, created_at, state FROM people"
 
@@ -53,6 +54,7 @@ class SqlPersons:
 
     async def unbind_app(self, app_id: str, person_id: str, note: Note) -> bool:
         async def work(tx: Transaction) -> bool:
+            await remember_apps(tx, person_id, app_id)
             rows = await tx.fetch(
                 "UPDATE apps SET person_id = NULL WHERE id = ? AND person_id = ? RETURNING id", (app_id, person_id)
             )
@@ -79,6 +81,7 @@ class SqlPersons:
                 raise Conflict(
                     "an owner key of this account could still open a car: revoke it first", code="person_has_keys"
                 )
+            await remember_apps(tx, person_id)
             await tx.fetch("UPDATE apps SET person_id = NULL WHERE person_id = ?", (person_id,))
             await tx.fetch("DELETE FROM vehicle_reservations WHERE app_id = ?", (person_id,))
             write_note(tx, note)

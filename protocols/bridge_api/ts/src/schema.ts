@@ -1107,6 +1107,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/people/{person_id}:erase": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Remove what names a person
+         * @description For good. Every key is revoked first, with what was shared from it; then the apps are ended, names and labels
+         *     removed, and settled commands deleted. What remains names nobody.
+         */
+        post: operations["people_erase"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/people/{person_id}:export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All that is kept of a person
+         * @description One document: account, apps, devices, keys, invitations, pairings, commands, receipts, and the entries of the
+         *     audit trail that name them. It is entered there, too.
+         */
+        get: operations["people_export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/profiles": {
         parameters: {
             query?: never;
@@ -2165,6 +2207,32 @@ export interface components {
             /** Vehicle Id */
             vehicle_id: string;
         };
+        /**
+         * ErasureOut
+         * @description ``unheard_key_ids``: revoked keys of which the vehicle has not heard yet: until then it may open to them.
+         */
+        ErasureOut: {
+            person: components["schemas"]["PersonOut"];
+            /** Unheard Key Ids */
+            unheard_key_ids: string[];
+        };
+        /**
+         * ExportOut
+         * @description ``kept``: by kind. ``cut``: the kinds of which only the newest 10,000 are here.
+         */
+        ExportOut: {
+            /** Cut */
+            cut: string[];
+            /** Kept */
+            kept: {
+                [key: string]: {
+                    [key: string]: unknown;
+                }[];
+            };
+            /** Made At */
+            made_at: string;
+            person: components["schemas"]["PersonOut"];
+        };
         /** FindingOut */
         FindingOut: {
             /** Code */
@@ -3149,7 +3217,7 @@ export interface components {
          * PersonState
          * @enum {string}
          */
-        PersonState: "active" | "closed";
+        PersonState: "active" | "closed" | "erased";
         /**
          * PhonePairing
          * @description What the phone has from the exchange of ``protocols/owner_pairing``. ``vehicle``: the credential, and a name;
@@ -6206,6 +6274,73 @@ export interface operations {
             404: components["responses"]["Problem404"];
             408: components["responses"]["Problem408"];
             409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    people_erase: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                person_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErasureOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    people_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                person_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
             413: components["responses"]["Problem413"];
             422: components["responses"]["Problem422"];
             431: components["responses"]["Problem431"];

@@ -50,6 +50,22 @@ class AccountOut(PersonOut):
     reserved_vehicle_ids: list[str]
 
 
+class ExportOut(BaseModel):
+    """``kept``: by kind. ``cut``: the kinds of which only the newest 10,000 are here."""
+
+    made_at: TimeText
+    person: PersonOut
+    kept: dict[str, list[dict[str, Any]]]
+    cut: list[str]
+
+
+class ErasureOut(BaseModel):
+    """``unheard_key_ids``: revoked keys of which the vehicle has not heard yet: until then it may open to them."""
+
+    person: PersonOut
+    unheard_key_ids: list[str]
+
+
 class PersonList(BaseModel):
     people: list[PersonOut]
 
@@ -86,6 +102,32 @@ async def add(body: NewPerson, caller: Caller, wired: Wired) -> dict[str, Any]:
 async def list_all(caller: Caller, wired: Wired) -> dict[str, Any]:
     """Closed ones too, oldest first."""
     return {"people": [person_json(each) for each in await wired.bridge.people.list(caller)]}
+
+
+# Before the account itself, whose path fits this one, too.
+@router.get(
+    "/{person_id}:export", response_model=ExportOut, responses=problems(404), summary="All that is kept of a person"
+)
+async def export(person_id: str, caller: Caller, wired: Wired) -> dict[str, Any]:
+    """One document: account, apps, devices, keys, invitations, pairings, commands, receipts, and the entries of the
+    audit trail that name them. It is entered there, too."""
+    told = await wired.bridge.privacy.export(caller, person_id)
+    return {
+        "made_at": rfc3339(wired.clock()),
+        "person": person_json(told.person),
+        "kept": told.kept,
+        "cut": list(told.cut),
+    }
+
+
+@router.post(
+    "/{person_id}:erase", response_model=ErasureOut, responses=problems(404, 409), summary="Remove what names a person"
+)
+async def erase(person_id: str, caller: Caller, wired: Wired) -> dict[str, Any]:
+    """For good. Every key is revoked first, with what was shared from it; then the apps are ended, names and labels
+    removed, and settled commands deleted. What remains names nobody."""
+    done = await wired.bridge.privacy.erase(caller, person_id)
+    return {"person": person_json(done.person), "unheard_key_ids": list(done.unheard)}
 
 
 @router.get("/{person_id}", response_model=AccountOut, responses=problems(404), summary="One account")

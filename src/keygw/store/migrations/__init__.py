@@ -23,6 +23,7 @@ REVISIONS = (
     "0013",
     "0014",
     "0015",
+    "0016",
 )
 """Oldest first. ``REVISIONS[n - 1]`` makes schema version n."""
 
