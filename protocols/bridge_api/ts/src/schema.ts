@@ -41,6 +41,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/.well-known/oauth-authorization-server": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the authorization server does, and where
+         * @description RFC 8414.
+         */
+        get: operations["oauth_metadata"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -72,6 +92,89 @@ export interface paths {
         get: operations["gateway_healthz"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/oauth2/introspect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What is this token good for? (operator)
+         * @description RFC 7662.
+         */
+        post: operations["oauth_introspect"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/oauth2/register": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Register a client
+         * @description One installation of an app. No token is needed; with an operator's the client belongs to that tenant. The answer
+         *     carries the first DPoP-Nonce, so that the next request need not ask for one.
+         */
+        post: operations["oauth_register"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/oauth2/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End a grant by one of its tokens
+         * @description RFC 7009. The whole grant ends: its tokens at once, its digital keys as soon as the car hears of it. Of a token
+         *     that is unknown nothing is said.
+         */
+        post: operations["oauth_revoke"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/oauth2/token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Get tokens
+         * @description With a proof in the header `DPoP`, to whose key the tokens are bound. A pairing code that is being tried is
+         *     answered `authorization_pending`: send the same request again, with a fresh proof.
+         */
+        post: operations["oauth_token"];
         delete?: never;
         options?: never;
         head?: never;
@@ -473,6 +576,47 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/grants": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The grants that the caller may see
+         * @description Its own; with `key.manage` all of its person's. Those that have ended are not among them.
+         */
+        get: operations["grants_list_all"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/grants/{grant_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One grant */
+        get: operations["grants_get"];
+        put?: never;
+        post?: never;
+        /**
+         * End a grant
+         * @description Its tokens and streams end at once; its digital keys are revoked, and dead as soon as their cars say so.
+         */
+        delete: operations["grants_end"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1163,6 +1307,90 @@ export interface paths {
         get: operations["policy_profiles"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The app's sessions
+         * @description The newest closed ones too.
+         */
+        get: operations["sessions_list_all"];
+        put?: never;
+        /**
+         * Open a session
+         * @description What the app can do with the vehicle, with a reason where it cannot; its keys there; and what is known of the
+         *     vehicle, with the age of each value.
+         */
+        post: operations["sessions_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/{session_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One session */
+        get: operations["sessions_get"];
+        put?: never;
+        post?: never;
+        /**
+         * Close a session
+         * @description Again: a success that changes nothing.
+         */
+        delete: operations["sessions_close"];
+        options?: never;
+        head?: never;
+        /** Ask for other capabilities */
+        patch: operations["sessions_negotiate"];
+        trace?: never;
+    };
+    "/v1/sessions/{session_id}:resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * The app is back
+         * @description How everything stands now, as when it was opened.
+         */
+        post: operations["sessions_resume"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/{session_id}:suspend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The app goes into the background */
+        post: operations["sessions_suspend"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2014,6 +2242,32 @@ export interface components {
             key: components["schemas"]["KeyOut"] | null;
             token: components["schemas"]["TokenOut"] | null;
         };
+        /** ClientOut */
+        ClientOut: {
+            /** Client Id */
+            client_id: string;
+            /** Client Id Issued At */
+            client_id_issued_at: number;
+            /** Client Name */
+            client_name: string;
+            /** Dpop Bound Access Tokens */
+            dpop_bound_access_tokens: boolean;
+            /** Grant Types */
+            grant_types: string[];
+            /** Redirect Uris */
+            redirect_uris: string[];
+            /** Response Types */
+            response_types: string[];
+            /** Scope */
+            scope: string;
+            /** Token Endpoint Auth Method */
+            token_endpoint_auth_method: string;
+        };
+        /**
+         * CloseReason
+         * @enum {string}
+         */
+        CloseReason: "user_exit" | "link_lost" | "app_unauthorized" | "protocol_violation";
         /** CommandOut */
         CommandOut: {
             /** Action */
@@ -2279,6 +2533,43 @@ export interface components {
              */
             grant: string;
         };
+        /**
+         * GrantKind
+         * @description How somebody was asked. The words stand in ``grants`` as apps see them.
+         * @enum {string}
+         */
+        GrantKind: "pairing_code" | "authorization_code" | "device_code";
+        /**
+         * GrantOut
+         * @description ``seen_at``: when the person was last seen to be there. ``thumbprint``: of the key that its tokens are bound to
+         *     (RFC 7638). ``key_ids``: digital keys that were shared to it. ``expires_at``: unless it is refreshed before.
+         */
+        GrantOut: {
+            /** Client Id */
+            client_id: string;
+            /** Client Name */
+            client_name: string;
+            /** Created At */
+            created_at: string;
+            /** Expires At */
+            expires_at: string | null;
+            /** Id */
+            id: string;
+            /** Key Ids */
+            key_ids: string[];
+            kind: components["schemas"]["GrantKind"];
+            /** Scopes */
+            scopes: string[];
+            /** Seen At */
+            seen_at: string;
+            /** Thumbprint */
+            thumbprint: string;
+        };
+        /** GrantsOut */
+        GrantsOut: {
+            /** Grants */
+            grants: components["schemas"]["GrantOut"][];
+        };
         /** Health */
         Health: {
             /**
@@ -2290,6 +2581,13 @@ export interface components {
             time: string;
             /** Version */
             version: string;
+        };
+        /** IntrospectionOut */
+        IntrospectionOut: {
+            /** Active */
+            active: boolean;
+        } & {
+            [key: string]: unknown;
         };
         /**
          * InvitationCreated
@@ -2734,6 +3032,19 @@ export interface components {
             round_trips: number;
         };
         /**
+         * Negotiation
+         * @example {
+         *       "capabilities": [
+         *         "command.unlock",
+         *         "command.lock"
+         *       ]
+         *     }
+         */
+        Negotiation: {
+            /** Capabilities */
+            capabilities: string[];
+        };
+        /**
          * NewAck
          * @description ``ack``: the body of RL_ACK, as the vehicle gave it.
          */
@@ -2760,9 +3071,32 @@ export interface components {
             /** Name */
             name: string;
             /** Scopes */
-            scopes: ("command.lights" | "command.lock" | "command.start" | "command.trunk" | "command.unlock" | "key.manage" | "key.read" | "key.share" | "status.energy.read" | "status.location.read" | "status.security.read" | "vehicle.manage" | "vehicle.read")[];
+            scopes: ("command.lights" | "command.lock" | "command.start" | "command.trunk" | "command.unlock" | "key.manage" | "key.read" | "key.share" | "session.connect" | "status.energy.read" | "status.location.read" | "status.security.read" | "vehicle.manage" | "vehicle.read")[];
             /** Tenant Id */
             tenant_id?: string | null;
+        };
+        /**
+         * NewClient
+         * @description RFC 7591 section 2; what is not named here is ignored. A client has no secret.
+         * @example {
+         *       "client_name": "My car app",
+         *       "scope": "vehicle.read command.unlock"
+         *     }
+         */
+        NewClient: {
+            /** Client Name */
+            client_name: string;
+            /**
+             * Redirect Uris
+             * @default []
+             */
+            redirect_uris?: string[];
+            /**
+             * Scope
+             * @description The most that it will ask for, joined by spaces
+             * @default command.lights command.lock command.start command.trunk command.unlock key.manage key.read key.share session.connect status.energy.read status.location.read status.security.read vehicle.read
+             */
+            scope?: string;
         };
         /**
          * NewCommand
@@ -2954,6 +3288,22 @@ export interface components {
             tenant_id?: string | null;
         };
         /**
+         * NewSession
+         * @description ``vehicle_id`` may be left out where the app has one vehicle. ``capabilities``: ids as in
+         *     `GET /v1/vehicles/{id}/capabilities`; all of them by default.
+         * @example {
+         *       "capabilities": [
+         *         "command.unlock"
+         *       ]
+         *     }
+         */
+        NewSession: {
+            /** Capabilities */
+            capabilities?: string[];
+            /** Vehicle Id */
+            vehicle_id?: string | null;
+        };
+        /**
          * NewTenant
          * @example {
          *       "name": "Blue Motors"
@@ -3045,6 +3395,23 @@ export interface components {
             tries_left: number | null;
             /** Vehicle Name */
             vehicle_name: string;
+        };
+        /**
+         * OpenedOut
+         * @description The session, and how everything stands. ``keys``: with `key.read`. ``events_after``: go on from there with
+         *     `GET /v1/events` (`Last-Event-ID`) or the stream (`resume`), and nothing is missed between.
+         */
+        OpenedOut: {
+            /** Capabilities */
+            capabilities: components["schemas"]["CapabilityOut"][];
+            /** Events After */
+            events_after: string;
+            /** Keys */
+            keys: components["schemas"]["KeyOut"][];
+            session: components["schemas"]["SessionOut"];
+            /** Signals */
+            signals: (components["schemas"]["SignalValueOut"] | components["schemas"]["SignalUnknown"] | components["schemas"]["SignalRefused"])[];
+            vehicle: components["schemas"]["VehicleOut"];
         };
         /**
          * OperatorCreated
@@ -3470,6 +3837,38 @@ export interface components {
             vehicle_id: string;
         };
         /**
+         * SessionOut
+         * @description ``wanted``: the capabilities that the app asked for. ``resume_until``: of a suspended one.
+         */
+        SessionOut: {
+            /** App Id */
+            app_id: string;
+            /** Created At */
+            created_at: string;
+            /** Id */
+            id: string;
+            reason: components["schemas"]["CloseReason"] | null;
+            /** Resume Until */
+            resume_until: string | null;
+            state: components["schemas"]["SessionState"];
+            /** Updated At */
+            updated_at: string;
+            /** Vehicle Id */
+            vehicle_id: string;
+            /** Wanted */
+            wanted: string[];
+        };
+        /**
+         * SessionState
+         * @enum {string}
+         */
+        SessionState: "negotiating" | "active" | "suspended" | "closed";
+        /** SessionsOut */
+        SessionsOut: {
+            /** Sessions */
+            sessions: components["schemas"]["SessionOut"][];
+        };
+        /**
          * Share
          * @description Either a ``grant``, which says everything, or rights and an end: exactly one of ``profile`` and ``entitlements``,
          *     exactly one of ``expires_at`` and ``lifetime_seconds``.
@@ -3710,6 +4109,24 @@ export interface components {
             tenant_id: string;
         };
         /**
+         * TokensOut
+         * @description RFC 6749 section 5.1. ``grant_id``: under which the owner sees and ends it (`/v1/grants`).
+         */
+        TokensOut: {
+            /** Access Token */
+            access_token: string;
+            /** Expires In */
+            expires_in: number;
+            /** Grant Id */
+            grant_id: string;
+            /** Refresh Token */
+            refresh_token: string;
+            /** Scope */
+            scope: string;
+            /** Token Type */
+            token_type: string;
+        };
+        /**
          * TransferCreated
          * @description ``secret`` is shown this once: pass it on to the new owner.
          */
@@ -3882,7 +4299,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description Too many commands wait for this vehicle (busy), too many wrong codes or links (pairing_locked, too_many_guesses) */
+        /** @description Too many commands wait for this vehicle (busy), too many wrong codes or links (pairing_locked, too_many_guesses), too many new clients (too_many_clients) */
         Problem429: {
             headers: {
                 [name: string]: unknown;
@@ -4025,6 +4442,35 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
+    oauth_metadata: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: string | boolean | string[];
+                    };
+                };
+            };
+            400: components["responses"]["Problem400"];
+            408: components["responses"]["Problem408"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
     gateway_health: {
         parameters: {
             query?: never;
@@ -4076,6 +4522,275 @@ export interface operations {
             431: components["responses"]["Problem431"];
             500: components["responses"]["Problem500"];
             503: components["responses"]["Problem503"];
+        };
+    };
+    oauth_introspect: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": {
+                    /** @description An access or refresh token */
+                    token: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IntrospectionOut"];
+                };
+            };
+            /** @description Refused, in the words of RFC 6749 section 5.2 and of what builds on it */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /**
+                         * @example invalid_grant
+                         * @example use_dpop_nonce
+                         */
+                        error: string;
+                        error_description: string;
+                    };
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            408: components["responses"]["Problem408"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    oauth_register: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewClient"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClientOut"];
+                };
+            };
+            /** @description Refused, in the words of RFC 6749 section 5.2 and of what builds on it */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /**
+                         * @example invalid_grant
+                         * @example use_dpop_nonce
+                         */
+                        error: string;
+                        error_description: string;
+                    };
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused, in the words of RFC 6749 section 5.2 and of what builds on it */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /**
+                         * @example invalid_grant
+                         * @example use_dpop_nonce
+                         */
+                        error: string;
+                        error_description: string;
+                    };
+                };
+            };
+            403: components["responses"]["Problem403"];
+            408: components["responses"]["Problem408"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    oauth_revoke: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": {
+                    /** @description Whose it is */
+                    client_id: string;
+                    /** @description An access or refresh token */
+                    token: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Refused, in the words of RFC 6749 section 5.2 and of what builds on it */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /**
+                         * @example invalid_grant
+                         * @example use_dpop_nonce
+                         */
+                        error: string;
+                        error_description: string;
+                    };
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused, in the words of RFC 6749 section 5.2 and of what builds on it */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /**
+                         * @example invalid_grant
+                         * @example use_dpop_nonce
+                         */
+                        error: string;
+                        error_description: string;
+                    };
+                };
+            };
+            408: components["responses"]["Problem408"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    oauth_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": {
+                    /** @description Of POST /oauth2/register */
+                    client_id: string;
+                    /** @description `urn:keygw:params:oauth:grant-type:pairing-code` or `refresh_token` */
+                    grant_type: string;
+                    /** @description The 8 digits that the car shows */
+                    pairing_code?: string;
+                    /** @description Of the last answer */
+                    refresh_token?: string;
+                    /** @description Joined by spaces; by default all that the client registered with, or that the grant holds */
+                    scope?: string;
+                    /** @description What the car is to be called here */
+                    vehicle_name?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokensOut"];
+                };
+            };
+            /** @description Refused, in the words of RFC 6749 section 5.2 and of what builds on it */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /**
+                         * @example invalid_grant
+                         * @example use_dpop_nonce
+                         */
+                        error: string;
+                        error_description: string;
+                    };
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused, in the words of RFC 6749 section 5.2 and of what builds on it */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /**
+                         * @example invalid_grant
+                         * @example use_dpop_nonce
+                         */
+                        error: string;
+                        error_description: string;
+                    };
+                };
+            };
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            504: components["responses"]["Problem504"];
+            507: components["responses"]["Problem507"];
         };
     };
     gateway_readyz: {
@@ -4902,6 +5617,100 @@ export interface operations {
                 content: {
                     "text/event-stream": unknown;
                 };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    grants_list_all: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GrantsOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            408: components["responses"]["Problem408"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    grants_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                grant_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GrantOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    grants_end: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                grant_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             400: components["responses"]["Problem400"];
             401: components["responses"]["Problem401"];
@@ -6371,6 +7180,246 @@ export interface operations {
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
             408: components["responses"]["Problem408"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    sessions_list_all: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionsOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            408: components["responses"]["Problem408"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    sessions_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSession"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenedOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    sessions_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    sessions_close: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    sessions_negotiate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Negotiation"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenedOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    sessions_resume: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenedOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    sessions_suspend: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
             413: components["responses"]["Problem413"];
             422: components["responses"]["Problem422"];
             431: components["responses"]["Problem431"];
