@@ -1,4 +1,5 @@
-"""What every ``Link`` promises: the one in memory, bleak over Bumble over the TCP radio, bleak's own way to BlueZ.
+"""What every ``Link`` promises: the one in memory, bleak over Bumble over the TCP radio, bleak's own way to BlueZ, and
+the one that a gateway lends, over a WebSocket to a memory link behind its whole API.
 
 For the last a private bus has ``org.bluez`` on it; ``make test-bluez`` runs that part of the file on the real one.
 """
@@ -6,22 +7,27 @@ For the last a private bus has ``org.bluez`` on it; ``make test-bluez`` runs tha
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from bluez_place import PATIENCE, REAL, bluez_place
 from keygw.ble.air import BleAir
+from keygw.client.relay import RelayAir
 from keygw.model.errors import LinkError
 from keygw.vehicle.ports import Link
+from keygw.wire.messages import encode_info
 from keygw_sim.memory_link import memory_link
 from keygw_sim.radio.virtual import VirtualRadio
 from keygw_sim.vehicle.echo import EchoVehicle
+from listening import listening
+from town import GatewayAir, Town
 
 RID = bytes.fromhex("a1b2c3d4e5f6")
-INFO = b"\x01contract"
+INFO = encode_info(RID)
 QUEUE = 8
 LAST = 0xC0
 SOON = 2.0 * PATIENCE
@@ -38,17 +44,21 @@ class Ends:
     cut: Callable[[], Awaitable[None]]
 
 
-HERE = ["memory-512", "memory-20", "ble-517", "ble-23"]
+HERE = ["memory-512", "memory-20", "relay-512", "relay-20", "ble-517", "ble-23"]
 """Left out where BlueZ is the real one: there they have nothing to show."""
 
 
 @pytest.fixture(params=[*([] if REAL else HERE), "dbus-517", "dbus-23"])
-async def ends(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ends]:
+async def ends(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Ends]:
     kind, _, size = str(request.param).partition("-")
     if kind == "memory":
         link, vehicle = memory_link(int(size), info=INFO, queue=QUEUE)
         yield Ends(link, int(size), vehicle.send, vehicle.receive, vehicle.cut)
         await link.close()
+        return
+    if kind == "relay":
+        async with relayed(tmp_path, int(size)) as made:
+            yield made
         return
     async with AsyncExitStack() as stack:
         radio = await stack.enter_async_context(VirtualRadio())
@@ -73,6 +83,30 @@ async def ends(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
             radio.cut()
 
         yield Ends(real, min(512, int(size) - 3), send, vehicle_.frames.get, cut)
+
+
+class Lent(GatewayAir):
+    """The gateway's radio, on which every link is the one that the test has in hand."""
+
+    link: Link | None = None
+
+    async def open(self, wanted: Callable[[bytes], bool], timeout: float, avoid: Collection[str] = ()) -> Link:
+        return self.link or await super().open(wanted, timeout, avoid)
+
+
+@asynccontextmanager
+async def relayed(folder: Path, size: int) -> AsyncIterator[Ends]:
+    town = Town(folder)
+    town.air = air = Lent(town.road)
+    await town.start()
+    async with listening(town.services) as url:
+        friend = await town.friend(await town.owner(), "Ann", "vehicle.read")
+        air.link, vehicle = memory_link(size, info=INFO)
+        real = await RelayAir(url, friend.token, town.vehicle.id, queue=QUEUE).open(lambda found: found == RID, 4.0)
+        yield Ends(real, size, vehicle.send, vehicle.receive, vehicle.cut)
+        await real.close()
+    await town.aclose()
+    await town.road.close()
 
 
 def frame(size: int, fill: int = 0x55, header: int = LAST) -> bytes:

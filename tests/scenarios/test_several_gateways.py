@@ -13,7 +13,7 @@ from keygw.bridge.apps import Unauthenticated
 from keygw.bridge.leases import HeldElsewhere
 from keygw.bridge.records import CommandRecord
 from keygw.model.command import CommandState
-from keygw.model.errors import Conflict, NotFound
+from keygw.model.errors import Conflict, LinkError, NotFound
 from keygw.vehicle.ports import Link, Sighting
 from keygw.wire.messages import MessageType
 from town import DEATH, GatewayAir, Town
@@ -371,3 +371,22 @@ async def _state(town: Town, record: CommandRecord, state: CommandState) -> bool
 
 async def _none(commands: Any, record: CommandRecord) -> bool:
     return commands._lanes.job(record.id) is None
+
+
+async def test_a_link_is_lent_by_the_gateway_that_has_the_car(two: Pair) -> None:
+    first, second = two
+    owner = await first.owner()
+    friend = await first.friend(owner, "Ann", "vehicle.read")
+    assert holder(first, second) == [True, False]
+    app = await second.bridge.apps.authenticate(friend.token)
+    with pytest.raises(HeldElsewhere):
+        async with second.bridge.relays.lending(app, first.vehicle.id):
+            pass
+    app = await first.bridge.apps.authenticate(friend.token)
+    async with first.bridge.relays.lending(app, first.vehicle.id) as relay:
+        assert await relay.receive(), "the car greets"
+        assert holder(first, second) == [True, False]
+        with pytest.raises(LinkError) as caught:
+            async with asyncio.timeout(5), first.bridge.relays.lending(app, first.vehicle.id):
+                pass
+        assert caught.value.code == "busy"

@@ -153,7 +153,7 @@ class Town:
         await bridge.start()
         self.store.database.listen(bridge.neighbours.hear)
         self._stack.push_async_callback(bridge.stop)
-        services = Services(bridge=bridge, hub=self.hub, issuer=keyring, clock=self.clock, version="1")
+        self.services = services = Services(bridge=bridge, hub=self.hub, issuer=keyring, clock=self.clock, version="1")
         transport = httpx.ASGITransport(create_api(services))
         self._http = await self._stack.enter_async_context(
             httpx.AsyncClient(transport=transport, base_url="http://gateway")
@@ -219,9 +219,10 @@ class Town:
         made = (await self._http.post(path, headers=headers, json=body)).json()
         return ("refused", made["code"]) if "code" in made else (made["state"], made["reason"])
 
-    async def friend(self, owner: tuple[str, str], name: str) -> Friend:
-        """A friend with a phone, an app on it, and a driver's key for three days."""
-        app_id, token = await self.app(name, "key.read")
+    async def friend(self, owner: tuple[str, str], name: str, *scopes: str) -> Friend:
+        """A friend with a phone, an app on it (with those scopes, and that for its key), and a driver's key for three
+        days."""
+        app_id, token = await self.app(name, "key.read", *scopes)
         phone = Phone(self.road, new_signer(self.random), self.random)
         device = Device(device_id(phone.public_key), DeviceKind.PHONE, phone.public_key, name, app_id)
         await self.store.credentials.write(lambda tx: tx.add_device(device))

@@ -26,7 +26,7 @@ from keygw.token.receipt import verify_receipt
 from keygw.token.statement import StatementAct, sign_statement
 from keygw.vehicle.conversation import Conversation, Road
 from keygw.vehicle.ports import Air, HeldKey
-from keygw.wire.messages import Chain, Cmd, Res
+from keygw.wire.messages import Chain, Cmd, LinkKind, Res
 from keygw_sim.chance import new_signer
 from keygw_sim.phone.satchel import CarriedList, Satchel
 
@@ -121,12 +121,20 @@ class Phone:
     """Takes one digital key and uses it, and carries revocation lists to the vehicles it meets."""
 
     def __init__(
-        self, air: Air, signer: LocalSigner, random: Random, ticks: Callable[[], float] = time.monotonic
+        self,
+        air: Air,
+        signer: LocalSigner,
+        random: Random,
+        ticks: Callable[[], float] = time.monotonic,
+        *,
+        kind: LinkKind = LinkKind.DIRECT,
     ) -> None:
+        """``kind``: what it tells the car of how its frames travel."""
         self.public_key = signer.public_key
         self.subscribe = False
         """Whether it asks the car for events."""
         self._air = air
+        self._kind = kind
         self._signer = signer
         self._random = random
         self._ticks = ticks
@@ -162,7 +170,14 @@ class Phone:
         held = HeldKey(KeyInHand(key.key_id, key.cwt, self.public_key, key.chain), self._signer)
         self._kept = False  # whatever fails: the token by value is next
         talk = await Conversation.open(
-            self._air, key.vehicle, held, self._random, REACH_SECONDS, subscribe=self.subscribe, clock=self._ticks
+            self._air,
+            key.vehicle,
+            held,
+            self._random,
+            REACH_SECONDS,
+            kind=self._kind,
+            subscribe=self.subscribe,
+            clock=self._ticks,
         )
         try:
             result = await talk.authenticate(kept=kept)
@@ -274,6 +289,7 @@ class Phone:
                 held,
                 self._random,
                 REACH_SECONDS,
+                kind=self._kind,
                 subscribe=self.subscribe,
                 clock=self._ticks,
             )

@@ -14,6 +14,7 @@ from keygw.api.routes import (
     devices,
     docs,
     events,
+    frames,
     grants,
     health,
     invitations,
@@ -70,7 +71,7 @@ def create_api(services: Services) -> FastAPI:
     # In the order of what is asked most: each of them is tried in turn.
     first = (commands, keys, vehicles, status, health, meta, apps, audit, pairings, ownership, invitations, devices)
     granting = (oauth, grants, sessions)
-    rest = (policy, status_lists, operators, tenants, limits, people, events, stream, docs, link, issuer_keys)
+    rest = (policy, status_lists, operators, tenants, limits, people, events, stream, frames, docs, link, issuer_keys)
     routers = [*(each.router for each in (*first, *granting, *rest)), issuer_keys.public]
     permissions.state(routers)
     for router in routers:

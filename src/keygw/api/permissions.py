@@ -207,7 +207,12 @@ PERMISSIONS: Mapping[str, Permission] = MappingProxyType(
 )
 """By module and function of the route."""
 
-STREAMS: Mapping[str, Permission] = MappingProxyType({"stream.stream": Permission(_ANY)})
+STREAMS: Mapping[str, Permission] = MappingProxyType(
+    {
+        "frames.frames": _both(Scope.VEHICLE_READ),  # and a phone that has a key of the vehicle (``bridge.relays``)
+        "stream.stream": Permission(_ANY),
+    }
+)
 """The same of the routes that are WebSockets. What is told there each event's own rule decides (``bridge.gate``)."""
 
 

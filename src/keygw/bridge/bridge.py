@@ -39,6 +39,7 @@ from keygw.bridge.ports import Authorize, BridgeStore, Clock, Credentials, Fleet
 from keygw.bridge.privacy import Privacy
 from keygw.bridge.reconnect import Reconnect
 from keygw.bridge.sessions import Sessions
+from keygw.bridge.relays import Relays
 from keygw.bridge.settlement import Settlement
 from keygw.bridge.tenants import Tenants
 from keygw.bridge.upkeep import ROUND_SECONDS, Upkeep
@@ -135,6 +136,7 @@ class Bridge:
         self.status_lists = credentials.status_lists
         self.invitations = Invitations(credentials, self.access, self._errands)
         self.reconnect = Reconnect(fleet.connect, random)
+        self.relays = Relays(self.access, fleet, feed.hub, clock, self.contact)
         self.vehicles = Vehicles(credentials, store, self.access, fleet, self.reconnect, clock)
         self.pairings = Pairings(store, credentials, self.access, fleet, clock, random, sole=sole)
         chores = (self.issuer_keys.upkeep, self.sessions.sweep)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 
 from keygw.bridge.leases import HeldElsewhere, Leases
@@ -10,6 +10,7 @@ from keygw.bridge.mirror import Mirror
 from keygw.bridge.ports import Fleet, OnState
 from keygw.model.command import AuthorizedCommand, Outcome
 from keygw.vehicle.pairing import PairingTask
+from keygw.vehicle.relay import Relay
 from keygw.vehicle.values import CommandResult, Discovered, LinkStatus
 
 Announce = Callable[[str], Awaitable[None]]
@@ -44,6 +45,11 @@ class LeasedFleet:
     async def execute(self, authorized: AuthorizedCommand, on_state: OnState) -> CommandResult:
         async with self._leases.holding(authorized.command.vehicle_id):
             return await self._fleet.execute(authorized, on_state)
+
+    @asynccontextmanager
+    async def relay(self, vehicle_id: str, avoid: Collection[str] = ()) -> AsyncIterator[Relay]:
+        async with self._leases.holding(vehicle_id), self._fleet.relay(vehicle_id, avoid) as relay:
+            yield relay
 
     async def settle(self, vehicle_id: str, key_id: str) -> None:
         async with self._or_tell(f"errand {vehicle_id}", vehicle_id):

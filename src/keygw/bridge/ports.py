@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -33,6 +34,7 @@ from keygw.model.entitlement import Entitlement
 from keygw.model.receipt import Receipt
 from keygw.model.vehicle import IssuerRoot, Registered, Vehicle
 from keygw.vehicle.pairing import PairingTask
+from keygw.vehicle.relay import Relay
 from keygw.vehicle.values import CommandResult, Discovered, LinkStatus
 
 Clock = Callable[[], float]
@@ -468,6 +470,9 @@ class Fleet(Protocol):
 
         Never raises for what a car or a link does: it says so in the result. Cancelling it is allowed at any time.
         """
+
+    def relay(self, vehicle_id: str, avoid: Collection[str] = ()) -> AbstractAsyncContextManager[Relay]:
+        """Lend the link to who holds the key itself. ``LinkError``: busy, or of the way."""
 
     async def settle(self, vehicle_id: str, key_id: str) -> None:
         """Fetch the receipts that this key may read; they arrive recorded. ``LinkError`` if the car is not there."""

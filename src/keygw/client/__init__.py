@@ -8,6 +8,7 @@ from keygw.client.answers import Capability, Check, Command, Event, Key, Link, P
 from keygw.client.bound import BoundAuth, Held, enter
 from keygw.client.keygw import Keygw
 from keygw.client.problem import KeygwClientError, OauthRefused, Problem, Stranger, Unreachable
+from keygw.client.relay import RelayAir, RelayLink
 
 __all__ = [
     "BoundAuth",
@@ -23,6 +24,8 @@ __all__ = [
     "OauthRefused",
     "Pairing",
     "Problem",
+    "RelayAir",
+    "RelayLink",
     "Signal",
     "Stranger",
     "Unreachable",

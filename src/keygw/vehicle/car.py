@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,7 @@ from keygw.session.fast import FAST_ACTIONS, FastKey
 from keygw.vehicle.conversation import Conversation, Reply, Tally
 from keygw.vehicle.expectation import EXPECTED
 from keygw.vehicle.ports import Air, Books, HeldKey
+from keygw.vehicle.relay import Turn
 from keygw.vehicle.values import LinkStatus, Measures
 from keygw.wire.messages import LinkKind, Reading
 
@@ -65,7 +65,7 @@ class Car:
         self.vehicle_id = vehicle_id
         self.ticks = ticks
         """Seconds that only grow, by which everything here is timed."""
-        self.lock = asyncio.Lock()
+        self.lock = Turn()
         self.readings: dict[SignalId, SignalValue] = {}
         """The signals heard in the present session."""
         self.status = LinkStatus(vehicle_id, "disconnected")

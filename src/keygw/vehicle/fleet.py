@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 
 from keygw.model.command import AuthorizedCommand, CommandState, Outcome
@@ -19,6 +19,7 @@ from keygw.vehicle.courier import Courier, wants_time
 from keygw.vehicle.dispatcher import Dispatcher, OnState
 from keygw.vehicle.pairing import PairingTask, pair
 from keygw.vehicle.ports import Air, Books, IssuerKeyBooks
+from keygw.vehicle.relay import MOST_WAITING, REACH_S, WAIT_S, Relay
 from keygw.vehicle.values import CommandResult, Discovered, LinkStatus
 
 CONTACT_SECONDS = 5.0
@@ -88,16 +89,18 @@ class Fleet:
         """End the link, after the operation under way."""
         car = self._cars.get(vehicle_id)
         if car is not None:
-            async with car.lock:
-                await car.leave()
+            with car.lock.pressing():
+                async with car.lock:
+                    await car.leave()
 
     async def execute(self, authorized: AuthorizedCommand, on_state: OnState) -> CommandResult:
         """Carry out one command (see ``Dispatcher``). Never raises for what a car or a link does."""
         command = authorized.command
         car = self._car(command.vehicle_id)
         try:
-            async with asyncio.timeout(max(0.0, command.expires_at - self._clock())):
-                await car.lock.acquire()
+            with car.lock.pressing():
+                async with asyncio.timeout(max(0.0, command.expires_at - self._clock())):
+                    await car.lock.acquire()
         except TimeoutError:
             return CommandResult(CommandState.EXPIRED, "busy")
         try:
@@ -105,6 +108,39 @@ class Fleet:
         finally:
             car.lock.release()
             self._keep_time(car)
+
+    @asynccontextmanager
+    async def relay(self, vehicle_id: str, avoid: Collection[str] = ()) -> AsyncIterator[Relay]:
+        """Lend the vehicle's link to a device that holds its key itself; our own session ends before, others wait.
+
+        ``avoid``: peers that said no HELLO (``Air.open``). ``LinkError``: busy if it does not come free in time, else
+        as of the air. The borrower leaves when ``Relay.over`` says so.
+        """
+        vehicle = await self._books.vehicle(vehicle_id)
+        turn = self._car(vehicle_id).lock
+        busy = LinkError("the vehicle is in touch with somebody else; try again in a second", code="busy")
+        if turn.borrowers >= MOST_WAITING:
+            raise busy
+        turn.borrowers += 1
+        try:
+            try:
+                async with asyncio.timeout(WAIT_S):
+                    await turn.acquire()
+            except TimeoutError:
+                raise busy from None
+            try:
+                await self._car(vehicle_id).leave()
+                link = await self._air.open(
+                    lambda rotating: recognises(vehicle.advertising_key, rotating), REACH_S, avoid
+                )
+                try:
+                    yield Relay(link, turn, self._ticks)
+                finally:
+                    await asyncio.shield(link.close())
+            finally:
+                turn.release()
+        finally:
+            turn.borrowers -= 1
 
     async def settle(self, vehicle_id: str, key_id: str) -> None:
         """Fetch the receipts not yet stored; whoever waits hears of them through ``on_receipt``. ``LinkError``."""

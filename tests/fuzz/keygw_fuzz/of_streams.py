@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from keygw.api.streams import messages
+from keygw.api.streams import frames, messages
 from keygw_fuzz.target import Target
 
 SAID: tuple[dict[str, Any], ...] = (
@@ -22,6 +22,13 @@ def _read(data: bytes) -> Any:
     return messages.read(data.decode("utf-8", "replace"))
 
 
+def _read_open(data: bytes) -> Any:
+    return frames.read(data.decode("utf-8", "replace"))
+
+
+OPEN = {"type": "open", "version": 1, "token": "kgw_x", "avoid": ["00:11:22:33:44:55"]}
+
 TARGETS = (
+    Target("api.streams.frames", _read_open, (messages.BadMessage,), lambda: [json.dumps(OPEN).encode()]),
     Target("api.streams.message", _read, (messages.BadMessage,), lambda: [json.dumps(each).encode() for each in SAID]),
 )

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,11 +17,8 @@ from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 
-from keygw.api.factory import create_api
 from keygw.api.services import Services
-from keygw.api.streams.wire import ws_options
 from keygw.bridge.apps import Apps, token_hash
 from keygw.bridge.bridge import Bridge
 from keygw.bridge.executor import Timing
@@ -37,11 +34,13 @@ from keygw.credentials.journal import Journal
 from keygw.credentials.policy import authorize
 from keygw.credentials.rotation import Rotation, open_keyring
 from keygw.credentials.service import CredentialService
-from keygw.crypto.signer import LocalSigner
+from keygw.crypto.signer import LocalSigner, device_id
 from keygw.events.event import Event
 from keygw.events.hub import Hub
 from keygw.model.command import Action, AuthorizedCommand, Command, CommandState, Outcome
+from keygw.model.device import Device, DeviceKind
 from keygw.model.digital_key import DigitalKey
+from keygw.model.entitlement import PROFILES
 from keygw.model.errors import LinkError
 from keygw.model.ids import new_id
 from keygw.model.receipt import Receipt
@@ -55,7 +54,10 @@ from keygw.token.receipt import FIRST, receipt_hash, sign_receipt
 from keygw.token.revocation import list_hash, sign_ack
 from keygw.vehicle.pairing import PairingTask, pair
 from keygw.vehicle.ports import Air
+from keygw.vehicle.relay import Relay, Turn
 from keygw.vehicle.values import CommandResult, Discovered, LinkStatus, Measures
+from keygw_sim.memory_link import VehicleSide, memory_link
+from listening import listening
 
 OPERATOR_TOKEN = "kgw_operator-for-tests"
 START = 1_800_000_000.0
@@ -101,6 +103,7 @@ class Car:
     service: CredentialService | None = None
     air: Air | None = None
     patience: float = 0.2
+    lent: VehicleSide | None = None
     at: dict[str, asyncio.Event] = field(default_factory=dict)
     _called: asyncio.Condition = field(default_factory=asyncio.Condition)
     _holds: dict[str, asyncio.Event] = field(default_factory=dict)
@@ -213,6 +216,16 @@ class Car:
         now = self.clock()
         self.feed.on_signal(self.vehicle_id, [Signal(signal, value, now if at is None else at, now)])
 
+    @asynccontextmanager
+    async def relay(self, vehicle_id: str, avoid: Collection[str] = ()) -> AsyncIterator[Relay]:
+        if not self.present:
+            raise LinkError("the vehicle is not in reach", code="out_of_range")
+        link, self.lent = memory_link()
+        try:
+            yield Relay(link, Turn(), time.monotonic)
+        finally:
+            await link.close()
+
     async def settle(self, vehicle_id: str, key_id: str) -> None:
         self.settles.append(key_id)
         await self._note()
@@ -306,6 +319,18 @@ class World:
         auth.nonce = oauth.proofs.nonce
         return auth
 
+    async def give_phone_key(self, app: App, parent: DigitalKey) -> DigitalKey:
+        """A friend key on a phone of that app, which holds its device key itself."""
+        public_key = LocalSigner.generate().public_key
+        device = Device(device_id(public_key), DeviceKind.PHONE, public_key, "", app.id)
+        await self.store.credentials.write(lambda tx: tx.add_device(device))
+        return await self.credentials.share(
+            parent.id,
+            device_public_key=public_key,
+            entitlements=PROFILES["access"],
+            expires_at=int(self.clock()) + 3600,
+        )
+
     async def settled(self, record: CommandRecord) -> CommandRecord:
         return await self.bridge.commands.wait(record, 2)
 
@@ -380,27 +405,11 @@ async def world(tmp_path: Path, rng: Random, timing: Timing) -> AsyncIterator[Wo
 @asynccontextmanager
 async def serving(services: Services, ping: float = 20.0) -> AsyncIterator[httpx.AsyncClient]:
     """A real uvicorn on loopback, and a client for it."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(
-            create_api(services), log_config=None, lifespan="off", timeout_graceful_shutdown=2, **ws_options(ping)
-        )
-        server = uvicorn.Server(config)
-        config.load()
-        server.lifespan = config.lifespan_class(config)
-        await server.startup([listener])
-        await server.on_tick(0)
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        try:
-            async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=10) as client:
-                yield client
-        finally:
-            # What uvicorn's own shutdown does, without its pauses.
-            services.hub.close()
-            for each in server.servers:
-                each.close()
-            for connection in list(server.server_state.connections):
-                connection.shutdown()
-            await asyncio.gather(*server.server_state.tasks, return_exceptions=True)
+    async with (
+        listening(services, ping) as url,
+        httpx.AsyncClient(base_url=url, trust_env=False, timeout=10) as client,
+    ):
+        yield client
 
 
 @pytest.fixture

@@ -139,7 +139,7 @@ class Conversation:
             if self._stream.alive():
                 await self._rights(vehicle_id)
 
-    async def _take(self, message: said.Heard) -> None:
+    async def _take(self, message: said.FromClient) -> None:
         if isinstance(message, said.Subscribe):
             await self._subscribe(message)
         elif isinstance(message, said.Unsubscribe):

@@ -48,9 +48,18 @@ def line_of(socket: WebSocket) -> Line:
 
 def text_frame(text: bytes) -> bytes:
     """One unmasked text frame, as every server sends it (RFC 6455, section 5.2): the same bytes for all."""
-    size = len(text)
+    return _frame(0x81, text)
+
+
+def binary_frame(content: bytes) -> bytes:
+    """The same for bytes."""
+    return _frame(0x82, content)
+
+
+def _frame(first: int, content: bytes) -> bytes:
+    size = len(content)
     if size < 126:
-        return b"\x81" + size.to_bytes(1, "big") + text
+        return bytes((first, size)) + content
     if size < 1 << 16:
-        return b"\x81\x7e" + size.to_bytes(2, "big") + text
-    return b"\x81\x7f" + size.to_bytes(8, "big") + text
+        return bytes((first, 0x7E)) + size.to_bytes(2, "big") + content
+    return bytes((first, 0x7F)) + size.to_bytes(8, "big") + content

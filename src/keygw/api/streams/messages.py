@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from keygw.api.problems import ApiError
 from keygw.api.strict import parse
 
+T = TypeVar("T")
 SUBPROTOCOL = "keygw.v1"
 VERSION = 1
 CAPABILITIES = ("ack",)
@@ -22,13 +23,13 @@ _Vehicles = Annotated[list[_Vehicle], Field(min_length=1, max_length=MOST_VEHICL
 _Seq = Annotated[int, Field(ge=0, le=2**53)]
 
 
-class _Heard(BaseModel):
+class Heard(BaseModel):
     """What a client sends: nothing but what is declared."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class Hello(_Heard):
+class Hello(Heard):
     """The first message, within ten seconds."""
 
     type: Literal["hello"]
@@ -49,11 +50,11 @@ class Hello(_Heard):
     )
 
 
-class EventFilter(_Heard):
+class EventFilter(Heard):
     types: list[_Type] | None = Field(default=None, max_length=32, description="Only events of these types")
 
 
-class Subscribe(_Heard):
+class Subscribe(Heard):
     """Answered by a snapshot of each vehicle, or by an error. One more for the same vehicle replaces the first."""
 
     type: Literal["subscribe"]
@@ -65,12 +66,12 @@ class Subscribe(_Heard):
     filter: EventFilter = EventFilter()
 
 
-class Unsubscribe(_Heard):
+class Unsubscribe(Heard):
     type: Literal["unsubscribe"]
     vehicles: _Vehicles
 
 
-class Ack(_Heard):
+class Ack(Heard):
     """All events of this vehicle up to that number have been dealt with."""
 
     type: Literal["ack"]
@@ -78,15 +79,15 @@ class Ack(_Heard):
     seq: _Seq
 
 
-class Token(_Heard):
+class Token(Heard):
     """A new token of the same app, before the old one ends."""
 
     type: Literal["token"]
     token: _Token = Field(repr=False)
 
 
-Heard = Annotated[Hello | Subscribe | Unsubscribe | Ack | Token, Field(discriminator="type")]
-_READER: TypeAdapter[Heard] = TypeAdapter(Heard)
+FromClient = Annotated[Hello | Subscribe | Unsubscribe | Ack | Token, Field(discriminator="type")]
+_READER: TypeAdapter[FromClient] = TypeAdapter(FromClient)
 
 
 class Granted(BaseModel):
@@ -166,10 +167,15 @@ class BadMessage(Exception):
     """What came is no message of this protocol; ``str`` says why, and nothing of what it held."""
 
 
-def read(text: str) -> Heard:
+def read(text: str) -> FromClient:
     """``BadMessage``."""
+    return read_as(_READER, text)
+
+
+def read_as(shape: TypeAdapter[T], text: str) -> T:
+    """A message of that shape. ``BadMessage``."""
     try:
-        return _READER.validate_python(parse(text.encode("utf-8", "surrogatepass")))
+        return shape.validate_python(parse(text.encode("utf-8", "surrogatepass")))
     except ApiError:
         raise BadMessage("not JSON") from None
     except ValidationError as error:

@@ -38,6 +38,24 @@ CODES: dict[str, int] = {
     "hello_timeout": 4408,
     "slow_consumer": 4409,
     "too_many_streams": 4429,
+    # Of a lent link (``keygw.frames.v1``) alone.
+    "relay_over": 1000,
+    "relay_idle": 1000,
+    "bad_frame": 4400,
+    "no_phone_key": 4403,
+    "key_not_yet_valid": 4403,
+    "key_suspended": 4403,
+    "key_revoked": 4403,
+    "key_expired": 4403,
+    "unknown_vehicle": 4404,
+    "busy": 4423,
+    "gave_way": 4423,
+    "held_elsewhere": 4423,
+    "out_of_range": 4503,
+    "link_lost": 4503,
+    "link_timeout": 4503,
+    "radio_busy": 4503,
+    "radio_unavailable": 4503,
 }
 """Close codes; the reason begins with the word (RFC 6455, section 7.4.2: 4000 and up are for such use)."""
 
