@@ -35,6 +35,7 @@ from keygw.api.routes import (
     stream,
     tenants,
     vehicles,
+    viss,
 )
 from keygw.api.services import Services
 from keygw.bridge.oauth.errors import OauthError
@@ -71,8 +72,8 @@ def create_api(services: Services) -> FastAPI:
     # In the order of what is asked most: each of them is tried in turn.
     first = (commands, keys, vehicles, status, health, meta, apps, audit, pairings, ownership, invitations, devices)
     granting = (oauth, grants, sessions)
-    rest = (policy, status_lists, operators, tenants, limits, people, events, stream, frames, docs, link, issuer_keys)
-    routers = [*(each.router for each in (*first, *granting, *rest)), issuer_keys.public]
+    rest = (policy, status_lists, operators, tenants, limits, people, events, stream, frames, docs, link)
+    routers = [*(each.router for each in (*first, *granting, *rest, issuer_keys, viss)), issuer_keys.public]
     permissions.state(routers)
     for router in routers:
         app.include_router(router)

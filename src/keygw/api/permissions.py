@@ -211,6 +211,8 @@ STREAMS: Mapping[str, Permission] = MappingProxyType(
     {
         "frames.frames": _both(Scope.VEHICLE_READ),  # and a phone that has a key of the vehicle (``bridge.relays``)
         "stream.stream": Permission(_ANY),
+        "viss.viss": Permission(_ANY, _STATUS),  # an app is answered signal by signal
+        "viss.viss_of": Permission(_ANY, _STATUS),
     }
 )
 """The same of the routes that are WebSockets. What is told there each event's own rule decides (``bridge.gate``)."""

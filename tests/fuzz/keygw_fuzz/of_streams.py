@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from keygw.api.streams import frames, messages
+from keygw.api.streams import frames, messages, viss_messages
 from keygw_fuzz.target import Target
 
 SAID: tuple[dict[str, Any], ...] = (
@@ -28,7 +28,30 @@ def _read_open(data: bytes) -> Any:
 
 OPEN = {"type": "open", "version": 1, "token": "kgw_x", "avoid": ["00:11:22:33:44:55"]}
 
+VISS: tuple[dict[str, Any], ...] = (
+    {"action": "get", "path": "Vehicle", "requestId": "1",
+     "filter": {"type": "paths", "parameter": ["*.IsOpen", "Speed"]}},
+    {"action": "set", "path": "Vehicle.Speed", "value": "true", "requestId": "2", "authorization": "kgw_x"},
+    {"action": "subscribe", "path": "Vehicle.Speed", "requestId": "3", "filter": {"variant": "timebased",
+     "parameter": {"period": "500"}}},
+    {"action": "subscribe", "path": "Vehicle/Speed", "requestId": "4", "filter": [
+        {"type": "change", "parameter": {"logic-op": "gt", "diff": "-0.5"}},
+        {"type": "range", "parameter": [{"boundary-op": "lte", "boundary": "9"},
+                                        {"boundary-op": "gt", "boundary": "1"}]}]},
+    {"action": "unsubscribe", "subscriptionId": "abc", "requestId": "5"},
+)  # fmt: skip
+
+
+def _read_viss(data: bytes) -> Any:
+    request = viss_messages.read(data.decode("utf-8", "replace"))
+    viss_messages.check(request)
+    return request
+
+
 TARGETS = (
+    Target(
+        "api.streams.viss", _read_viss, (messages.BadMessage,), lambda: [json.dumps(each).encode() for each in VISS]
+    ),
     Target("api.streams.frames", _read_open, (messages.BadMessage,), lambda: [json.dumps(OPEN).encode()]),
     Target("api.streams.message", _read, (messages.BadMessage,), lambda: [json.dumps(each).encode() for each in SAID]),
 )

@@ -38,6 +38,7 @@ async def well_known(wired: Wired) -> dict[str, Any]:
             "profiles": "/v1/profiles",
             "events": "/v1/events",
             "stream": "/v1/stream",
+            "viss": "/viss",
             "jwks": "/.well-known/jwks.json",
             "status_lists": "/v1/status-lists",
             "openapi": "/openapi.json",

@@ -41,7 +41,12 @@ class Open(Heard):
     type: Literal["open"]
     version: int = Field(description="1")
     token: Annotated[str, Field(min_length=1, max_length=8192)] | None = Field(
-        default=None, repr=False, description="The bearer token, if it was not in the Authorization header"
+        default=None, repr=False, description="The token, if it was not in the Authorization header"
+    )
+    proof: Annotated[str, Field(min_length=1, max_length=8192)] | None = Field(
+        default=None,
+        repr=False,
+        description="With a token that is bound to a key: the DPoP proof, for GET on the address of the stream",
     )
     avoid: list[Annotated[str, Field(max_length=64)]] = Field(
         default=[],
@@ -122,7 +127,7 @@ class Frames:
     async def _admit(self, asked: Open) -> bool:
         stream, app = self._stream, self._early
         if asked.token is not None:
-            app = await stream.services.bridge.apps.authenticate(asked.token)
+            app = await stream.tokens.first(asked.token, asked.proof)
             if self._early is not None and self._early.id != app.id:
                 stream.end("token_of_another")
                 return False
