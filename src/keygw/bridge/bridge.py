@@ -38,8 +38,8 @@ from keygw.bridge.people import People
 from keygw.bridge.ports import Authorize, BridgeStore, Clock, Credentials, Fleet, IssuerBook
 from keygw.bridge.privacy import Privacy
 from keygw.bridge.reconnect import Reconnect
-from keygw.bridge.sessions import Sessions
 from keygw.bridge.relays import Relays
+from keygw.bridge.sessions import Sessions
 from keygw.bridge.settlement import Settlement
 from keygw.bridge.tenants import Tenants
 from keygw.bridge.upkeep import ROUND_SECONDS, Upkeep

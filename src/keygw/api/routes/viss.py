@@ -37,4 +37,6 @@ async def _serve(socket: WebSocket, wired: Services, name: str, vehicle_id: str 
         await refuse(socket, trace_id, error)
         return
     await socket.accept(subprotocol=SUBPROTOCOL)
-    await Viss(Stream(wired, TokensOf(socket), line_of(socket), trace_id, permission), receiver(socket), app, vehicle_id).run()
+    await Viss(
+        Stream(wired, TokensOf(socket), line_of(socket), trace_id, permission), receiver(socket), app, vehicle_id
+    ).run()
