@@ -67,6 +67,19 @@ async def test_from_the_code_in_the_car_to_an_unlocked_car_and_out_again(car: Wo
             await asyncio.sleep(0.02)
 
 
+async def test_an_owners_grant_lets_another_phone_pair(car: World) -> None:
+    scopes = (*SCOPES, "key.manage")
+    first = await enter(car.url, await car.shown_code(), name="My phone", scopes=scopes)
+    async with Keygw(car.url, first) as mine:
+        assert (await mine.command(car.vehicle_id, "allow_pairing")).state == "confirmed", "by the owner's key"
+        second = await enter(car.url, await car.shown_code(), name="My tablet", scopes=SCOPES)
+        async with Keygw(car.url, second) as tablet:
+            assert (await tablet.command(car.vehicle_id, "unlock")).state == "confirmed"
+            with pytest.raises(Problem) as refused:
+                await tablet.command(car.vehicle_id, "allow_pairing")
+            assert refused.value.code == "insufficient_scope"
+
+
 async def test_a_wrong_code_lets_nobody_in(car: World) -> None:
     code = await car.shown_code()
     wrong = f"{(int(code) + 1) % 10**8:08d}"

@@ -61,21 +61,35 @@ class Demo:
 
     async def _owner(self) -> None:
         world = self._world
-        with self._ladder.step("app_registered", "operator") as step:
-            made = await world.register_app()
-            step.detail = {"app_id": made["app"]["id"], "scopes": made["app"]["scopes"]}
-            step.says = "an app gets a bearer token with scopes; only its hash is kept"
+        with self._ladder.step("app_registered", "app") as step:
+            auth = await world.register_client()
+            step.detail = {"client_id": world.client_id}
+            step.says = "call 1: an app registers itself; it has no secret, only a key of its own"
         with self._ladder.step("owner_paired", "gateway > car") as step:
-            pairing = await world.pair_owner()
-            step.hold(pairing["state"] == "done", f"the pairing ended {pairing['state']}: {pairing['reason']}")
-            step.hold(pairing["vehicle_id"] == world.vehicle_id, "another car was paired")
-            step.detail = pairing
-            step.says = "eight digits shown in the car, proven with SPAKE2+; the car signed for this device key"
+            held = await world.enter(auth)
+            step.detail = {"grant_id": held.grant_id, "scope": held.scope}
+            step.says = "call 2: the code that the car shows, proven with SPAKE2+, for tokens bound to the app's key"
+        with self._ladder.step("session_opened", "app") as step:
+            told = await world.app.post("/v1/sessions", {})
+            step.hold(told["vehicle"]["id"] == world.vehicle_id, "another car was paired")
+            step.detail = {"session": told["session"], "keys": [key["id"] for key in told["keys"]]}
+            step.says = "call 3: the car, its keys, what the app may do and what is known, in one answer"
+        with self._ladder.step("first_unlock_confirmed", "gateway > car") as step:
+            first = await world.command("unlock")
+            _confirmed(step, first)
+            step.measured(first["measures"], ms="ms")
+            step.says = "call 4: unlocked. This once the car asks for the owner's grant that the app's key stands on"
         with self._ladder.step("owner_key_issued", "app") as step:
-            key = await world.app.get(f"/v1/keys/{world.owner_key}")
-            step.hold((key["role"], key["state"]) == ("owner", "active"), f"the key is {key['role']}, {key['state']}")
-            step.detail = {"key_id": key["id"], "entitlements": key["entitlements"], "expires_at": key["expires_at"]}
-            step.says = "on the car's signed ticket alone, bound to a device key that the gateway hosts"
+            owner = next(key for key in told["keys"] if key["role"] == "owner")
+            mine = next(key for key in told["keys"] if key["role"] == "friend")
+            world.owner_key = owner["id"]
+            step.hold(owner["state"] == mine["state"] == "active", f"they are {owner['state']} and {mine['state']}")
+            step.hold(mine["parent_id"] == owner["id"], "the app's key was not shared from the owner's")
+            step.hold(set(mine["entitlements"]) < set(owner["entitlements"]), "the app's key is as wide as the owner's")
+            step.detail = {"key_id": owner["id"], "app_key_id": mine["id"], "entitlements": mine["entitlements"]}
+            step.says = "on the car's signed ticket alone; the app has a key shared from it, no wider than its scopes"
+            await self._locked_again(step)
+            await world.app.delete(f"/v1/vehicles/{world.vehicle_id}/link")
         with self._ladder.step("ble_connected", "gateway > car") as step:
             link = await world.app.post(f"/v1/vehicles/{world.vehicle_id}/link:connect", {})
             step.hold(link["state"] in ("connected", "authenticated"), f"the link is {link['state']}")
@@ -86,12 +100,12 @@ class Demo:
             with self._ladder.step("handshake", "gateway > car") as step:
                 unlock = await world.command("unlock")
                 measures = unlock["measures"] or {}
-                step.detail = {"measures": measures, "suite": "EDHOC method 0, suite 6"}
+                step.detail = {"measures": measures, "suite": "fast path of EDHOC method 0, suite 6"}
                 step.measured(measures, ms="handshake_ms")
                 step.hold(measures.get("handshake_ms") is not None, f"none: {unlock['state']}, {unlock['reason']}")
                 step.hold(step.round_trips <= MOST_ROUND_TRIPS, f"{step.round_trips} round trips")
                 step.hold(measures["message_bytes"] <= MOST_MESSAGE_BYTES, f"{measures['message_bytes']} message bytes")
-                step.says = f"both sides proven; {measures['message_bytes']} B of messages, the key token included"
+                step.says = f"met again: both sides proven once more, with {measures['message_bytes']} B of messages"
             with self._ladder.step("unlock_confirmed", "car") as step:
                 _confirmed(step, unlock)
                 step.measured(unlock["measures"], ms="ms")
@@ -296,7 +310,12 @@ async def _told(demo: Demo, stop: StopSignal) -> bool:
 
 
 async def _stay(world: World, stop: StopSignal, quiet: bool) -> None:
-    """Print what one needs to play on, and wait for Ctrl-C."""
+    """Print what one needs to play on, and wait for Ctrl-C.
+
+    The app of the story holds its key itself, so another one pairs for the command line: with a token to copy."""
+    await world.command("allow_pairing")
+    await world.register_app()
+    await world.pair_owner()
     print(
         f"""
 Everything is still running. Ctrl-C ends it.

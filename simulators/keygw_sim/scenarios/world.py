@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import Any, Self
 
+from keygw.client.bound import BoundAuth, Held
+from keygw.crypto.signer import LocalSigner
 from keygw.model.base64url import decode_base64url
 from keygw.session.identity import recognises
 from keygw_sim.processes import Child
@@ -17,6 +19,10 @@ from keygw_sim.scenarios.app import App
 APP_SCOPES = (
     "vehicle.read", "vehicle.manage", "status.security.read", "status.energy.read", "command.lock", "command.unlock",
     "command.trunk", "key.read", "key.manage", "key.share",
+)  # fmt: skip
+CLIENT_SCOPES = (
+    "vehicle.read", "status.security.read", "status.energy.read", "command.lock", "command.unlock", "key.read",
+    "key.manage", "key.share", "session.connect",
 )  # fmt: skip
 CAR, GATEWAY, PHONE, FREE = range(4)
 """Which controller of the radio is whose."""
@@ -37,6 +43,7 @@ class World:
         self.vehicle: dict[str, str] = {}
         self.vehicle_id = ""
         self.owner_key = ""
+        self.client_id = ""
         self.token = ""
         self.transports: list[str] = []
         self.radio = Child("keygw_sim.radio", "--controllers", "4", "--follow-stdin")
@@ -110,6 +117,20 @@ class World:
         self.app = App(self.url, self.token)
         self._stack.push_async_callback(self.app.close)
         return made
+
+    async def register_client(self) -> BoundAuth:
+        """An app registers itself: the first of four calls. Its key lives in this process."""
+        await self.provision()
+        auth = BoundAuth(self.url, LocalSigner.generate())
+        self.client_id = await auth.register("Demo app", CLIENT_SCOPES)
+        return auth
+
+    async def enter(self, auth: BoundAuth) -> Held:
+        """Somebody in the car opens pairing mode, and the app is let in by the code: the second call."""
+        await auth.enter(self.client_id, await self.shown_code(), vehicle_name=self.name)
+        self.app = App(self.url, auth)
+        self._stack.push_async_callback(self.app.close)
+        return auth.held
 
     async def pair_owner(self) -> dict[str, Any]:
         """Somebody in the car opens pairing mode, the app gets the code; the pairing's resource when it is settled."""

@@ -69,6 +69,8 @@ class View:
     owner: bool
     """Holds a live owner key (or is an operator)."""
     hosted: frozenset[str] = frozenset()
+    managing: frozenset[str] = frozenset()
+    """Ids of its home's owner keys, with which the gateway acts for it to manage keys, and for nothing else."""
 
     def usable_keys(self, now: float) -> list[DigitalKey]:
         return [key for key in self.own if usable(key, now)]
@@ -117,7 +119,8 @@ class Access:
         first = claimed and all(key.role is not Role.OWNER or key.epoch < epoch for key in keys)
         mine = [key for key in own if holders[key.id].app_id == app.id]
         acting = [key.id for key in mine if holders[key.id].kind is DeviceKind.HOSTED]
-        return View(app, vehicle, own, visible, first, owner, frozenset(acting))
+        home = [key.id for key in own if holders[key.id].app_id != app.id and key.role is Role.OWNER]
+        return View(app, vehicle, own, visible, first, owner, frozenset(acting), frozenset(home))
 
     async def views(self, app: App) -> list[View]:
         """Every vehicle the app may know of."""
@@ -187,7 +190,8 @@ class Access:
         refuses.
         """
         own = [key for key in view.own if key_id in (None, key.id)]
-        hosted = [key for key in own if key.id in view.hosted]
+        managing = view.managing if wanted is Entitlement.KEY_MANAGE else frozenset()
+        hosted = [key for key in own if key.id in managing] or [key for key in own if key.id in view.hosted]
         if not own and key_id is not None:
             raise _no_key()
         if not own:

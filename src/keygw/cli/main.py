@@ -27,6 +27,7 @@ from keygw.cli import (
 )
 from keygw.cli.command import command
 from keygw.cli.doctor import doctor
+from keygw.cli.dpop import dpop
 from keygw.cli.events import events
 from keygw.cli.exits import Exit, epilogue
 from keygw.cli.failure import Failure, usage
@@ -69,6 +70,7 @@ app.command()(simulators.demo)
 app.command()(serve)
 app.command(context_settings=simulators.PASS_ON)(simulators.conformance)
 app.command()(doctor)
+app.command()(dpop)
 app.command()(backup)
 app.command()(restore)
 app.command()(verify)

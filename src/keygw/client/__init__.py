@@ -4,7 +4,19 @@ A command that may have reached the gateway is asked for again under the same Id
 stream of events comes back where it was cut; a refusal is a ``Problem`` with the gateway's own code.
 """
 
-from keygw.client.answers import Capability, Check, Command, Event, Key, Link, Pairing, Signal, Vehicle
+from keygw.client.answers import (
+    Capability,
+    Check,
+    Command,
+    Event,
+    Key,
+    Link,
+    OpenSession,
+    Pairing,
+    Session,
+    Signal,
+    Vehicle,
+)
 from keygw.client.bound import BoundAuth, Held, enter
 from keygw.client.keygw import Keygw
 from keygw.client.problem import KeygwClientError, OauthRefused, Problem, Stranger, Unreachable
@@ -22,10 +34,12 @@ __all__ = [
     "KeygwClientError",
     "Link",
     "OauthRefused",
+    "OpenSession",
     "Pairing",
     "Problem",
     "RelayAir",
     "RelayLink",
+    "Session",
     "Signal",
     "Stranger",
     "Unreachable",

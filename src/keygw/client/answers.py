@@ -53,6 +53,19 @@ class Key(Answer):
     list: ListState
 
 
+class Session(Answer):
+    """``reason``: of a closed one. ``resume_until``: of a suspended one."""
+
+    id: str
+    vehicle_id: str
+    state: Literal["negotiating", "active", "suspended", "closed"]
+    reason: str | None
+    wanted: tuple[str, ...]
+    created_at: datetime
+    updated_at: datetime
+    resume_until: datetime | None
+
+
 class Command(Answer):
     """``settled``: ``state`` is final. ``unknown`` is not: it may have happened, and is settled from the vehicle's
     receipts when it is next met. ``retryable``: the same wish may be made again, by a new command."""
@@ -157,3 +170,14 @@ class Event(Answer):
 
 
 GAP = "keygw.gap"
+
+
+class OpenSession(Answer):
+    """A session, and how everything stands. ``events_after``: for ``Keygw.events``, so that nothing is missed."""
+
+    session: Session
+    vehicle: Vehicle
+    keys: tuple[Key, ...]
+    capabilities: tuple[Capability, ...]
+    signals: tuple[Signal, ...]
+    events_after: str

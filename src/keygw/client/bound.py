@@ -104,17 +104,18 @@ class BoundAuth(httpx.Auth):
             form = {"grant_type": "refresh_token", "client_id": before.client_id}
             self._take(before.client_id, await self.token({**form, "refresh_token": before.refresh_token}))
 
-    async def enter(
-        self, name: str, pairing_code: str, scopes: Sequence[str], *, vehicle_name: str | None = None
-    ) -> None:
-        """Register, and be let in by the code that the car shows. ``OauthRefused``, ``Unreachable``, ``Stranger``."""
-        scope = " ".join(scopes)
-        made = await self._post("/oauth2/register", json={"client_name": name, "scope": scope})
+    async def register(self, name: str, scopes: Sequence[str]) -> str:
+        """The id of a new client, which may ask for these scopes. ``OauthRefused``, ``Unreachable``, ``Stranger``."""
+        made = await self._post("/oauth2/register", json={"client_name": name, "scope": " ".join(scopes)})
+        return str(made["client_id"])
+
+    async def enter(self, client_id: str, pairing_code: str, *, vehicle_name: str | None = None) -> None:
+        """Be let in by the code that the car shows, with all that the client registered for. ``OauthRefused``,
+        ``Unreachable``, ``Stranger``."""
         form = {
             "grant_type": PAIRING_CODE,
-            "client_id": str(made["client_id"]),
+            "client_id": client_id,
             "pairing_code": pairing_code,
-            "scope": scope,
             **({} if vehicle_name is None else {"vehicle_name": vehicle_name}),
         }
         while True:
@@ -192,5 +193,5 @@ async def enter(
     ``Unreachable``, ``Stranger``.
     """
     auth = BoundAuth(url, signer or LocalSigner.generate(), kept=kept)
-    await auth.enter(name, pairing_code, scopes, vehicle_name=vehicle_name)
+    await auth.enter(await auth.register(name, scopes), pairing_code, vehicle_name=vehicle_name)
     return auth

@@ -13,7 +13,19 @@ from typing import Any, Literal, Self, TypeVar
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
-from keygw.client.answers import Capability, Check, Command, Event, Key, Link, Pairing, Signal, Vehicle
+from keygw.client.answers import (
+    Capability,
+    Check,
+    Command,
+    Event,
+    Key,
+    Link,
+    OpenSession,
+    Pairing,
+    Session,
+    Signal,
+    Vehicle,
+)
 from keygw.client.bound import BoundAuth
 from keygw.client.connection import Connection, parsed
 from keygw.client.problem import Problem, Stranger, Unreachable
@@ -77,6 +89,25 @@ class Keygw:
         else:
             told = await self.ask("GET", where, query={"units": units})
         return {each.path: each for each in _of(list[Signal], told["signals"])}
+
+    # -- sessions --------------------------------------------------------------------------------------------------
+
+    async def open_session(self, vehicle_id: str | None = None, *capabilities: str) -> OpenSession:
+        """``vehicle_id``: ``None`` where the app has one vehicle alone. ``capabilities``: ids; all by default."""
+        body = {"capabilities": list(capabilities), **_some(vehicle_id=vehicle_id)}
+        return _of(OpenSession, await self.ask("POST", "/v1/sessions", body))
+
+    async def resume_session(self, session_id: str) -> OpenSession:
+        """The app is back from the background; how everything stands now."""
+        return _of(OpenSession, await self.ask("POST", f"/v1/sessions/{session_id}:resume"))
+
+    async def suspend_session(self, session_id: str) -> Session:
+        """The app goes into the background."""
+        return _of(Session, await self.ask("POST", f"/v1/sessions/{session_id}:suspend"))
+
+    async def close_session(self, session_id: str) -> Session:
+        """For good. Again: a success that changes nothing."""
+        return _of(Session, await self.ask("DELETE", f"/v1/sessions/{session_id}"))
 
     # -- commands --------------------------------------------------------------------------------------------------
 

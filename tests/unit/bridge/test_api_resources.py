@@ -58,8 +58,9 @@ async def test_the_gateway_says_what_it_is(client: httpx.AsyncClient, world: Wor
     }
     assert "unlock" in known["actions"]
     assert "app.manage" not in known["scopes"]
-    stream = known["endpoints"].pop("stream")
-    assert (await client.get(stream, timeout=2)).json()["code"] == "no_route", "a WebSocket, and nothing else"
+    for name in ("stream", "viss"):
+        where = known["endpoints"].pop(name)
+        assert (await client.get(where, timeout=2)).json()["code"] == "no_route", "a WebSocket, and nothing else"
     for path in known["endpoints"].values():
         assert (await client.get(path, timeout=2)).status_code in (200, 401, 405)
 
