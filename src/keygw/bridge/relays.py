@@ -15,13 +15,15 @@ from keygw.credentials.lifecycle import refusal
 from keygw.events.event import Event
 from keygw.events.hub import Hub
 from keygw.model.digital_key import DigitalKey, KeyState
-from keygw.model.errors import Forbidden, KeygwError
+from keygw.model.errors import Forbidden, KeygwError, LinkError
 from keygw.vehicle.relay import Relay
 
 log = structlog.get_logger(__name__)
 
 LOOK_S = 5.0
 """Keys also end by the clock."""
+SHORT_S = 5.0
+"""Who has a link longer than that leaves it to others for as long again: nobody keeps the gateway from a vehicle."""
 
 
 class Relays:
@@ -33,6 +35,8 @@ class Relays:
         self._hub = hub
         self._clock = clock
         self._contact = contact
+        self._resting: dict[tuple[str, str], float] = {}
+        """App and vehicle -> until when, of the loop's clock, that app is not lent that link."""
 
     @asynccontextmanager
     async def lending(self, app: App, vehicle_id: str, avoid: Collection[str] = ()) -> AsyncIterator[Relay]:
@@ -42,11 +46,18 @@ class Relays:
         key_not_yet_valid; ``LinkError`` busy, held_elsewhere, or of the way.
         """
         await self.check(app, vehicle_id)
+        loop, who = asyncio.get_running_loop(), (app.id, vehicle_id)
+        self._resting = {each: until for each, until in self._resting.items() if until > loop.time()}
+        if who in self._resting:
+            raise LinkError("this app has had the link for long; it shall be free as long", code="busy")
         async with self._fleet.relay(vehicle_id, avoid) as relay:
             log.info("relay_opened", vehicle_id=vehicle_id, app_id=app.id)
+            began = loop.time()
             try:
                 yield relay
             finally:
+                if loop.time() - began > SHORT_S:
+                    self._resting[who] = 2 * loop.time() - began - SHORT_S
                 log.info("relay_closed", vehicle_id=vehicle_id, app_id=app.id, frames=relay.frames)
                 # Commands that paused, and lists that wait, need not do so any longer: it is in reach.
                 asyncio.get_running_loop().call_soon(self._contact, vehicle_id)

@@ -234,10 +234,14 @@ class Fleet:
             if told is False or (told is None and now < asked.get(known.id, 0.0) + ASK_AGAIN_SECONDS):
                 yield False  # it tells us by itself, or was asked just now: no reason to cut its link
                 return
-            async with car.lock:
+            with car.lock.pressing():
+                await car.lock.acquire()
+            try:
                 await car.leave()
                 asked[known.id] = now
                 yield True
+            finally:
+                car.lock.release()
 
         return await pair(self._air, task, self._random, seconds, alone, self._ticks)
 

@@ -14,6 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
+from keygw.api.streams.wire import Wire
 from keygw.model.base64url import encode_base64url
 from keygw.model.errors import LinkError
 
@@ -184,3 +185,52 @@ async def test_refused_before_it_stands(
         async with frames(client, world, token, protocol or "keygw.frames.v1"):
             pass
     assert refused.value.response.status_code == status
+
+
+async def test_who_had_the_link_for_long_leaves_it_for_as_long(
+    client: httpx.AsyncClient, world: World, phone: tuple[str, str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keygw.bridge.relays.SHORT_S", 0.0)
+    _, _, top = await world.owner()
+    other, theirs = await world.app(*SCOPES)
+    await world.give_phone_key(other, top)
+    async with frames(client, world, phone[0]) as socket:
+        await said(socket)
+        await socket.recv()
+        await asyncio.sleep(0.04)
+        await socket.close()
+    async with frames(client, world, phone[0]) as socket, frames(client, world, theirs) as free:
+        await said(socket)
+        assert await end(socket) == (4423, "busy")
+        await said(free)
+        assert json.loads(await free.recv())["type"] == "opened"
+    await asyncio.sleep(0.05)
+    async with asyncio.timeout(5):
+        while True:
+            async with frames(client, world, phone[0]) as socket:
+                await said(socket)
+                if not isinstance(first := await first_of(socket), tuple):
+                    break
+                assert first == (4423, "busy")
+    assert json.loads(first)["type"] == "opened"
+
+
+async def first_of(socket: ClientConnection) -> str | bytes | tuple[int | None, str]:
+    try:
+        return await socket.recv()
+    except ConnectionClosed:
+        return await end(socket)
+
+
+async def test_a_reader_that_is_too_slow_is_let_go(
+    client: httpx.AsyncClient, world: World, phone: tuple[str, str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keygw.api.streams.frames.STALL_S", 0.05)
+    async with frames(client, world, phone[0]) as socket:
+        await said(socket)
+        await socket.recv()
+        assert world.car.lent is not None
+        monkeypatch.setattr(Wire, "free", property(lambda self: False))
+        monkeypatch.setattr(Wire, "drained", lambda self: asyncio.Event().wait())
+        await world.car.lent.send(b"\xc0x")
+        assert await end(socket) == (4409, "slow_consumer")

@@ -17,6 +17,7 @@ from websockets.typing import Subprotocol
 from keygw.api.streams import viss
 from keygw.api.streams import viss_messages as said
 from keygw.api.streams.messages import BadMessage
+from keygw.api.streams.wire import Wire
 from keygw.crypto.signer import LocalSigner
 from keygw.model.command import Action
 from keygw.model.entitlement import PROFILES
@@ -275,6 +276,36 @@ async def test_no_more_subscriptions_than_that(
         for _ in range(2):
             assert "subscriptionId" in await one.ask("subscribe", LOCK)
         assert await one.error("subscribe", LOCK) == ("429", "too_many_requests")
+
+
+async def test_a_store_that_fails_ends_it_and_says_so(
+    client: httpx.AsyncClient, world: World, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(said, "SHORTEST_MS", 10)
+
+    async def fails(*_: object) -> None:
+        raise OSError("gone")
+
+    async with speaking(client, token) as one:
+        await one.ask("subscribe", SPEED, filter={"type": "timebased", "parameter": {"period": "10"}})
+        monkeypatch.setattr("keygw.bridge.gate.EventGate.view", fails)
+        assert await one.end() == (1011, "internal")
+
+
+async def test_a_reader_that_is_too_slow_hears_the_newest_value(
+    client: httpx.AsyncClient, world: World, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with speaking(client, token) as one:
+        for path in (SPEED, LOCK):
+            await one.ask("subscribe", path)
+            await one.next()
+        with monkeypatch.context() as full:
+            full.setattr(Wire, "free", property(lambda self: False))
+            for number in range(1000):
+                world.car.report(SignalId.SPEED, float(number))
+        world.car.report(SignalId.CENTRAL_LOCK, False)
+        told = [(await one.next())["data"]["dp"]["value"] for _ in range(2)]
+    assert told == ["999.0", "false"]
 
 
 @pytest.mark.parametrize("protocols", [[], [Subprotocol("VISSv1")]])

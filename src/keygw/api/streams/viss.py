@@ -14,6 +14,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
+
 from keygw.api.streams import viss_messages as said
 from keygw.api.streams.line import text_frame
 from keygw.api.streams.messages import BadMessage
@@ -21,6 +23,7 @@ from keygw.api.streams.outlet import Outlet, Wanted
 from keygw.api.streams.stream import Stream
 from keygw.bridge.access import View
 from keygw.bridge.apps import Unauthenticated, token_hash
+from keygw.bridge.fault import describe
 from keygw.bridge.records import App
 from keygw.bridge.signals import SIGNAL_IDS
 from keygw.events.backlog import Lost
@@ -29,6 +32,8 @@ from keygw.model.command import Action, CommandState
 from keygw.model.errors import Conflict, Forbidden, KeygwError, NotFound
 from keygw.model.signal import PATHS, SignalId, SignalValue
 from keygw.model.times import rfc3339
+
+log = structlog.get_logger(__name__)
 
 TOKEN_SECONDS = 60.0
 """For the first message with a token that is good."""
@@ -328,6 +333,13 @@ class Viss:
             self._stream.unfollow(self._vehicle)
 
     async def _by_time(self, one: Subscription, seconds: float) -> None:
+        try:
+            await self._every(one, seconds)
+        except Exception as error:
+            log.error("stream_broke", **describe(error))
+            self._stream.end("internal")
+
+    async def _every(self, one: Subscription, seconds: float) -> None:
         while self._stream.alive():
             await asyncio.sleep(seconds)
             if not self._stream.line.free:
