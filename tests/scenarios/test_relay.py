@@ -117,8 +117,12 @@ async def test_a_link_that_is_lent_gives_way_to_a_command(world: World) -> None:
     one = await guest(world)
     await one.with_key()
     air = RelayAir(world.url, one.token, world.vehicle_id)
+    where = f"/v1/vehicles/{world.vehicle_id}/link"
+    await world.command("lock")
+    assert (await world.app.get(where))["state"] == "authenticated"
     link = await air.open(lambda rotating_id: True, 8.0)
     await link.receive()
+    assert (await world.app.get(where))["state"] == "disconnected", "one link carries one session"
     began = time.monotonic()
     command: asyncio.Task[dict[str, Any]] = asyncio.create_task(world.command("unlock"))
     with pytest.raises(LinkError) as caught:

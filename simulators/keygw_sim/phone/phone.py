@@ -129,7 +129,7 @@ class Phone:
         *,
         kind: LinkKind = LinkKind.DIRECT,
     ) -> None:
-        """``kind``: what it tells the car of how its frames travel."""
+        """``kind``: what it tells the car of how its frames travel; ``RELAYED`` over a ``RelayAir``."""
         self.public_key = signer.public_key
         self.subscribe = False
         """Whether it asks the car for events."""

@@ -2,6 +2,8 @@
 
 A command that may have reached the gateway is asked for again under the same Idempotency-Key, never under another; a
 stream of events comes back where it was cut; a refusal is a ``Problem`` with the gateway's own code.
+
+``keygw.client.relay`` is for a phone that holds its device key, and is loaded apart: it takes the key session.
 """
 
 from keygw.client.answers import (
@@ -20,7 +22,6 @@ from keygw.client.answers import (
 from keygw.client.bound import BoundAuth, Held, enter
 from keygw.client.keygw import Keygw
 from keygw.client.problem import KeygwClientError, OauthRefused, Problem, Stranger, Unreachable
-from keygw.client.relay import RelayAir, RelayLink
 
 __all__ = [
     "BoundAuth",
@@ -37,8 +38,6 @@ __all__ = [
     "OpenSession",
     "Pairing",
     "Problem",
-    "RelayAir",
-    "RelayLink",
     "Session",
     "Signal",
     "Stranger",
