@@ -84,7 +84,9 @@ def test_the_list_says_what_is_required(capsys: pytest.CaptureFixture[str]) -> N
         (["--target", "usb:0"], 2, "no_rig"),
         (["--target", "usb:0", "--rig", "absent"], 2, "no_rig"),
         (["--patience", "-1"], 2, "bad_patience"),
-        (["--target", "memory", "--html", "."], 3, "cannot_write"),
+        (["--rig", "absent"], 2, "wrong_rig"),
+        (["--target", "memory", "--rig", "absent"], 2, "wrong_rig"),
+        (["--target", "memory", "--html", "."], 3, "file_unusable"),
     ],
 )
 def test_wrong_command_lines(line: list[str], code: int, said: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -92,3 +94,20 @@ def test_wrong_command_lines(line: list[str], code: int, said: str, capsys: pyte
     told = capsys.readouterr()
     assert told.out == ""
     assert json.loads(told.err)["code"] == said
+
+
+def test_a_report_of_before_stands_until_there_is_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = tmp_path / "report.html"
+    page.write_text("the one of before, which is longer than nothing")
+
+    async def interrupted(*_: object) -> kit.Report:
+        raise KeyboardInterrupt
+
+    line = ["--target", "memory", "--only", "KS-203", "--html", str(page)]
+    with monkeypatch.context() as patch:
+        patch.setattr(kit, "run", interrupted)
+        assert main(line) == 130
+    assert page.read_text().startswith("the one of before")
+    assert main(line) == 0
+    assert page.read_text().startswith("<!doctype html>")
+    assert "the one of before" not in page.read_text()

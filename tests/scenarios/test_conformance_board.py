@@ -16,6 +16,7 @@ from keygw.token.trust import kid_of
 from keygw_sim.conformance import kit, rig, targets
 from keygw_sim.conformance import radio as conformance_radio
 from keygw_sim.conformance.__main__ import main
+from keygw_sim.conformance.reports import plain
 from keygw_sim.conformance.verdict import Word
 from keygw_sim.radio.virtual import VirtualRadio
 from keygw_sim.vehicle.flash import Issuer
@@ -53,6 +54,25 @@ async def test_a_board_is_tested_over_tcp(tmp_path: Path) -> None:
     why = {each.requirement.id: each.why for each in report.verdicts}
     assert "switch it off and on" in why["KS-112"]
     assert "--patience 602" in why["KS-312"]
+
+
+async def test_a_board_that_does_not_trust_the_rig_is_suspected_of_it(tmp_path: Path) -> None:
+    async with board(tmp_path) as (_, target, car), targets.stand(target, tmp_path / "rig") as stand:
+        fine = await kit.run(stand, target, ["KS-203"])
+        car.brain.memory.issuers.clear()
+        report = await kit.run(stand, target, ["KS-203"])
+    assert (fine.ok, fine.doubt) == (True, "")
+    assert "provisioning.json" in report.doubt
+    assert "note: the board refuses the owner" in plain.summary(report)
+
+
+async def test_what_is_no_target_is_not_taken_for_a_boards_name(tmp_path: Path) -> None:
+    async with board(tmp_path):
+        for target in ("tcpclient:127.0.0.1:1", "usb0:", "AA:BB", "a/b"):
+            with pytest.raises(BadInput) as refused:
+                async with targets.stand(target, tmp_path / "rig"):
+                    pass
+            assert refused.value.code == "unknown_target", target
 
 
 async def test_a_radio_that_goes_away_ends_the_run_and_the_report_says_so(tmp_path: Path) -> None:

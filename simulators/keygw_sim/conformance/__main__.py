@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _failed(error.code, str(error), EXIT_ENVIRONMENT if error.code in _ENVIRONMENT else EXIT_USAGE, as_json)
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
-        return _failed("cannot_write", f"{error.strerror or error}{where}", EXIT_ENVIRONMENT, as_json)
+        return _failed("file_unusable", f"{error.strerror or error}{where}", EXIT_ENVIRONMENT, as_json)
     except KeygwError as error:
         return _failed(error.code, str(error), EXIT_ENVIRONMENT, as_json)
 
@@ -173,9 +173,11 @@ def _test(arguments: Sequence[str]) -> int:
         return _list(chosen, args.json)
     with contextlib.ExitStack() as files:
         out = {
-            path: files.enter_context(path.open("wb")) for path in (args.junit, args.html) if path is not None
-        }  # a path that cannot be written is found before the run, not after it
+            path: files.enter_context(path.open("ab")) for path in (args.junit, args.html) if path is not None
+        }  # a path that cannot be written is found before the run, and a report of before stands until there is another
         report = asyncio.run(_run(args))
+        for file in out.values():
+            file.truncate(0)
         if args.junit is not None:
             from keygw_sim.conformance.reports import junit
 

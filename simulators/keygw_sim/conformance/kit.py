@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from keygw.model.errors import KeygwError, LinkError
 from keygw_sim.conformance.bench import CHECKS, Bench, Entry, lost
@@ -42,13 +43,17 @@ class Verdict:
 
 @dataclass(slots=True)
 class Report:
-    """``broken_off``: why the run ended before its end, empty if it did not; ``cure``: what to do about that."""
+    """``broken_off``: why the run ended before its end, empty if it did not; ``cure``: what to do about that.
+
+    ``doubt``: why the board may not be ready to be tested, and what to do about that.
+    """
 
     target: str
     role: Role
     verdicts: list[Verdict]
     broken_off: str = ""
     cure: str = ""
+    doubt: str = ""
 
     def break_off(self, gone: Unplugged) -> None:
         """Nothing more can be tried."""
@@ -67,12 +72,16 @@ Told = Callable[[Verdict], None]
 
 @dataclass(frozen=True, slots=True)
 class Stand:
-    """What a run needs: where the vehicle is met, with which keys, and who sits in it. ``seconds``: for one check."""
+    """What a run needs: where the vehicle is met, with which keys, and who sits in it. ``seconds``: for one check.
+
+    ``board``: the folder of the rig, where the vehicle is a board that somebody had to provision with it.
+    """
 
     ground: Ground
     rig: Rig
     hands: Hands
     seconds: float = CHECK_SECONDS
+    board: Path | None = None
 
 
 async def try_one(stand: Stand, entry: Entry) -> Tried:
@@ -120,6 +129,24 @@ async def be_there(stand: Stand) -> None:
         raise Unplugged("nothing advertises under the advertising key of the rig", NOT_HEARD)
 
 
+async def doubt(stand: Stand) -> str:
+    """Why the board may not trust this rig: it refuses the very owner that it was provisioned with. Everything else may
+    hold, so it is tried all the same. ``Unplugged``."""
+    if stand.board is None:
+        return ""
+    met = await try_one(stand, Entry("", "the owner of the rig is let in", _enter))
+    if met.word is not Word.FAIL:
+        return ""
+    return (
+        f"the board refuses the owner of the rig in {stand.board} ({met.why}); if it should not, it has not taken "
+        f"{stand.board / 'provisioning.json'}, or another rig came later: provision it, or prepare a new rig"
+    )
+
+
+async def _enter(bench: Bench) -> None:
+    await bench.enter()
+
+
 def judge(requirement: Requirement, tried: Sequence[Tried]) -> Verdict:
     """Failed if one check failed; skipped if none failed and one was skipped."""
     for word in (Word.FAIL, Word.SKIPPED):
@@ -134,6 +161,7 @@ async def run(stand: Stand, target: str, only: Collection[str] = (), told: Told 
     report = Report(target, Role.VEHICLE, [])
     try:
         await be_there(stand)
+        report.doubt = await doubt(stand)
     except Unplugged as gone:
         report.break_off(gone)
     for requirement in chosen(Role.VEHICLE, only):

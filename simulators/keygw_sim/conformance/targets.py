@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -14,7 +15,7 @@ from keygw.ble.bumble_host import BumbleHost
 from keygw.model.errors import BadInput, StoreError
 from keygw.store.instance import InstanceLock
 from keygw_sim.conformance import lack
-from keygw_sim.conformance.hci import HCI
+from keygw_sim.conformance.hci import HCI, SIMULATED
 from keygw_sim.conformance.kit import Stand
 from keygw_sim.conformance.operator import Operator, OperatorHands
 from keygw_sim.conformance.ports import NoHands
@@ -25,6 +26,8 @@ from keygw_sim.radio.virtual import VirtualRadio
 from keygw_sim.vehicle.flash import Issuer
 from keygw_sim.vehicle.runner import VehicleOnAir
 
+_ADDRESS = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}")
+"""Of BLE. (Apple's systems show an UUID in its place, which has no colon.)"""
 OPERATED_S = 3600.0
 """For one check with a person in it; each of their steps has its own limit."""
 
@@ -37,6 +40,12 @@ async def stand(
 
     ``BadInput`` no_rig, wrong_rig, unknown_target, board_in_use; ``LinkError`` without a radio.
     """
+    if target in SIMULATED and folder is not None:
+        raise BadInput(
+            f"--target {target} is the simulated vehicle, and takes no rig: name the board with --target, or leave "
+            "--rig out",
+            code="wrong_rig",
+        )
     if target == "memory":
         yield memory_stand()
     elif target == "virtual":
@@ -56,9 +65,9 @@ async def stand(
                 if not HCI.fullmatch(target):
                     await lack.before(target)
                 if operator is None:
-                    yield Stand(ground, rig, NoHands())
+                    yield Stand(ground, rig, NoHands(), board=folder)
                 else:
-                    yield Stand(ground, rig, OperatorHands(operator, ground.drop), OPERATED_S)
+                    yield Stand(ground, rig, OperatorHands(operator, ground.drop), OPERATED_S, folder)
             finally:
                 await ground.close()
 
@@ -156,7 +165,8 @@ def board_ground(target: str, rig: Rig, patience: float) -> RadioGround:
         return RadioGround(key, patience=patience)
     if target in ("bluez", "system"):
         return RadioGround(key, patience=patience)
-    if not target or len(target) > 64 or not target.isprintable() or "/" in target:
+    strange = ":" in target and not _ADDRESS.fullmatch(target)
+    if strange or not target or len(target) > 64 or not target.isprintable() or "/" in target:
         raise BadInput(
             f"{target[:40]!r} is no target: virtual, dbus, bluez, usb:0, serial:..., tcp-client:..., an address or a "
             "name",

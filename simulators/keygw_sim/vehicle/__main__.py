@@ -57,7 +57,7 @@ from keygw_sim.head_unit import orders as head_unit
 from keygw_sim.head_unit.car import BrainCar
 from keygw_sim.head_unit.cards import Pressed
 from keygw_sim.head_unit.head_unit import HeadUnit
-from keygw_sim.processes import Child
+from keygw_sim.processes import Child, ChildFailed
 from keygw_sim.radio.virtual import VirtualRadio
 from keygw_sim.ranging.ether import Ether, port
 from keygw_sim.ranging.space import Anchors, Space
@@ -120,7 +120,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             say(_identity(args))
             return 0
         return asyncio.run(_run(args))
-    except (KeygwError, OSError) as error:
+    except (KeygwError, OSError, ChildFailed) as error:
         print(f"the vehicle cannot start: {error}", file=sys.stderr)
         return EXIT_NO_RADIO
 

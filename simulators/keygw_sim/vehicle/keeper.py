@@ -371,10 +371,11 @@ class Keeper:
             return
         try:
             with self._durably() as draft:
-                if not provisioning.take(self._flash.folder, draft):
+                came_of_it = provisioning.take(self._flash.folder, draft)
+                if came_of_it is None:
                     return
             provisioning.taken(self._flash.folder)
-            self._log("provisioned", {"vehicle": self.memory.vehicle_id})
+            self._log(came_of_it, {"vehicle": self.memory.vehicle_id})
         except (BadInput, OSError) as error:
             self._log("provisioning_refused", {"why": str(error)})
 

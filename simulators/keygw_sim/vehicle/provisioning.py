@@ -27,11 +27,18 @@ def waits(folder: Path) -> bool:
     return (folder / FILE).exists()
 
 
-def take(folder: Path, memory: Memory) -> bool:
-    """Apply a waiting file to ``memory``; whether there was one. ``BadInput`` if malformed or for another car."""
+PROVISIONED = "provisioned"
+PASSED_OVER = "provisioning_passed_over"
+"""The file names a former key of an issuer whose later one the car has learnt: it does not come back."""
+
+
+def take(folder: Path, memory: Memory) -> str | None:
+    """Apply a waiting file to ``memory``; what came of it, as an event, or ``None`` if there was none.
+
+    ``BadInput`` if malformed or for another car."""
     path = folder / FILE
     if not path.exists():
-        return False
+        return None
     try:
         data = json.loads(path.read_text())
         issuer = Issuer(
@@ -59,7 +66,7 @@ def take(folder: Path, memory: Memory) -> bool:
         memory.issuers.append(issuer)
     if owner is not None and owner not in memory.owners and not memory.pairing.counter:
         memory.owners.append(owner)
-    return True
+    return PASSED_OVER if old else PROVISIONED
 
 
 def taken(folder: Path) -> None:

@@ -67,7 +67,7 @@ def _ticket_again(self: PairingDesk, salt: bytes, enrolled: Any) -> bytes:
 def the_file_is_believed(patch: pytest.MonkeyPatch) -> None:
     real = provisioning.take
 
-    def take(folder: Path, memory: Memory) -> bool:
+    def take(folder: Path, memory: Memory) -> str | None:
         kept, memory.pairing = memory.pairing, replace(memory.pairing, counter=0)
         taken = real(folder, memory)
         memory.pairing = replace(kept)

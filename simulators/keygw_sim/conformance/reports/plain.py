@@ -19,6 +19,7 @@ def document(report: Report) -> dict[str, Any]:
         "role": report.role.value,
         "keygw": __version__,
         "broken_off": report.broken_off or None,
+        "doubt": report.doubt or None,
         "counts": {word.value: report.count(word) for word in Word},
         "requirements": [_verdict(verdict) for verdict in report.verdicts],
     }
@@ -32,7 +33,9 @@ def line(verdict: Verdict) -> str:
 
 def summary(report: Report) -> str:
     counts = ", ".join(f"{report.count(word)} {word.value}" for word in Word if report.count(word))
-    said = f"{report.target}: {len(report.verdicts)} requirements: {counts}"
+    many = "requirement" if len(report.verdicts) == 1 else "requirements"
+    said = f"{report.target}: {len(report.verdicts)} {many}: {counts}"
+    said = f"{said}\nnote: {report.doubt}" if report.doubt else said
     return f"{said}\nbroken off: {report.broken_off}" if report.broken_off else said
 
 
