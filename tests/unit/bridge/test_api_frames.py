@@ -154,6 +154,17 @@ async def test_it_ends_at_once_with_the_key_and_with_the_token(
             await world.credentials.resume(key_id)
 
 
+async def test_it_ends_with_the_time_of_the_token(client: httpx.AsyncClient, world: World) -> None:
+    _, _, top = await world.owner()
+    app, token = await world.bridge.apps.register("short", SCOPES, 60)
+    await world.give_phone_key(app, top)
+    async with frames(client, world, token) as socket:
+        await said(socket)
+        await socket.recv()
+        world.clock.now += 61
+        assert await end(socket) == (4401, "token_expired")
+
+
 async def test_the_way_to_the_car_is_told(client: httpx.AsyncClient, world: World, phone: tuple[str, str, str]) -> None:
     world.car.present = False
     async with frames(client, world, phone[0]) as socket:

@@ -31,6 +31,7 @@ SUBPROTOCOL = "keygw.frames.v1"
 VERSION = 1
 STALL_S = 5.0
 """For an app to take the frames that wait for it."""
+LOOK_S = 1.0
 Receive = Callable[[], Awaitable[str | bytes | None]]
 """The next message of the app; ``None``: it has gone."""
 
@@ -166,8 +167,14 @@ class Frames:
         over = asyncio.create_task(relay.over(), name="relay over")
         ended = asyncio.create_task(self._relays.ended(self._stream.app, self._vehicle_id), name="relay rights")
         tasks = (down, over, ended)
+        look = min(LOOK_S, self._stream.services.heartbeat)
         try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            while self._stream.alive():  # tokens also end by the clock
+                done, _ = await asyncio.wait(tasks, timeout=look, return_when=asyncio.FIRST_COMPLETED)
+                if done:
+                    break
+            if self._stream.ended is not None:
+                return
             if ended.done():
                 code, text = ended.result()
                 self._stream.end(code if code in CODES else "internal", text)
