@@ -49,19 +49,22 @@ async def main(argv: Sequence[str] | None = None) -> int:
 
 
 async def _validate(python: str, validator: Path, folder: Path) -> dict[str, object]:
-    """In a world of its own: the gateway, its car, and an app with an owner's key, told by the environment."""
+    """In a world of its own: the gateway, its car, which shows a pairing code, and an app with an owner's key; told by the
+    environment."""
     async with World(folder, seed="interop") as world:
         await world.start_radio()
         await world.start_gateway()
         await world.start_car()
         await world.register_app()
         await world.pair_owner()
+        await world.command("allow_pairing")
         env = {
             **os.environ,
             "KEYGW_INTEROP_URL": world.url,
             "KEYGW_INTEROP_TOKEN": world.token,
             "KEYGW_INTEROP_VEHICLE": world.vehicle_id,
             "KEYGW_INTEROP_FOLDER": str(folder),
+            "KEYGW_INTEROP_CODE": await world.shown_code(),
         }
         child = await asyncio.create_subprocess_exec(python, str(validator), stdout=asyncio.subprocess.PIPE, env=env)
         try:
