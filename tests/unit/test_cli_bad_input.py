@@ -44,6 +44,8 @@ BAD: dict[str, list[str]] = {
     "SPAN": SPANS,
     "HANDLE": [*NUMBERS, "65536"],
     **{shape: ["", "nonsense", *UGLY[:2]] for shape in ("SIDE", "WORD", "TYPE", "CAPTURE", "ADDRESS:PORT")},
+    "METHOD": ["", "GET /", "G\u00cbT", *UGLY],
+    "REQUEST": ["", "nonsense", "ftp://x/", "https://u@x.example/", *UGLY],
     "TIME": ["tomorrow", "99999-01-01T00:00Z", *UGLY],
     **{shape: ["", "nonsense", *UGLY] for shape in ("GRANT", "NONCE", "CODE", "ACTION", "FORM", "SCOPE", "PLACE")},
     "TEXT": UGLY[:3],
@@ -81,7 +83,7 @@ def good(car: dict[str, str], owner: str, tmp_path: Path, monkeypatch: pytest.Mo
     return {
         "VEHICLE": car["id"], "KEY": owner, "ACTION": "unlock", "NONCE": "0011223344556677", "CODE": "31415926",
         "DEVICE": "dev_mfrggzdfmztwq2lk", "INVITATION": "inv_mfrggzdfmztwq2lk", "TRANSFER": "trf_mfrggzdfmztwq2lk",
-        "APP": "app_mfrggzdfmztwq2lk", "PROFILE": "access", "FILE": "line.json", "GRANT": "AAAA", "NAME": "An app",
+        "METHOD": "GET", "REQUEST": "https://keys.example/", "APP": "app_mfrggzdfmztwq2lk", "PROFILE": "access", "FILE": "line.json", "GRANT": "AAAA", "NAME": "An app",
         "ROLE": "support", "OPERATOR": "opr_mfrggzdfmztwq2lk", "PERSON": "per_mfrggzdfmztwq2lk", "TENANT": "default",
         "NAME=NUMBER": "keys_per_vehicle=20", "SCOPE": "key.read", "CAPTURE": "air.btsnoop",
         "TEXT": "AAAA", "public_key": LocalSigner.generate().public_key.hex(),

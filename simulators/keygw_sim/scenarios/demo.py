@@ -86,9 +86,9 @@ class Demo:
             step.hold(owner["state"] == mine["state"] == "active", f"they are {owner['state']} and {mine['state']}")
             step.hold(mine["parent_id"] == owner["id"], "the app's key was not shared from the owner's")
             step.hold(set(mine["entitlements"]) < set(owner["entitlements"]), "the app's key is as wide as the owner's")
-            step.detail = {"key_id": owner["id"], "app_key_id": mine["id"], "entitlements": mine["entitlements"]}
             step.says = "on the car's signed ticket alone; the app has a key shared from it, no wider than its scopes"
             await self._locked_again(step)
+            step.detail |= {"key_id": owner["id"], "app_key_id": mine["id"], "entitlements": mine["entitlements"]}
             await world.app.delete(f"/v1/vehicles/{world.vehicle_id}/link")
         with self._ladder.step("ble_connected", "gateway > car") as step:
             link = await world.app.post(f"/v1/vehicles/{world.vehicle_id}/link:connect", {})

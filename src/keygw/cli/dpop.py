@@ -11,11 +11,12 @@ from keygw.cli import output
 from keygw.cli.options import Json
 
 LONGEST = 8192
+MOST_NONCE = 128
 
 
 def dpop(
     method: Annotated[str, typer.Argument(metavar="METHOD", help="Of the request: GET, POST and so on.")],
-    url: Annotated[str, typer.Argument(metavar="URL", help="Of the request, as the gateway calls itself.")],
+    url: Annotated[str, typer.Argument(metavar="REQUEST", help="Its URL, as the gateway calls itself.")],
     key: Annotated[
         Path,
         typer.Option(
@@ -23,7 +24,7 @@ def dpop(
         ),
     ] = Path("dpop.key"),
     nonce: Annotated[
-        str | None, typer.Option("--nonce", metavar="NONCE", help="The newest DPoP-Nonce that the gateway has sent.")
+        str | None, typer.Option("--nonce", metavar="TEXT", help="The newest DPoP-Nonce that the gateway has sent.")
     ] = None,
     access_token_file: Annotated[
         Path | None,
@@ -50,6 +51,8 @@ def dpop(
     from keygw.store.keyfile import load_or_create_secret
     from keygw.token.dpop import make_proof, thumbprint_of
 
+    if not key.parent.is_dir():
+        raise Failure(Exit.ENVIRONMENT, "not_writable", f"there is no folder {key.parent}", "make it, or name another")
     token = None if access_token_file is None else _token(access_token_file)
     try:
         signer = LocalSigner.from_pem(load_or_create_secret(key, LocalSigner.generate().to_pem))
@@ -59,6 +62,8 @@ def dpop(
         ) from error
     if not method.isascii() or not method.isalpha() or len(method) > 20:
         raise usage("bad_input", f"{method[:20]!r} is no method of HTTP", "as in: keygw dpop POST URL")
+    if nonce is not None and not (nonce.isascii() and nonce.isprintable() and 0 < len(nonce) <= MOST_NONCE):
+        raise usage("bad_input", "that is no nonce", "take the DPoP-Nonce header of the gateway's last answer")
     try:
         jti = secrets.token_urlsafe(16)
         proof = make_proof(signer, method.upper(), url, now=time.time(), jti=jti, nonce=nonce, access_token=token)
