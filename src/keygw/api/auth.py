@@ -105,6 +105,7 @@ class _Bearer(SecurityBase):
         self.scheme_name = "app"
 
     async def __call__(self, request: Request) -> App:
+        request.app.state.services.clients.check(request.headers)
         app = await caller_of(request)
         permission = permission_of(request.scope["route"])
         permission.check(app)

@@ -8,12 +8,13 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from keygw.api import links
+from keygw.api.permissions import name_of
 from keygw.api.problems import MEDIA_TYPE, Problem
 
 MEANINGS: dict[int, str] = {
     400: "The request cannot be read (bad_request, malformed_json, idempotency_key_required)",
     401: "No valid bearer token (token_missing, token_malformed, token_unknown, token_expired, token_revoked)",
-    403: "The caller may not (insufficient_scope, key_suspended, not_entitled, ...)",
+    403: "The caller may not (insufficient_scope, client_too_old, key_suspended, not_entitled, ...)",
     404: "No such thing for this caller (unknown_vehicle, unknown_key, unknown_command, unknown_invitation, ...)",
     409: "Not in a state that allows this (key_revoked, already_sent, invitation_taken, ...)",
     408: "The request took too long to arrive (request_timeout)",
@@ -70,6 +71,15 @@ def _say_once(document: dict[str, Any]) -> None:
         operation["responses"] = dict(sorted(said.items()))
 
 
+def _date(document: dict[str, Any], app: FastAPI) -> None:
+    """Mark what is deprecated."""
+    deprecated = app.state.services.deprecated
+    for route in app.state.routes:
+        if route.include_in_schema and name_of(route) in deprecated:
+            for method in route.methods:
+                document["paths"][route.path_format][method.lower()]["deprecated"] = True
+
+
 def install(app: FastAPI) -> None:
     """Give the application its OpenAPI document: made once, with the problem schema in it."""
 
@@ -89,6 +99,7 @@ def install(app: FastAPI) -> None:
             )
             _say_once(document)
             links.link(document)
+            _date(document, app)
             app.openapi_schema = document
         return app.openapi_schema
 

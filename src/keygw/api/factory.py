@@ -77,6 +77,7 @@ def create_api(services: Services) -> FastAPI:
     permissions.state(routers)
     for router in routers:
         app.include_router(router)
+    app.state.routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
     problems.install(app)
     app.exception_handler(OauthError)(forms.refused)
     document.install(app)

@@ -7,10 +7,12 @@ import time
 from typing import Any
 
 import structlog
+from fastapi.routing import APIRoute
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from keygw.api.outer import look_outside
+from keygw.api.permissions import name_of
 from keygw.api.problems import ApiError, internal_problem, problem
 from keygw.api.services import Services
 from keygw.bridge.fault import describe
@@ -55,6 +57,7 @@ class Guard:
                 _dress(headers, trace_id, secure=scope["scheme"] == "https")
                 if "dpop_nonce" in scope["state"]:
                     headers["DPoP-Nonce"] = scope["state"]["dpop_nonce"]
+                self._warn(scope, headers)
                 code = scope["state"].get("code")
                 took = time.perf_counter() - began
                 self._services.watcher.answered(scope["method"], _route(scope), status, code, took)
@@ -64,6 +67,14 @@ class Guard:
             await self._guarded(scope, receive, dressed, trace_id, lambda: status != 0)
         finally:
             log.info("request", **_told(scope, status, time.perf_counter() - began))
+
+    def _warn(self, scope: Scope, headers: MutableHeaders) -> None:
+        """Of a route that is deprecated each answer says so."""
+        route = scope.get("route")
+        if self._services.deprecated and isinstance(route, APIRoute):
+            found = self._services.deprecated.get(name_of(route))
+            for name, value in found.headers().items() if found is not None else ():
+                headers.append(name, value)
 
     async def _guarded(self, scope: Scope, receive: Receive, send: Send, trace_id: str, started: Any) -> None:
         limit = self._services.max_body

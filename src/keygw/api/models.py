@@ -65,8 +65,22 @@ class IssuerKeysOut(BaseModel):
     keys: list[IssuerKeyOut]
 
 
+class DeprecatedOut(BaseModel):
+    """``sunset``: after that the route may be gone. ``link``: what to do."""
+
+    method: str
+    path: str
+    since: TimeText
+    sunset: TimeText | None
+    link: str
+
+
 class Discovery(BaseModel):
-    """What this gateway is and where things are; paths are relative to its address."""
+    """What this gateway is and where things are; paths are relative to its address.
+
+    ``minimum_clients``: name -> the oldest version that is served (`Keygw-Client`). ``deprecated``: routes that will
+    go.
+    """
 
     version: str
     api_versions: list[str]
@@ -74,6 +88,8 @@ class Discovery(BaseModel):
     endpoints: dict[str, str]
     scopes: list[str]
     actions: list[str]
+    minimum_clients: dict[str, str]
+    deprecated: list[DeprecatedOut]
 
 
 class StatusListIndex(BaseModel):

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
+from keygw.api.age import DEPRECATED, Clients, Deprecated
 from keygw.api.outer import Network
 from keygw.api.streams.fanout import Fanout
 from keygw.api.watcher import Unwatched, Watcher
@@ -26,7 +27,8 @@ class Services:
 
     ``public_url``: where phones find this gateway, without a slash at its end. ``proxies``: whose ``X-Forwarded-*`` is
     believed; ``host_from_proxy``: also about where that is, because nobody has said it. ``ready``: each thing that the
-    gateway stands on -> can it be used now; quick, and never an error.
+    gateway stands on -> can it be used now; quick, and never an error. ``clients``: which are too old. ``deprecated``:
+    by module and function of the route.
     """
 
     bridge: Bridge
@@ -43,5 +45,7 @@ class Services:
     ready: Callable[[], Awaitable[Mapping[str, str]]] = field(default=_nothing)
     heartbeat: float = 15.0
     max_body: int = 64 * 1024
+    clients: Clients = field(default_factory=Clients)
+    deprecated: Mapping[str, Deprecated] = field(default_factory=lambda: DEPRECATED)
     fanout: Fanout = field(default_factory=Fanout)
     trace_id: Callable[[], str] = field(default=lambda: secrets.token_hex(8))

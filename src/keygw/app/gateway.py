@@ -14,6 +14,7 @@ from pathlib import Path
 import structlog
 
 from keygw import __version__
+from keygw.api.age import Clients
 from keygw.api.factory import create_api
 from keygw.api.services import Services
 from keygw.app.books import ServiceBooks
@@ -155,6 +156,7 @@ async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
             limits=policy.limits,
             attestation_formats=policy.attestations.formats,
             public_url=public_url,
+            clients=Clients(options.minimum_clients),
             proxies=options.proxies,
             host_from_proxy=options.public_url is None,
             watcher=watch,

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from keygw.api.age import parse_client
 from keygw.app.addresses import gateway_url, host_and_port, is_loopback
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -71,6 +72,11 @@ class Settings(BaseModel):
         default=(),
         description="Networks (CIDR) of the proxies in front: `X-Forwarded-For`, `-Proto` and `-Host` are believed "
         "from them, and from nobody else",
+    )
+    minimum_clients: tuple[str, ...] = Field(
+        default=(),
+        description="The oldest version of each client that is served, such as `garage/2.1`; older ones are told to "
+        "update (`client_too_old`). Clients name themselves in `Keygw-Client`, or first in their User-Agent",
     )
     tls_cert: Path | None = Field(default=None, description="Certificate chain, PEM: serve https (TLS 1.2 and 1.3)")
     tls_key: Path | None = Field(default=None, description="Private key of that certificate, PEM, not encrypted")
@@ -159,6 +165,16 @@ class Settings(BaseModel):
                 raise wrong("bad_setting", f"{each[:50]!r} is not a network; write it like 10.0.0.0/8") from None
             if network.prefixlen == 0:
                 raise wrong("bad_setting", f"{each} would believe everybody; name the networks of your proxies")
+        return value
+
+    @field_validator("minimum_clients")
+    @classmethod
+    def _clients(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            try:
+                parse_client(each)
+            except ValueError as error:
+                raise wrong("bad_setting", f"{each[:60]!r}: {error}") from None
         return value
 
     @model_validator(mode="after")

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
+from keygw import __version__
 from keygw.client.bound import BoundAuth
 from keygw.client.problem import KeygwClientError, Problem, Stranger, Unreachable
 
@@ -25,7 +26,7 @@ class Connection:
     """``close`` it. No redirect is followed, and nothing local goes through a proxy: both could leak the token."""
 
     def __init__(self, url: str, token: str | BoundAuth, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        headers = {"Accept": "application/json", "User-Agent": "keygw-client"}
+        headers = {"Accept": "application/json", "User-Agent": f"keygw-client/{__version__}"}
         self._bound = token if isinstance(token, BoundAuth) else None
         if isinstance(token, str):
             headers["Authorization"] = f"Bearer {token}"

@@ -1,10 +1,11 @@
-"""Targets for what clients send over WebSocket."""
+"""Targets for what clients send over WebSocket, and say of themselves."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
+from keygw.api import age
 from keygw.api.streams import frames, messages, viss_messages
 from keygw_fuzz.target import Target
 
@@ -48,7 +49,13 @@ def _read_viss(data: bytes) -> Any:
     return request
 
 
+def _client(data: bytes) -> age.Client:
+    """A header is bytes of which each is a character (RFC 9110, section 5.5)."""
+    return age.parse_client(data.decode("latin-1"))
+
+
 TARGETS = (
+    Target("api.age.client", _client, (ValueError,), lambda: [b"garage/2.1.0", b"garage/2.2-beta.1", b"x/1"]),
     Target(
         "api.streams.viss", _read_viss, (messages.BadMessage,), lambda: [json.dumps(each).encode() for each in VISS]
     ),

@@ -2342,6 +2342,22 @@ export interface components {
             secret: string;
         };
         /**
+         * DeprecatedOut
+         * @description ``sunset``: after that the route may be gone. ``link``: what to do.
+         */
+        DeprecatedOut: {
+            /** Link */
+            link: string;
+            /** Method */
+            method: string;
+            /** Path */
+            path: string;
+            /** Since */
+            since: string;
+            /** Sunset */
+            sunset: string | null;
+        };
+        /**
          * DeviceKind
          * @enum {string}
          */
@@ -2398,17 +2414,26 @@ export interface components {
         /**
          * Discovery
          * @description What this gateway is and where things are; paths are relative to its address.
+         *
+         *     ``minimum_clients``: name -> the oldest version that is served (`Keygw-Client`). ``deprecated``: routes that will
+         *     go.
          */
         Discovery: {
             /** Actions */
             actions: string[];
             /** Api Versions */
             api_versions: string[];
+            /** Deprecated */
+            deprecated: components["schemas"]["DeprecatedOut"][];
             /** Endpoints */
             endpoints: {
                 [key: string]: string;
             };
             issuer: components["schemas"]["IssuerOut"];
+            /** Minimum Clients */
+            minimum_clients: {
+                [key: string]: string;
+            };
             /** Scopes */
             scopes: string[];
             /** Version */
@@ -4236,7 +4261,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The caller may not (insufficient_scope, key_suspended, not_entitled, ...) */
+        /** @description The caller may not (insufficient_scope, client_too_old, key_suspended, not_entitled, ...) */
         Problem403: {
             headers: {
                 [name: string]: unknown;

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from keygw.api.auth import Wired
 from keygw.api.document import problems
 from keygw.api.models import Discovery, Health
+from keygw.api.permissions import name_of
 from keygw.api.present import issuer_json
 from keygw.bridge.scopes import COMMAND_SCOPES, GRANTABLE
 from keygw.model.times import rfc3339
@@ -22,7 +24,7 @@ async def health(wired: Wired) -> dict[str, Any]:
 
 
 @router.get("/.well-known/keygw", response_model=Discovery, summary="What this gateway is and where things are")
-async def well_known(wired: Wired) -> dict[str, Any]:
+async def well_known(request: Request, wired: Wired) -> dict[str, Any]:
     return {
         "version": wired.version,
         "api_versions": ["v1"],
@@ -46,4 +48,20 @@ async def well_known(wired: Wired) -> dict[str, Any]:
         },
         "scopes": sorted(GRANTABLE),
         "actions": [action.label for action in COMMAND_SCOPES],
+        "minimum_clients": wired.clients.told(),
+        "deprecated": list(_deprecated(request, wired)),
     }
+
+
+def _deprecated(request: Request, wired: Wired) -> Iterator[dict[str, Any]]:
+    for route in request.app.state.routes if wired.deprecated else ():
+        found = wired.deprecated.get(name_of(route))
+        if found is not None:
+            for method in sorted(route.methods):
+                yield {
+                    "method": method,
+                    "path": route.path_format,
+                    "since": rfc3339(found.since),
+                    "sunset": None if found.sunset is None else rfc3339(found.sunset),
+                    "link": found.link,
+                }

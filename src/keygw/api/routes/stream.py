@@ -58,6 +58,7 @@ async def admitted(socket: WebSocket, subprotocol: str, permission: Permission) 
         raise NotThisWay("a stream takes nothing in its URL: others read it in logs; send the token in the header")
     if subprotocol not in socket.scope["subprotocols"]:
         raise NotThisWay(f"offer the subprotocol {subprotocol} in Sec-WebSocket-Protocol")
+    socket.app.state.services.clients.check(socket.headers)
     if "authorization" not in socket.headers:
         return None
     app = await caller_of(socket)
