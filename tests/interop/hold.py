@@ -49,8 +49,8 @@ async def main(argv: Sequence[str] | None = None) -> int:
 
 
 async def _validate(python: str, validator: Path, folder: Path) -> dict[str, object]:
-    """In a world of its own: the gateway, its car, which shows a pairing code, and an app with an owner's key; told by the
-    environment."""
+    """In a world of its own, told by the environment: the gateway, its car, which shows a pairing code, and an app with
+    an owner's key."""
     async with World(folder, seed="interop") as world:
         await world.start_radio()
         await world.start_gateway()

@@ -83,7 +83,8 @@ def good(car: dict[str, str], owner: str, tmp_path: Path, monkeypatch: pytest.Mo
     return {
         "VEHICLE": car["id"], "KEY": owner, "ACTION": "unlock", "NONCE": "0011223344556677", "CODE": "31415926",
         "DEVICE": "dev_mfrggzdfmztwq2lk", "INVITATION": "inv_mfrggzdfmztwq2lk", "TRANSFER": "trf_mfrggzdfmztwq2lk",
-        "METHOD": "GET", "REQUEST": "https://keys.example/", "APP": "app_mfrggzdfmztwq2lk", "PROFILE": "access", "FILE": "line.json", "GRANT": "AAAA", "NAME": "An app",
+        "METHOD": "GET", "REQUEST": "https://keys.example/",
+        "APP": "app_mfrggzdfmztwq2lk", "PROFILE": "access", "FILE": "line.json", "GRANT": "AAAA", "NAME": "An app",
         "ROLE": "support", "OPERATOR": "opr_mfrggzdfmztwq2lk", "PERSON": "per_mfrggzdfmztwq2lk", "TENANT": "default",
         "NAME=NUMBER": "keys_per_vehicle=20", "SCOPE": "key.read", "CAPTURE": "air.btsnoop",
         "TEXT": "AAAA", "public_key": LocalSigner.generate().public_key.hex(),
