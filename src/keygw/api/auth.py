@@ -53,7 +53,7 @@ async def _bound(request: HTTPConnection, wired: Services, token: str) -> App:
     """The grant that calls with a token of its own and a fresh proof."""
     base, method = outer_base(request), request.scope.get("method", "GET")  # a WebSocket begins as a GET
     oauth = wired.bridge.oauth
-    app, proof = await oauth.grants.open(token, proof_of(request), method, base + request.url.path, base)
+    app, proof = await oauth.grants.open(token, proof_of(request), method, base + sent_to(request), base)
     tell_nonce(request, oauth.proofs.renewed(proof))
     return app
 
@@ -63,7 +63,7 @@ async def caller_by(request: HTTPConnection, token: str, proof: str | None) -> A
     wired = await services(request)
     if token.startswith("eyJ"):
         base = outer_base(request)
-        app, _ = await wired.bridge.oauth.grants.open(token, proof, "GET", base + request.url.path, base)
+        app, _ = await wired.bridge.oauth.grants.open(token, proof, "GET", base + sent_to(request), base)
         return app
     return await wired.bridge.apps.authenticate(token)
 
@@ -74,6 +74,11 @@ async def caller_still(request: HTTPConnection, token: str, before: App) -> App:
     if token.startswith("eyJ"):
         return await wired.bridge.oauth.grants.renewed(token, before, outer_base(request))
     return await wired.bridge.apps.authenticate(token)
+
+
+def sent_to(request: HTTPConnection) -> str:
+    """The path as it was sent, percent signs and all: that is what a proof names."""
+    return str(request.scope["raw_path"].decode("ascii", "replace"))
 
 
 def proof_of(request: HTTPConnection) -> str | None:

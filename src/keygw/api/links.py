@@ -14,6 +14,7 @@ MADE: dict[str, dict[str, str]] = {
     "issuer_keys_prepare": {"kid": "/kid"},
     "keys_issue": {"key_id": "/id", "device_id": "/device_id"},
     "keys_share": {"key_id": "/id", "device_id": "/device_id"},
+    "oauth_device_authorization": {"user_code": "/user_code"},
     "oauth_token": {"grant_id": "/grant_id"},
     "operators_add": {"operator_id": "/operator/id"},
     "ownership_offer": {"transfer_id": "/id", "secret": "/secret"},

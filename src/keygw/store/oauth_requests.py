@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from keygw.bridge.oauth.records import Answer, GrantKind, Request
+from keygw.bridge.oauth.records import Answer, Request
 from keygw.store.group import Row, Storage, Transaction
 
 _COLUMNS = (
-    "id, kind, client_id, tenant_id, secret_hash, user_code, scopes, created_at, expires_at, thumbprint, challenge, "
-    "redirect_uri, state, answer, approved_by, code_hash, asked_at"
+    "id, client_id, tenant_id, secret_hash, user_code, scopes, created_at, expires_at, answer, approved_by, asked_at"
 )
 _SELECT = f"SELECT {_COLUMNS} FROM oauth_requests"  # noqa: S608 - our own words
 _INSERT = (
-    f"INSERT INTO oauth_requests ({_COLUMNS}) VALUES ({', '.join('?' * 17)}) "  # noqa: S608 - our own words
+    f"INSERT INTO oauth_requests ({_COLUMNS}) VALUES ({', '.join('?' * 11)}) "  # noqa: S608 - our own words
     "ON CONFLICT DO NOTHING RETURNING id"
 )
 
@@ -24,7 +23,6 @@ class SqlOauthRequests:
     async def add_request(self, request: Request, open_of_client: int) -> bool:
         values = (
             request.id,
-            request.kind.value,
             request.client_id,
             request.tenant_id,
             request.secret_hash,
@@ -32,13 +30,8 @@ class SqlOauthRequests:
             " ".join(request.scopes),
             request.created_at,
             request.expires_at,
-            request.thumbprint,
-            request.challenge,
-            request.redirect_uri,
-            request.state,
             request.answer.value,
             request.approved_by,
-            request.code_hash,
             request.asked_at,
         )
 
@@ -55,36 +48,21 @@ class SqlOauthRequests:
     async def request_by_user_code(self, user_code: str) -> Request | None:
         return await self._request("user_code", user_code)
 
-    async def request_by_code(self, code_hash: bytes) -> Request | None:
-        return await self._request("code_hash", code_hash)
-
     async def _request(self, column: str, value: object) -> Request | None:
         rows = await self._database.fetch(f"{_SELECT} WHERE {column} = ?", (value,))
         return _of(rows[0]) if rows else None
 
     async def save_request(self, request: Request, was: Answer) -> bool:
-        sql = (
-            "UPDATE oauth_requests SET answer = ?, approved_by = ?, code_hash = ?, asked_at = ?, thumbprint = ? "
-            "WHERE id = ? AND answer = ? RETURNING id"
-        )
-        values = (
-            request.answer.value,
-            request.approved_by,
-            request.code_hash,
-            request.asked_at,
-            request.thumbprint,
-            request.id,
-            was.value,
-        )
+        sql = "UPDATE oauth_requests SET answer = ?, approved_by = ?, asked_at = ? WHERE id = ? AND answer = ? RETURNING id"
+        values = (request.answer.value, request.approved_by, request.asked_at, request.id, was.value)
         return bool(await self._database.write(lambda tx: tx.fetch(sql, values)))
 
 
 def _of(row: Row) -> Request:
-    request_id, kind, client_id, tenant_id, secret_hash, user_code, scopes, created_at, expires_at, *rest = row
-    thumbprint, challenge, redirect_uri, state, answer, approved_by, code_hash, asked_at = rest
+    request_id, client_id, tenant_id, secret_hash, user_code, scopes, created_at, expires_at, *rest = row
+    answer, approved_by, asked_at = rest
     return Request(
         request_id,
-        GrantKind(kind),
         client_id,
         tenant_id,
         secret_hash,
@@ -92,12 +70,7 @@ def _of(row: Row) -> Request:
         tuple(scopes.split()),
         created_at,
         expires_at,
-        thumbprint,
-        challenge,
-        redirect_uri,
-        state,
         Answer(answer),
         approved_by,
-        code_hash,
         asked_at,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from keygw.bridge.oauth.records import Client, Grant, GrantKind
@@ -14,7 +13,7 @@ from keygw.store.group import Row, Storage, Transaction
 from keygw.store.notes import write_note
 from keygw.store.oauth_requests import SqlOauthRequests
 
-_CLIENT = "SELECT id, tenant_id, name, redirect_uris, scopes, created_at, home_id, used_at FROM oauth_clients"
+_CLIENT = "SELECT id, tenant_id, name, scopes, created_at, home_id, used_at FROM oauth_clients"
 _GRANT = (
     "SELECT g.app_id, g.client_id, g.home_id, g.thumbprint, g.kind, g.created_at, g.auth_time, g.refresh_hash, "
     "g.refresh_former, g.key_ids FROM oauth_grants g"
@@ -33,7 +32,6 @@ class SqlOauth(SqlOauthRequests):
             client.id,
             client.tenant_id,
             client.name,
-            json.dumps(client.redirect_uris),
             " ".join(client.scopes),
             client.created_at,
         )
@@ -53,8 +51,7 @@ class SqlOauth(SqlOauthRequests):
             if rows[0][0] >= unused:
                 return False
             await tx.fetch(
-                "INSERT INTO oauth_clients (id, tenant_id, name, redirect_uris, scopes, created_at) "
-                "VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO oauth_clients (id, tenant_id, name, scopes, created_at) VALUES (?, ?, ?, ?, ?)",
                 values,
             )
             return True
@@ -65,9 +62,8 @@ class SqlOauth(SqlOauthRequests):
         rows = await self._database.fetch(f"{_CLIENT} WHERE id = ?", (client_id,))
         if not rows:
             return None
-        client_id, tenant_id, name, redirect_uris, scopes, created_at, home_id, used_at = rows[0]
-        uris = tuple(json.loads(redirect_uris))
-        return Client(client_id, tenant_id, name, uris, tuple(scopes.split()), created_at, home_id, used_at)
+        client_id, tenant_id, name, scopes, created_at, home_id, used_at = rows[0]
+        return Client(client_id, tenant_id, name, tuple(scopes.split()), created_at, home_id, used_at)
 
     async def set_home(self, client_id: str, person: Person, home: App, notes: Sequence[Note]) -> str:
         async def work(tx: Transaction) -> str:

@@ -301,6 +301,12 @@ class World:
             parent.id, device_public_key=device.public_key, entitlements=rights, expires_at=int(self.clock()) + 3600
         )
 
+    async def asked(self, *scopes: str) -> str:
+        """The code that a device shows which wants to be let in."""
+        oauth, wanted = self.bridge.oauth, scopes or ("key.read",)
+        client = await oauth.clients.register("head unit", wanted, "default")
+        return (await oauth.consents.ask(client, parse_scope(" ".join(wanted)))).request.user_code
+
     async def granted(self, *scopes: str) -> BoundAuth:
         """A client that was let in by the owner of the vehicle; its tokens, and its key to make proofs with."""
         home, _, key = await self.owner()
@@ -309,7 +315,7 @@ class World:
     async def granted_by(self, home: App, key: DigitalKey, *scopes: str) -> BoundAuth:
         """The same by the app that holds this owner key."""
         oauth, signer, url = self.bridge.oauth, LocalSigner.generate(), self.services.public_url
-        client = await oauth.clients.register("client", scopes, [], "default")
+        client = await oauth.clients.register("client", scopes, "default")
         mark, kind = thumbprint_of(signer.public_key), GrantKind.PAIRING_CODE
         app = await oauth.grants.begin(client, home, [key.id], parse_scope(" ".join(scopes)), mark, kind)
         told = await oauth.grants.tokens(client, app.id, mark, url)

@@ -61,6 +61,7 @@ async def scene(client: httpx.AsyncClient, world: World, operator: dict[str, str
     ids = {
         "session_id": session.session.id,
         "grant_id": grant.held.grant_id,
+        "user_code": await world.asked(),
         "vehicle_id": world.vehicle.id,
         "key_id": key.id,
         "device_id": key.device_id,

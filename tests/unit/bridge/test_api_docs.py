@@ -21,7 +21,7 @@ PUBLIC = {
     "/.well-known/keygw",
     "/.well-known/oauth-authorization-server",
     # What is sent there is the credential: a code, a refresh token, a proof.
-    *(f"/oauth2/{verb}" for verb in ("register", "token", "revoke")),
+    *(f"/oauth2/{verb}" for verb in ("register", "token", "revoke", "device_authorization")),
     # The device's own signed word is a credential as well.
     "/v1/keys/{key_id}:give-back",
     # The secret of the link is the credential.

@@ -74,6 +74,7 @@ async def two(world: World, client: httpx.AsyncClient, operator: dict[str, str],
         "pairing_id": pairing.json()["id"],
         "person_id": person.json()["id"],
         "session_id": (await client.post("/v1/sessions", json={}, headers=owner)).json()["session"]["id"],
+        "user_code": await world.asked(),
         "grant_id": (await world.granted("key.read")).held.grant_id,
     }
     callers = {"app": auth(app_b["token"]), "admin": auth(admin.json()["token"])}

@@ -98,6 +98,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/oauth2/device_authorization": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask a person who is elsewhere
+         * @description RFC 8628: for a head unit, or whatever has no keyboard. Show `user_code`; the person types it in an app that has
+         *     the car's owner key (`/v1/consents`).
+         */
+        post: operations["oauth_device_authorization"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/oauth2/introspect": {
         parameters: {
             query?: never;
@@ -399,6 +420,61 @@ export interface paths {
          *     Whoever owns the gateway owns this answer: for more than that, export the trail and check it elsewhere.
          */
         post: operations["audit_verify"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/consents/{user_code}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who asks, and for what? */
+        get: operations["grants_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/consents/{user_code}:approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let it in
+         * @description Its grant gets keys of the caller's vehicles, no wider than these scopes. Takes a person who was seen a moment
+         *     ago.
+         */
+        post: operations["grants_approve"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/consents/{user_code}:deny": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Turn it away */
+        post: operations["grants_deny"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2010,13 +2086,19 @@ export interface components {
          * Answer
          * @description ``secret``: what stands behind the ``#`` of the link.
          */
-        Answer: {
+        "Answer-Input": {
             /**
              * Secret
              * @description base64url, 32 bytes
              */
             secret: string;
         };
+        /**
+         * Answer
+         * @description Of a request that waits for a person.
+         * @enum {string}
+         */
+        "Answer-Output": "waiting" | "approved" | "denied" | "used";
         /**
          * AppCreated
          * @description ``token`` is shown this once; only its hash is kept. Null where the same request was answered before.
@@ -2254,8 +2336,6 @@ export interface components {
             dpop_bound_access_tokens: boolean;
             /** Grant Types */
             grant_types: string[];
-            /** Redirect Uris */
-            redirect_uris: string[];
             /** Response Types */
             response_types: string[];
             /** Scope */
@@ -2327,6 +2407,25 @@ export interface components {
             timeout_seconds?: number;
         };
         /**
+         * ConsentOut
+         * @description ``client_name``: as the client calls itself, which proves nothing; the code that both show does.
+         */
+        ConsentOut: {
+            answer: components["schemas"]["Answer-Output"];
+            /** Client Id */
+            client_id: string;
+            /** Client Name */
+            client_name: string;
+            /** Created At */
+            created_at: string;
+            /** Expires At */
+            expires_at: string;
+            /** Scopes */
+            scopes: string[];
+            /** User Code */
+            user_code: string;
+        };
+        /**
          * Decline
          * @description Key and proof only once the device has claimed it.
          */
@@ -2365,32 +2464,7 @@ export interface components {
         /** DeviceList */
         DeviceList: {
             /** Devices */
-            devices: components["schemas"]["DeviceOut"][];
-        };
-        /**
-         * DeviceOut
-         * @description ``attestation``: the level that profiles judge by. ``model``: hexadecimal aaguid. ``registered_at``: null for a
-         *     device that was never registered, as of a phone that has claimed an invitation.
-         */
-        DeviceOut: {
-            /** App Id */
-            app_id: string | null;
-            attestation: components["schemas"]["AttestationLevel"];
-            /** Attestation Format */
-            attestation_format: string | null;
-            /** Attested At */
-            attested_at: string | null;
-            /** Id */
-            id: string;
-            kind: components["schemas"]["DeviceKind"];
-            /** Label */
-            label: string;
-            /** Model */
-            model: string | null;
-            /** Public Key */
-            public_key: string;
-            /** Registered At */
-            registered_at: string | null;
+            devices: components["schemas"]["keygw__api__routes__devices__DeviceOut"][];
         };
         /** DiscoveredList */
         DiscoveredList: {
@@ -2563,7 +2637,7 @@ export interface components {
          * @description How somebody was asked. The words stand in ``grants`` as apps see them.
          * @enum {string}
          */
-        GrantKind: "pairing_code" | "authorization_code" | "device_code";
+        GrantKind: "pairing_code" | "device_code";
         /**
          * GrantOut
          * @description ``seen_at``: when the person was last seen to be there. ``thumbprint``: of the key that its tokens are bound to
@@ -3111,11 +3185,6 @@ export interface components {
         NewClient: {
             /** Client Name */
             client_name: string;
-            /**
-             * Redirect Uris
-             * @default []
-             */
-            redirect_uris?: string[];
             /**
              * Scope
              * @description The most that it will ask for, joined by spaces
@@ -4241,6 +4310,47 @@ export interface components {
             /** Vehicles */
             vehicles: components["schemas"]["VehicleOut"][];
         };
+        /**
+         * DeviceOut
+         * @description ``attestation``: the level that profiles judge by. ``model``: hexadecimal aaguid. ``registered_at``: null for a
+         *     device that was never registered, as of a phone that has claimed an invitation.
+         */
+        keygw__api__routes__devices__DeviceOut: {
+            /** App Id */
+            app_id: string | null;
+            attestation: components["schemas"]["AttestationLevel"];
+            /** Attestation Format */
+            attestation_format: string | null;
+            /** Attested At */
+            attested_at: string | null;
+            /** Id */
+            id: string;
+            kind: components["schemas"]["DeviceKind"];
+            /** Label */
+            label: string;
+            /** Model */
+            model: string | null;
+            /** Public Key */
+            public_key: string;
+            /** Registered At */
+            registered_at: string | null;
+        };
+        /**
+         * DeviceOut
+         * @description RFC 8628 section 3.2. ``user_code``: for the person to see.
+         */
+        keygw__api__routes__oauth__DeviceOut: {
+            /** Device Code */
+            device_code: string;
+            /** Expires In */
+            expires_in: number;
+            /** Interval */
+            interval: number;
+            /** User Code */
+            user_code: string;
+            /** Verification Uri */
+            verification_uri: string;
+        };
     };
     responses: {
         /** @description The request cannot be read (bad_request, malformed_json, idempotency_key_required) */
@@ -4549,6 +4659,75 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
+    oauth_device_authorization: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": {
+                    /** @description Of POST /oauth2/register */
+                    client_id: string;
+                    /** @description By default all that the client registered with */
+                    scope?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["keygw__api__routes__oauth__DeviceOut"];
+                };
+            };
+            /** @description Refused, in the words of RFC 6749 section 5.2 and of what builds on it */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /**
+                         * @example invalid_grant
+                         * @example use_dpop_nonce
+                         */
+                        error: string;
+                        error_description: string;
+                    };
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused, in the words of RFC 6749 section 5.2 and of what builds on it */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /**
+                         * @example invalid_grant
+                         * @example use_dpop_nonce
+                         */
+                        error: string;
+                        error_description: string;
+                    };
+                };
+            };
+            408: components["responses"]["Problem408"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
     oauth_introspect: {
         parameters: {
             query?: never;
@@ -4750,7 +4929,9 @@ export interface operations {
                 "application/x-www-form-urlencoded": {
                     /** @description Of POST /oauth2/register */
                     client_id: string;
-                    /** @description `urn:keygw:params:oauth:grant-type:pairing-code` or `refresh_token` */
+                    /** @description Of POST /oauth2/device_authorization */
+                    device_code?: string;
+                    /** @description `urn:keygw:params:oauth:grant-type:pairing-code`, `urn:ietf:params:oauth:grant-type:device_code` or `refresh_token` */
                     grant_type: string;
                     /** @description The 8 digits that the car shows */
                     pairing_code?: string;
@@ -5286,6 +5467,110 @@ export interface operations {
             507: components["responses"]["Problem507"];
         };
     };
+    grants_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description As the device shows it; spelling and dashes do not matter */
+                user_code: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsentOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    grants_approve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description As the device shows it; spelling and dashes do not matter */
+                user_code: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsentOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    grants_deny: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description As the device shows it; spelling and dashes do not matter */
+                user_code: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsentOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
     devices_list_all: {
         parameters: {
             query?: never;
@@ -5338,7 +5623,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DeviceOut"];
+                    "application/json": components["schemas"]["keygw__api__routes__devices__DeviceOut"];
                 };
             };
             400: components["responses"]["Problem400"];
@@ -5402,7 +5687,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DeviceOut"];
+                    "application/json": components["schemas"]["keygw__api__routes__devices__DeviceOut"];
                 };
             };
             400: components["responses"]["Problem400"];
@@ -5981,7 +6266,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Answer"];
+                "application/json": components["schemas"]["Answer-Input"];
             };
         };
         responses: {

@@ -1,4 +1,6 @@
-"""Where the link of an invitation leads when a browser opens it: a page that says what to do, the same for every link.
+"""Where a link leads when a browser opens it: that of an invitation, and that of a device which shows a code.
+
+They are pages that say what to do, the same for every link.
 
 No script and nothing fetched: whatever runs on that page could read the secret behind the ``#``.
 """
@@ -17,11 +19,20 @@ CSP: Final = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-anc
 
 
 @cache
-def _page() -> bytes:
-    return files("keygw.web").joinpath("invitation", "index.html").read_bytes()
+def _page(name: str) -> bytes:
+    return files("keygw.web").joinpath(name, "index.html").read_bytes()
 
 
 @router.get("/i/{invitation_id}")
 async def page(invitation_id: str) -> Response:
+    return _shown("invitation")
+
+
+@router.get("/device")
+async def device() -> Response:
+    return _shown("device")
+
+
+def _shown(name: str) -> Response:
     headers = {"Content-Security-Policy": CSP, "Referrer-Policy": "no-referrer", "Cache-Control": "no-cache"}
-    return Response(_page(), media_type="text/html; charset=utf-8", headers=headers)
+    return Response(_page(name), media_type="text/html; charset=utf-8", headers=headers)

@@ -12,7 +12,8 @@ from keygw.api.document import problems
 from keygw.api.fields import Name
 from keygw.api.forms import OauthRoute, form_body, read_form, refusals, wanted
 from keygw.api.outer import outer_base
-from keygw.bridge.oauth.clients import MOST_REDIRECTS, OFFERED, parse_scope
+from keygw.bridge.oauth.clients import OFFERED, parse_scope
+from keygw.bridge.oauth.consents import INTERVAL, SECONDS, shown_code
 from keygw.bridge.oauth.errors import OauthError
 from keygw.bridge.oauth.grants import Tokens
 from keygw.bridge.oauth.records import Client
@@ -21,7 +22,8 @@ from keygw.model.tenant import DEFAULT_TENANT
 router = APIRouter(tags=["oauth"], route_class=OauthRoute)
 
 PAIRING_CODE = "urn:keygw:params:oauth:grant-type:pairing-code"
-GRANT_TYPES = (PAIRING_CODE, "refresh_token")
+DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
+GRANT_TYPES = (PAIRING_CODE, DEVICE_CODE, "refresh_token")
 
 
 class NewClient(BaseModel):
@@ -35,9 +37,6 @@ class NewClient(BaseModel):
     scope: Annotated[str, StringConstraints(max_length=1024)] = Field(
         default=" ".join(sorted(OFFERED)), description="The most that it will ask for, joined by spaces"
     )
-    redirect_uris: Annotated[
-        list[Annotated[str, StringConstraints(max_length=512)]], Field(max_length=MOST_REDIRECTS)
-    ] = []
 
 
 class ClientOut(BaseModel):
@@ -45,7 +44,6 @@ class ClientOut(BaseModel):
     client_id_issued_at: int
     client_name: str
     scope: str
-    redirect_uris: list[str]
     grant_types: list[str]
     response_types: list[str]
     token_endpoint_auth_method: str
@@ -61,6 +59,16 @@ class TokensOut(BaseModel):
     refresh_token: str
     scope: str
     grant_id: str
+
+
+class DeviceOut(BaseModel):
+    """RFC 8628 section 3.2. ``user_code``: for the person to see."""
+
+    device_code: str
+    user_code: str
+    verification_uri: str
+    expires_in: int
+    interval: int
 
 
 class IntrospectionOut(BaseModel):
@@ -80,16 +88,15 @@ async def register(body: NewClient, caller: MaybeCaller, wired: Wired, request: 
     carries the first DPoP-Nonce, so that the next request need not ask for one."""
     tenant_id = (caller.tenant_id if caller is not None else None) or DEFAULT_TENANT
     clients = wired.bridge.oauth.clients
-    client = await clients.register(body.client_name, body.scope.split(), body.redirect_uris, tenant_id)
+    client = await clients.register(body.client_name, body.scope.split(), tenant_id)
     tell_nonce(request, wired.bridge.oauth.proofs.nonce)
     return {
         "client_id": client.id,
         "client_id_issued_at": client.created_at,
         "client_name": client.name,
         "scope": " ".join(client.scopes),
-        "redirect_uris": client.redirect_uris,
         "grant_types": GRANT_TYPES,
-        "response_types": ["code"] if client.redirect_uris else [],
+        "response_types": [],
         "token_endpoint_auth_method": "none",
         "dpop_bound_access_tokens": True,
     }
@@ -102,11 +109,12 @@ async def register(body: NewClient, caller: MaybeCaller, wired: Wired, request: 
     openapi_extra=form_body(
         ("grant_type", "client_id"),
         {
-            "grant_type": f"`{PAIRING_CODE}` or `refresh_token`",
+            "grant_type": f"`{PAIRING_CODE}`, `{DEVICE_CODE}` or `refresh_token`",
             "client_id": "Of POST /oauth2/register",
             "scope": "Joined by spaces; by default all that the client registered with, or that the grant holds",
             "pairing_code": "The 8 digits that the car shows",
             "vehicle_name": "What the car is to be called here",
+            "device_code": "Of POST /oauth2/device_authorization",
             "refresh_token": "Of the last answer",
         },
     ),
@@ -125,12 +133,41 @@ async def token(wired: Wired, request: Request, response: Response) -> dict[str,
     tell_nonce(request, oauth.proofs.nonce)
     if kind == PAIRING_CODE:
         tokens = await _pair(wired, form, client, proof.thumbprint, base)
+    elif kind == DEVICE_CODE:
+        tokens = await oauth.consents.collect(client, wanted(form, "device_code"), proof.thumbprint, base)
     else:
         scope = parse_scope(form["scope"], within=client.scopes) if "scope" in form else None
         text = wanted(form, "refresh_token", 4096)
         tokens = await oauth.grants.refresh(client, text, proof.thumbprint, scope, base)
     response.headers["Pragma"] = "no-cache"
     return _tokens_json(tokens)
+
+
+@router.post(
+    "/oauth2/device_authorization",
+    response_model=DeviceOut,
+    responses=refusals(507),
+    openapi_extra=form_body(
+        ("client_id",),
+        {"client_id": "Of POST /oauth2/register", "scope": "By default all that the client registered with"},
+    ),
+    summary="Ask a person who is elsewhere",
+)
+async def device_authorization(wired: Wired, request: Request) -> dict[str, Any]:
+    """RFC 8628: for a head unit, or whatever has no keyboard. Show `user_code`; the person types it in an app that has
+    the car's owner key (`/v1/consents`)."""
+    form = await read_form(request)
+    oauth = wired.bridge.oauth
+    client = await oauth.clients.known(form.get("client_id"))
+    asked = await oauth.consents.ask(client, parse_scope(form.get("scope"), within=client.scopes))
+    tell_nonce(request, oauth.proofs.nonce)
+    return {
+        "device_code": asked.device_code,
+        "user_code": shown_code(asked.request.user_code),
+        "verification_uri": f"{outer_base(request)}/device",
+        "expires_in": SECONDS,
+        "interval": INTERVAL,
+    }
 
 
 @router.post(
@@ -177,6 +214,7 @@ async def metadata(request: Request) -> dict[str, Any]:
         "issuer": base,
         "token_endpoint": f"{base}/oauth2/token",
         "registration_endpoint": f"{base}/oauth2/register",
+        "device_authorization_endpoint": f"{base}/oauth2/device_authorization",
         "revocation_endpoint": f"{base}/oauth2/revoke",
         "introspection_endpoint": f"{base}/oauth2/introspect",
         "jwks_uri": f"{base}/.well-known/jwks.json",

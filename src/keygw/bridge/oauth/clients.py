@@ -1,4 +1,4 @@
-"""Clients register themselves (RFC 7591): a name, what they will ask for, and where a browser may be sent back to.
+"""Clients register themselves (RFC 7591): a name, and the most that they will ask for.
 
 One registration is one installation. There is no client secret, because a phone app keeps none: what identifies a
 client later is the key to which its tokens are bound.
@@ -7,7 +7,6 @@ client later is the key to which its tokens are bound.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 from keygw.bridge.oauth.errors import OauthError
 from keygw.bridge.oauth.records import Client, OauthStore
@@ -19,7 +18,6 @@ from keygw.model.ids import Random, id_bytes, new_id
 UNUSED_SECONDS = 3600
 MOST_UNUSED = 1000
 """Registrations of a tenant that have no grant yet. Anybody may register, so this is what bounds the table."""
-MOST_REDIRECTS = 5
 NEVER = frozenset({Scope.VEHICLE_MANAGE})
 """To make vehicles known is for whoever provisions them, and no person's to grant."""
 OFFERED = GRANTABLE - NEVER
@@ -31,14 +29,12 @@ class Clients:
         self._clock = clock
         self._random = random
 
-    async def register(self, name: str, scopes: Sequence[str], redirect_uris: Sequence[str], tenant_id: str) -> Client:
-        """``OauthError`` invalid_client_metadata, invalid_redirect_uri; ``Conflict`` too_many_clients."""
+    async def register(self, name: str, scopes: Sequence[str], tenant_id: str) -> Client:
+        """``OauthError`` invalid_client_metadata; ``Conflict`` too_many_clients."""
         now = int(self._clock())
         wanted = parse_scope(" ".join(scopes), code="invalid_client_metadata")
-        for uri in redirect_uris:
-            _check_redirect(uri)
         names = tuple(sorted(wanted))
-        client = Client(new_id("cli", self._random), tenant_id, name, tuple(redirect_uris), names, now)
+        client = Client(new_id("cli", self._random), tenant_id, name, names, now)
         if not await self._store.add_client(client, MOST_UNUSED, now - UNUSED_SECONDS):
             raise Conflict("too many new clients: try again within the hour", code="too_many_clients", retryable=True)
         return client
@@ -73,29 +69,3 @@ def parse_scope(
     if not wanted:
         raise OauthError("name at least one scope", code=code)
     return frozenset(wanted)
-
-
-def _check_redirect(uri: str) -> None:
-    """Https, a private-use scheme with a dot in it (RFC 8252, section 7.1), or http on loopback; no fragment."""
-    try:
-        good = _acceptable(uri)
-    except ValueError:
-        good = False
-    if not good:
-        raise OauthError(
-            "a redirect_uri is https, http on loopback, or a scheme of the app's own such as com.example.app:/back, "
-            "and has no fragment",
-            code="invalid_redirect_uri",
-        )
-
-
-def _acceptable(uri: str) -> bool:
-    """``ValueError`` for what is no URI at all."""
-    parts = urlsplit(uri)
-    if "#" in uri or "@" in parts.netloc or not uri.isascii() or not uri.isprintable() or parts.port == 0:
-        return False
-    if parts.scheme == "https":
-        return bool(parts.hostname)
-    if parts.scheme == "http":
-        return parts.hostname in ("127.0.0.1", "::1", "localhost")
-    return "." in parts.scheme and not parts.netloc

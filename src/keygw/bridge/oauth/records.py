@@ -19,7 +19,6 @@ class GrantKind(StrEnum):
     """How somebody was asked. The words stand in ``grants`` as apps see them."""
 
     PAIRING_CODE = "pairing_code"
-    AUTHORIZATION_CODE = "authorization_code"
     DEVICE_CODE = "device_code"
 
 
@@ -34,7 +33,6 @@ class Client:
     id: str
     tenant_id: str
     name: str
-    redirect_uris: tuple[str, ...]
     scopes: tuple[str, ...]
     created_at: int
     home_id: str | None = None
@@ -76,14 +74,12 @@ class Answer(StrEnum):
 class Request:
     """A client asks to be let in, and a person says so in an app that is in already.
 
-    ``secret_hash``: SHA-256 of the device code, or of what the page of an authorization request knows it by.
-    ``user_code``: what the person compares and types, 8 letters. ``code_hash``: of the authorization code, once
-    approved. ``challenge``: PKCE S256; ``redirect_uri``, ``state``: of an authorization request.
-    ``approved_by``: id of the app of the person who said yes. Unix seconds.
+    ``secret_hash``: SHA-256 of the device code (RFC 8628). ``user_code``: what the person compares and types, 8
+    letters. ``approved_by``: id of the app in which the person said yes. ``asked_at``: when the client last asked what
+    became of it. Unix seconds.
     """
 
     id: str
-    kind: GrantKind
     client_id: str
     tenant_id: str
     secret_hash: bytes = field(repr=False)
@@ -91,13 +87,8 @@ class Request:
     scopes: tuple[str, ...]
     created_at: int
     expires_at: int
-    thumbprint: str | None = None
-    challenge: str | None = None
-    redirect_uri: str | None = None
-    state: str | None = field(default=None, repr=False)
     answer: Answer = Answer.WAITING
     approved_by: str | None = None
-    code_hash: bytes | None = field(default=None, repr=False)
     asked_at: int = 0
 
 
@@ -148,8 +139,6 @@ class OauthStore(Protocol):
     async def request_by_secret(self, secret_hash: bytes) -> Request | None: ...
 
     async def request_by_user_code(self, user_code: str) -> Request | None: ...
-
-    async def request_by_code(self, code_hash: bytes) -> Request | None: ...
 
     async def save_request(self, request: Request, was: Answer) -> bool:
         """Replace the one with this id. False, and nothing is written, if its answer is another."""

@@ -9,6 +9,7 @@ from keygw.bridge.keys import Keys
 from keygw.bridge.notes import Notes
 from keygw.bridge.oauth.arrivals import Arrivals
 from keygw.bridge.oauth.clients import Clients
+from keygw.bridge.oauth.consents import Consents
 from keygw.bridge.oauth.grants import Grants
 from keygw.bridge.oauth.proofs import Proofs
 from keygw.bridge.pairings import Pairings
@@ -41,4 +42,5 @@ class AuthorizationServer:
         self.grants = Grants(
             store, store, apps, keys, access, credentials, errands, issuer, self.proofs, notes, clock, random
         )
+        self.consents = Consents(store, store, store, self.grants, credentials, clock, random)
         self.arrivals = Arrivals(store, store, pairings, self.grants, notes, clock, random)

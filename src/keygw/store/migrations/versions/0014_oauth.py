@@ -14,7 +14,6 @@ upgrade = steps(
         id TEXT PRIMARY KEY,
         tenant_id TEXT NOT NULL REFERENCES tenants (id),
         name TEXT NOT NULL,
-        redirect_uris TEXT NOT NULL,
         scopes TEXT NOT NULL,
         created_at INTEGER NOT NULL,
         home_id TEXT REFERENCES apps (id),
@@ -41,7 +40,6 @@ upgrade = steps(
     """
     CREATE TABLE oauth_requests (
         id TEXT PRIMARY KEY,
-        kind TEXT NOT NULL,
         client_id TEXT NOT NULL REFERENCES oauth_clients (id),
         tenant_id TEXT NOT NULL,
         secret_hash BLOB NOT NULL UNIQUE,
@@ -49,13 +47,8 @@ upgrade = steps(
         scopes TEXT NOT NULL,
         created_at INTEGER NOT NULL,
         expires_at INTEGER NOT NULL,
-        thumbprint TEXT,
-        challenge TEXT,
-        redirect_uri TEXT,
-        state TEXT,
         answer TEXT NOT NULL,
         approved_by TEXT,
-        code_hash BLOB UNIQUE,
         asked_at INTEGER NOT NULL
     ) STRICT
     """,
