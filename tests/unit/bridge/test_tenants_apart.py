@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
+from keygw.api import permissions
+from keygw.api.factory import create_api
+from keygw.bridge.roles import OperatorRole, scopes_of
 from keygw.bridge.scopes import GRANTABLE
+from keygw.credentials.audit_ports import AuditFilter
 from keygw.crypto.signer import LocalSigner
 from keygw.model.base64url import encode_base64url
 from keygw.model.entitlement import PROFILES
@@ -206,3 +210,70 @@ async def test_a_car_of_another_tenant_is_registered_already_whoever_asks(
 
 def _filled(text: Any, ids: dict[str, str]) -> Any:
     return re.sub(r"\{([a-z_]+)\}", lambda found: ids[found[1]], text) if isinstance(text, str) else text
+
+
+# Each of these lets a secret or a key of the caller's own speak, which no id replaces; or it is for everybody.
+WITHOUT_TOKEN = {
+    "invitations.view", "invitations.claim", "invitations.decline", "keys.give_back", "link.page",
+    "status_lists.status_list",
+}  # fmt: skip
+ROLES = [role for role in OperatorRole if role is not OperatorRole.ISSUER]
+"""Those that somebody within one tenant may have."""
+
+
+def cell(name: str, who: str) -> str:
+    """What the matrix expects of a route that is asked for another's thing: ``token``, ``scope``, or ``absent``: the
+    answer that an id gets which nobody gave out. ``KeyError`` for a route of which nobody has said who may ask."""
+    permission = permissions.PERMISSIONS[name]
+    if who == "nobody":
+        return "token"
+    if who in ("app", "neighbour"):
+        return "scope" if permission.apps is None else "absent"
+    scopes = scopes_of(OperatorRole(who), platform=False)
+    return "absent" if not permission.operators or scopes & set(permission.operators) else "scope"
+
+
+async def test_every_route_by_every_role_for_what_is_anothers(
+    client: httpx.AsyncClient, world: World, operator: dict[str, str], auth: Auth, two: Two
+) -> None:
+    """Drawn from the routes themselves. ``neighbour``: an app of the same tenant, which has nothing to do with it."""
+    two = replace(two, secret=SECRET)  # who knows the true one is meant to get in
+    absent = {name: new_id(value[:3] if "_" in value else "ten", world.random) for name, value in two.there.items()}
+    callers = {"nobody": {}, "app": two.callers["app"], "neighbour": auth((await world.app())[1])}
+    for role in ROLES:
+        wish = {"name": role.value, "role": role.value, "tenant_id": two.app_b["tenant_id"]}
+        made = await client.post("/v1/operators", json=wish, headers=operator)
+        callers[role.value] = auth(made.json()["token"])
+    routes = {permissions.name_of(each): each for each in create_api(world.services).state.routes if "{" in each.path}
+    public = {name for name in routes if permissions.PERMISSIONS[name].public}
+    assert public == WITHOUT_TOKEN, "say why a route with an id needs no token"
+    cells, wrong = 0, []
+    for name, route in routes.items():
+        if name in public:
+            continue
+        for who, headers in callers.items():
+            answers = []
+            for ids in (two.there, absent):
+                path = route.path.format_map({"kid": "AAAAAAAAAAA", **ids})
+                once = {**headers, "Idempotency-Key": f"matrix-{cells}"}
+                body = bodies(ids, two).get(route.path)
+                answer = await client.request(sorted(route.methods)[0], path, json=body, headers=once)
+                answers.append(telling(answer, ids))
+            status, code = answer.status_code, answer.json().get("code")
+            expected = cell(name, who)
+            held = {
+                "token": (status, code) == (401, "token_missing"),
+                "scope": (status, code) == (403, "insufficient_scope"),
+                "absent": status in (403, 404),
+            }[expected]
+            if not held or answers[0] != answers[1]:
+                wrong.append((name, who, expected, answers))
+            cells += 1
+    assert wrong == []
+    assert cells == (len(routes) - len(public)) * len(callers) > 300
+    assert await actions_of(world, "person.erased", "person.exported") == [], "and nothing was done"
+
+
+async def actions_of(world: World, *wanted: str) -> list[str]:
+    found = await world.store.credentials.audit_entries(0, 10_000, AuditFilter())
+    return [each.entry.action for each in found if each.entry.action in wanted]
