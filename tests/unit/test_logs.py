@@ -126,3 +126,17 @@ LEAVES = st.none() | st.text() | st.binary() | st.integers() | st.floats()
 @given(st.recursive(LEAVES, lambda each: st.lists(each) | st.dictionaries(st.text(), each)))
 def test_anything_can_be_cleaned(value: object) -> None:
     json.dumps(clean(value))
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize(
+    "forged", ["x\n2026-01-01 [error    ] all is lost", "x\r\nfake=1", "x\x1b[2J", "x\u2028y", "x\x85y"]
+)
+def test_what_a_caller_sends_begins_no_line_of_its_own(told: Told, form: str, forged: str) -> None:
+    """A path is decoded before it is logged: what was %0a in it must not look like another record."""
+    out = told(form)
+    structlog.get_logger("keygw.api.guard").info("request", path=f"/v1/keys/{forged}", client=forged)
+    logging.getLogger("uvicorn.error").warning("from a library: %s", forged)
+    lines = out.getvalue().rstrip("\n")
+    assert len(lines.splitlines()) == 2, lines
+    assert "\x1b[2J" not in lines

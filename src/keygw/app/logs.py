@@ -6,10 +6,11 @@ for what a caller puts where it does not belong.
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 import structlog
@@ -44,7 +45,7 @@ def log_to_stderr(settings: Settings) -> None:
     """From now on, for our own records and for those of every library."""
     number = logging.getLevelNamesMapping()[settings.log_level.upper()]
     renderer: Processor = (
-        structlog.processors.JSONRenderer(default=repr, ensure_ascii=False)
+        structlog.processors.JSONRenderer(serializer=_one_line, default=repr)
         if settings.log_format == "json"
         else structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"])
     )
@@ -118,3 +119,12 @@ def clean(value: Any, depth: int = 4) -> Any:
     if depth and isinstance(value, list | tuple | set | frozenset):
         return [clean(each, depth - 1) for each in value]
     return clean(str(value))
+
+
+_BREAKS = str.maketrans({code: f"\\u{code:04x}" for code in (0x7F, *range(0x80, 0xA0), 0x2028, 0x2029)})
+"""What ends a line for some readers, though not in JSON; and controls that terminals obey."""
+
+
+def _one_line(record: object, default: Callable[[Any], Any]) -> str:
+    """As JSON that is one line to everybody: what a caller has sent must not look like a record of its own."""
+    return json.dumps(record, default=default, ensure_ascii=False).translate(_BREAKS)
