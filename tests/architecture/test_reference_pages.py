@@ -187,7 +187,9 @@ def test_every_state_is_listed() -> None:
     assert set(rows("http-api.md", "Invitations")) == set(InvitationState)
 
 
-KEY_EVENTS = re.compile(r"(key|invitation|security|session|transfer)\.[a-z]+|device\.(lost|found)|vehicle\.epoch_ended")
+KEY_EVENTS = re.compile(
+    r"(card|key|invitation|security|session|transfer)\.[a-z]+|device\.(lost|found)|vehicle\.epoch_ended"
+)
 
 
 def test_every_event_is_listed() -> None:

@@ -109,6 +109,22 @@ async def sessions_create(scene: Scene) -> Good:
 
 
 @good
+async def cards_put(scene: Scene) -> Good:
+    return Good(
+        {"template": "navigation", "title": "Bay 4", "lines": ["left"], "buttons": [{"name": "a", "label": "A"}]}
+    )
+
+
+@good
+async def cards_press(scene: Scene) -> Good:
+    path = f"/v1/sessions/{scene.ids['session_id']}/cards/{scene.ids['card']}"
+    body = {"template": "navigation", "title": "Bay 4", "buttons": [{"name": "a", "label": "A"}]}
+    made = await scene.client.put(path, json=body, headers=scene.headers)
+    assert made.is_success, made.text
+    return Good({"session_id": scene.ids["session_id"], "card": scene.ids["card"], "button": "a"}, 204)
+
+
+@good
 async def sessions_negotiate(scene: Scene) -> Good:
     return Good({"capabilities": ["command.unlock"]})
 

@@ -21,6 +21,7 @@ MEANINGS: dict[int, str] = {
     413: "The body is larger than 64 KiB (body_too_large)",
     415: "The body is not application/json (unsupported_media_type)",
     422: "The request is readable and wrong (validation, unknown_action, idempotency_mismatch, ...)",
+    423: "Not while the car moves, or may move (driving_restricted)",
     429: "Too many commands wait for this vehicle (busy), too many wrong codes or links (pairing_locked, "
     "too_many_guesses), too many new clients (too_many_clients)",
     431: "Request line and headers are larger than 32 KiB (header_too_large)",

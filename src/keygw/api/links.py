@@ -21,6 +21,7 @@ MADE: dict[str, dict[str, str]] = {
     "pairings_start": {"pairing_id": "/id"},
     "people_add": {"person_id": "/id"},
     "people_get": {"app_id": "/app_ids/0"},
+    "cards_put": {"card": "/name"},
     "sessions_create": {"session_id": "/session/id"},
     "tenants_add": {"tenant_id": "/id"},
     "vehicles_register": {"vehicle_id": "/id"},

@@ -34,6 +34,7 @@ MEDIA_TYPE = "application/problem+json"
 
 BY_CODE: dict[str, int] = {
     "idempotency_mismatch": 422,
+    "driving_restricted": 423,
     "busy": 429,
     "pairing_locked": 429,
     "too_many_guesses": 429,

@@ -10,6 +10,7 @@ from keygw.bridge.access import Access
 from keygw.bridge.apps import Apps
 from keygw.bridge.audit import Audit
 from keygw.bridge.capabilities import Capabilities
+from keygw.bridge.cards import Cards
 from keygw.bridge.commands import Commands
 from keygw.bridge.deployment import Deployment
 from keygw.bridge.devices import Devices
@@ -125,6 +126,7 @@ class Bridge:
         self.sessions = Sessions(
             store, self.access, self.capabilities, feed.hub, notify or feed.on_event, clock, random
         )
+        self.cards = Cards(store, self.access, self.sessions, feed.signals.live, notify or feed.on_event, clock)
         self.limits = TenantLimits(store, credentials.limits, self.tenants, notes)
         self.people = People(store, store, credentials, self.tenants, notes, clock, random)
         self.privacy = Privacy(store, self.people, self.apps, credentials, self._errands.request, notes, clock)

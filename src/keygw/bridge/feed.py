@@ -117,7 +117,7 @@ class Feed:
         if kind == "security.alert":
             log.warning("security_alert", **data)
         vehicle_id = data.get("vehicle_id")
-        if isinstance(vehicle_id, str) and kind not in _KEYS_STAY and not kind.startswith("session."):
+        if isinstance(vehicle_id, str) and kind not in _KEYS_STAY and not kind.startswith(("session.", "card.")):
             self._versions[vehicle_id] = self.version(vehicle_id) + 1
         subject = vehicle_id if isinstance(vehicle_id, str) else None
         self.hub.publish(f"keygw.{kind}", subject, data, audience=audience_of(kind, data), position=event_id)

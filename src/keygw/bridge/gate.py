@@ -50,7 +50,9 @@ class EventGate:
             return True
         if event.type == UPDATED and not self._app.operator:
             return event.audience == self._app.id
-        if event.type.startswith("keygw.session."):  # also the one that says that the vehicle is gone for the app
+        if event.type.startswith(
+            ("keygw.session.", "keygw.card.")
+        ):  # also the one that says that the vehicle is gone for the app
             return event.audience == self._app.id
         if event.subject is None:
             return False

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from keygw.bridge.card_ports import CardStore
 from keygw.bridge.lease_ports import Lease, LeaseStore
 from keygw.bridge.oauth.records import OauthStore
 from keygw.bridge.pairing_ports import PairingStore
@@ -133,6 +134,7 @@ class BridgeStore(
     LimitStore,
     OauthStore,
     OperatorStore,
+    CardStore,
     Outbox,
     PairingStore,
     PersonStore,

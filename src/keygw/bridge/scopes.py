@@ -25,6 +25,8 @@ class Scope(StrEnum):
     COMMAND_LIGHTS = "command.lights"
     COMMAND_START = "command.start"
     SESSION_CONNECT = "session.connect"
+    CARDS_WRITE = "cards.write"
+    HEAD_UNIT_SHOW = "head_unit.show"
     KEY_READ = "key.read"
     KEY_MANAGE = "key.manage"
     KEY_SHARE = "key.share"

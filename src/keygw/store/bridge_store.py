@@ -15,6 +15,7 @@ from keygw.model.audit import AuditEntry
 from keygw.model.command import CommandState
 from keygw.store.app_rows import SELECT_APP, app_of, insert_app
 from keygw.store.audit_store import record
+from keygw.store.card_store import SqlCards
 from keygw.store.group import Row, Storage, Transaction
 from keygw.store.lease_store import HELD, SqlLeases, take_lease
 from keygw.store.notes import write_note
@@ -41,7 +42,7 @@ class _Marks(SqlOnceReads, SqlOnceWrites):
         self._fetch = transaction.fetch
 
 
-class SqlBridge(SqlLeases, SqlOauth, SqlOutboxReads, SqlPairings, SqlPeople, SqlSessions):
+class SqlBridge(SqlCards, SqlLeases, SqlOauth, SqlOutboxReads, SqlPairings, SqlPeople, SqlSessions):
     """``bridge.ports.BridgeStore``. Each write is a transaction of its own, durable on return."""
 
     def __init__(self, database: Storage) -> None:
@@ -84,6 +85,9 @@ class SqlBridge(SqlLeases, SqlOauth, SqlOutboxReads, SqlPairings, SqlPeople, Sql
                 "UPDATE app_sessions SET state = 'closed', reason = 'app_unauthorized' "
                 "WHERE app_id = ? AND state <> 'closed'",
                 (app_id,),
+            )
+            await tx.fetch(
+                "DELETE FROM app_cards WHERE session_id IN (SELECT id FROM app_sessions WHERE app_id = ?)", (app_id,)
             )
 
         await self._database.write(work)

@@ -53,7 +53,10 @@ class SqlOauthRequests:
         return _of(rows[0]) if rows else None
 
     async def save_request(self, request: Request, was: Answer) -> bool:
-        sql = "UPDATE oauth_requests SET answer = ?, approved_by = ?, asked_at = ? WHERE id = ? AND answer = ? RETURNING id"
+        sql = (
+            "UPDATE oauth_requests SET answer = ?, approved_by = ?, asked_at = ? "
+            "WHERE id = ? AND answer = ? RETURNING id"
+        )
         values = (request.answer.value, request.approved_by, request.asked_at, request.id, was.value)
         return bool(await self._database.write(lambda tx: tx.fetch(sql, values)))
 

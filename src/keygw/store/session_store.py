@@ -50,6 +50,8 @@ class SqlSessions:
                 "WHERE id = ? AND state = ? AND updated_at = ? RETURNING id",
                 (*_values(session)[4:5], *_values(session)[6:], session.id, was.state.value, was.updated_at),
             )
+            if rows and session.state is SessionState.CLOSED:
+                await tx.fetch("DELETE FROM app_cards WHERE session_id = ?", (session.id,))
             if rows and event is not None:
                 OutboxOf(tx).tell(event, told)
             return bool(rows)

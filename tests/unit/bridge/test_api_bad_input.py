@@ -60,6 +60,7 @@ async def scene(client: httpx.AsyncClient, world: World, operator: dict[str, str
     session = await world.bridge.sessions.open(await world.bridge.apps.authenticate(token), None, [])
     ids = {
         "session_id": session.session.id,
+        "card": "bay",
         "grant_id": grant.held.grant_id,
         "user_code": await world.asked(),
         "vehicle_id": world.vehicle.id,

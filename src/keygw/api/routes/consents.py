@@ -15,7 +15,7 @@ from keygw.bridge.oauth.consents import Consent, shown_code
 from keygw.bridge.oauth.records import Answer
 from keygw.model.times import rfc3339
 
-router = APIRouter(prefix="/v1/consents", tags=["grants"], route_class=StrictRoute)
+router = APIRouter(prefix="/v1/consents", tags=["consents"], route_class=StrictRoute)
 
 UserCode = Annotated[str, Path(max_length=20, description="As the device shows it; spelling and dashes do not matter")]
 

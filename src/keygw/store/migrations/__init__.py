@@ -24,6 +24,7 @@ REVISIONS = (
     "0014",
     "0015",
     "0016",
+    "0017",
 )
 """Oldest first. ``REVISIONS[n - 1]`` makes schema version n."""
 
