@@ -434,7 +434,7 @@ export interface paths {
             cookie?: never;
         };
         /** Who asks, and for what? */
-        get: operations["grants_get"];
+        get: operations["consents_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -457,7 +457,7 @@ export interface paths {
          * @description Its grant gets keys of the caller's vehicles, no wider than these scopes. Takes a person who was seen a moment
          *     ago.
          */
-        post: operations["grants_approve"];
+        post: operations["consents_approve"];
         delete?: never;
         options?: never;
         head?: never;
@@ -474,7 +474,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Turn it away */
-        post: operations["grants_deny"];
+        post: operations["consents_deny"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1436,6 +1436,31 @@ export interface paths {
         patch: operations["sessions_negotiate"];
         trace?: never;
     };
+    "/v1/sessions/{session_id}/cards/{card}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Show a card in the car
+         * @description In the place of the one of that name. What the car does decides what may be shown. What it may not show when it
+         *     moves off is hidden, and comes back when it stands.
+         */
+        put: operations["cards_put"];
+        post?: never;
+        /**
+         * Take a card away
+         * @description Nothing happens if it is not there.
+         */
+        delete: operations["cards_remove"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sessions/{session_id}:resume": {
         parameters: {
             query?: never;
@@ -1757,6 +1782,46 @@ export interface paths {
          *     vehicle asks them once more, and has the last word.
          */
         post: operations["commands_check"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/vehicles/{vehicle_id}/head-unit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the car's head unit shows
+         * @description For the head unit itself: the app that has the vehicle, or an operator.
+         */
+        get: operations["cards_shown"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/vehicles/{vehicle_id}/head-unit:press": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A button of a card was pressed
+         * @description The app whose card it is hears `keygw.card.action`.
+         */
+        post: operations["cards_press"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2236,6 +2301,20 @@ export interface components {
             /** Ended */
             ended: boolean;
         };
+        /** ButtonIn */
+        ButtonIn: {
+            /** Label */
+            label: string;
+            /** Name */
+            name: string;
+        };
+        /** ButtonOut */
+        ButtonOut: {
+            /** Label */
+            label: string;
+            /** Name */
+            name: string;
+        };
         /** Capabilities */
         Capabilities: {
             /** Capabilities */
@@ -2269,6 +2348,46 @@ export interface components {
             standing: "supported" | "unsupported" | "forbidden" | "unavailable";
             /** Until */
             until: string | null;
+        };
+        /**
+         * CardIn
+         * @description ``lines``: shown below the title; ``buttons``: what may be pressed. `media` and `call` are refused for now.
+         * @example {
+         *       "lines": [
+         *         "Level 2, 14"
+         *       ],
+         *       "template": "status",
+         *       "title": "Parked"
+         *     }
+         */
+        CardIn: {
+            /** Buttons */
+            buttons?: components["schemas"]["ButtonIn"][];
+            /** Lines */
+            lines?: string[];
+            /**
+             * Template
+             * @enum {string}
+             */
+            template: "status" | "key" | "navigation";
+            /** Title */
+            title: string;
+        };
+        /** CardOut */
+        CardOut: {
+            /** App Id */
+            app_id: string;
+            /** Buttons */
+            buttons: components["schemas"]["ButtonOut"][];
+            /** Lines */
+            lines: string[];
+            /** Name */
+            name: string;
+            /** Session Id */
+            session_id: string;
+            template: components["schemas"]["Template"];
+            /** Title */
+            title: string;
         };
         /**
          * ChainLinkOut
@@ -2514,6 +2633,11 @@ export interface components {
             version: string;
         };
         /**
+         * Driving
+         * @enum {string}
+         */
+        Driving: "parked" | "moving" | "unknown";
+        /**
          * EndEpoch
          * @description ``person_id``: for whom the vehicle's next owner key is reserved, in place of this app.
          * @example {
@@ -2668,6 +2792,15 @@ export interface components {
         GrantsOut: {
             /** Grants */
             grants: components["schemas"]["GrantOut"][];
+        };
+        /**
+         * HeadUnitOut
+         * @description ``cards``: the newest last.
+         */
+        HeadUnitOut: {
+            /** Cards */
+            cards: components["schemas"]["CardOut"][];
+            driving: components["schemas"]["Driving"];
         };
         /** Health */
         Health: {
@@ -3170,7 +3303,7 @@ export interface components {
             /** Name */
             name: string;
             /** Scopes */
-            scopes: ("command.lights" | "command.lock" | "command.start" | "command.trunk" | "command.unlock" | "key.manage" | "key.read" | "key.share" | "session.connect" | "status.energy.read" | "status.location.read" | "status.security.read" | "vehicle.manage" | "vehicle.read")[];
+            scopes: ("cards.write" | "command.lights" | "command.lock" | "command.start" | "command.trunk" | "command.unlock" | "head_unit.show" | "key.manage" | "key.read" | "key.share" | "session.connect" | "status.energy.read" | "status.location.read" | "status.security.read" | "vehicle.manage" | "vehicle.read")[];
             /** Tenant Id */
             tenant_id?: string | null;
         };
@@ -3188,7 +3321,7 @@ export interface components {
             /**
              * Scope
              * @description The most that it will ask for, joined by spaces
-             * @default command.lights command.lock command.start command.trunk command.unlock key.manage key.read key.share session.connect status.energy.read status.location.read status.security.read vehicle.read
+             * @default cards.write command.lights command.lock command.start command.trunk command.unlock head_unit.show key.manage key.read key.share session.connect status.energy.read status.location.read status.security.read vehicle.read
              */
             scope?: string;
         };
@@ -3708,6 +3841,18 @@ export interface components {
             ticket: string;
             vehicle: components["schemas"]["NewVehicle"];
         };
+        /** Press */
+        Press: {
+            /** Button */
+            button: string;
+            /** Card */
+            card: string;
+            /**
+             * Session Id
+             * @example key_mfrggzdfmztwq2lk
+             */
+            session_id: string;
+        };
         /**
          * Problem
          * @description RFC 9457 problem document. ``code`` is stable; ``detail`` is for people.
@@ -4109,6 +4254,11 @@ export interface components {
             state: components["schemas"]["CommandState"];
         };
         /**
+         * Template
+         * @enum {string}
+         */
+        Template: "status" | "key" | "navigation";
+        /**
          * TenantLimitsOut
          * @description ``limits``: what holds. ``own``: which of it is the tenant's own, in place of the deployment's.
          */
@@ -4427,6 +4577,15 @@ export interface components {
         };
         /** @description The request is readable and wrong (validation, unknown_action, idempotency_mismatch, ...) */
         Problem422: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Not while the car moves, or may move (driving_restricted) */
+        Problem423: {
             headers: {
                 [name: string]: unknown;
             };
@@ -5467,7 +5626,7 @@ export interface operations {
             507: components["responses"]["Problem507"];
         };
     };
-    grants_get: {
+    consents_get: {
         parameters: {
             query?: never;
             header?: never;
@@ -5501,7 +5660,7 @@ export interface operations {
             507: components["responses"]["Problem507"];
         };
     };
-    grants_approve: {
+    consents_approve: {
         parameters: {
             query?: never;
             header?: never;
@@ -5536,7 +5695,7 @@ export interface operations {
             507: components["responses"]["Problem507"];
         };
     };
-    grants_deny: {
+    consents_deny: {
         parameters: {
             query?: never;
             header?: never;
@@ -7670,6 +7829,79 @@ export interface operations {
             507: components["responses"]["Problem507"];
         };
     };
+    cards_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+                card: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CardIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CardOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            423: components["responses"]["Problem423"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    cards_remove: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+                card: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
     sessions_resume: {
         parameters: {
             query?: never;
@@ -8367,6 +8599,75 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["RehearsalOut"];
                 };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    cards_shown: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                vehicle_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadUnitOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    cards_press: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                vehicle_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Press"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             400: components["responses"]["Problem400"];
             401: components["responses"]["Problem401"];
