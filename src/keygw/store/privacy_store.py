@@ -23,6 +23,11 @@ _APPS = (
     "SELECT id FROM apps WHERE person_id = ? UNION SELECT p.app_id FROM person_apps p JOIN apps a ON a.id = p.app_id "
     "WHERE p.person_id = ? AND a.person_id IS NULL"
 )
+_CLIENTS = (
+    f"SELECT id FROM oauth_clients WHERE home_id IN ({_APPS}) "
+    f"UNION SELECT client_id FROM oauth_grants WHERE app_id IN ({_APPS})"
+)
+_SESSIONS = f"SELECT id FROM app_sessions WHERE app_id IN ({_APPS})"
 _DEVICES = f"SELECT id FROM devices WHERE app_id IN ({_APPS})"
 _KEYS = (
     "SELECT key_id FROM key_people WHERE person_id = ? "
@@ -37,6 +42,22 @@ _PARTS: Mapping[str, tuple[str, str]] = {
     "apps": (
         "id, name, scopes, created_at, expires_at, revoked",
         f"apps WHERE id IN ({_APPS}) ORDER BY created_at, id",
+    ),
+    "clients": (
+        "id, name, scopes, created_at",
+        f"oauth_clients WHERE id IN ({_CLIENTS}) ORDER BY created_at, id",
+    ),
+    "grants": (
+        "app_id, client_id, kind, created_at, auth_time",
+        f"oauth_grants WHERE app_id IN ({_APPS}) ORDER BY created_at, app_id",
+    ),
+    "sessions": (
+        "id, app_id, vehicle_id, state, created_at, updated_at",
+        f"app_sessions WHERE app_id IN ({_APPS}) ORDER BY created_at, id",
+    ),
+    "cards": (
+        "session_id, name, body",
+        f"app_cards WHERE session_id IN ({_SESSIONS}) ORDER BY session_id, name",
     ),
     "devices": (
         "id, kind, label, app_id, public_key, model, attestation, registered_at",
@@ -159,6 +180,9 @@ _ERASURE = (
     f"DELETE FROM commands WHERE app_id IN ({_APPS}) AND state NOT IN {_OPEN}",
     f"DELETE FROM idempotency WHERE app_id IN ({_APPS})",
     f"DELETE FROM vehicle_reservations WHERE app_id = ? OR app_id IN ({_APPS})",
+    f"DELETE FROM app_cards WHERE session_id IN ({_SESSIONS})",
+    f"DELETE FROM app_sessions WHERE app_id IN ({_APPS})",
+    f"UPDATE oauth_clients SET name = '{ERASED}' WHERE id IN ({_CLIENTS})",
     f"UPDATE apps SET name = '{ERASED}', revoked = 1 WHERE id IN ({_APPS})",
 )
 

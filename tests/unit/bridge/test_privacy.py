@@ -157,6 +157,22 @@ async def test_an_app_that_acts_for_another_by_now_is_left_alone(ada: Ada, opera
     )
 
 
+async def test_what_was_let_in_and_its_sessions_are_told_and_erased(ada: Ada, operator: dict[str, str]) -> None:
+    world = ada.world
+    home = await world.store.bridge.app(ada.app)
+    assert home is not None
+    auth = await world.granted_by(home, await world.credentials.key(ada.key), "key.read", "session.connect")
+    await world.bridge.sessions.open(home, world.vehicle.id, [])
+    kept = (await ada.ask("GET", f"/v1/people/{ada.person}:export"))["kept"]
+    assert [(each["name"], each["id"]) for each in kept["clients"]] == [("client", auth.held.client_id)]
+    assert [each["app_id"] for each in kept["grants"]] == [auth.held.grant_id]
+    assert [each["state"] for each in kept["sessions"]] == ["active"]
+    assert (await ada.client.post(f"/v1/people/{ada.person}:erase", headers=operator)).status_code == 200
+    kept = (await ada.client.get(f"/v1/people/{ada.person}:export", headers=operator)).json()["kept"]
+    assert [each["name"] for each in kept["clients"]] == ["erased"]
+    assert kept["sessions"] == []
+
+
 async def test_a_place_is_in_no_export(ada: Ada) -> None:
     ada.world.car.report(SignalId.LATITUDE, 52.516275)
     answer = await ada.client.get(f"/v1/people/{ada.person}:export", headers=ada.headers)

@@ -139,14 +139,14 @@ class Consents:
     async def _open(self, by: App, user_code: str) -> tuple[Consent, App]:
         """The request, and the app on whose owner keys the answer would stand."""
         require(by, Scope.KEY_MANAGE)
+        home = by if by.home_id is None else await self._rows.app(by.home_id)
+        if home is None or not await self._owner_keys(home):  # before the code is looked at: that is not to be told
+            raise Forbidden("only who owns a vehicle can let others in", code="not_vehicle_owner")
         request = await self._store.request_by_user_code(_plain(user_code))
         client = None if request is None else await self._store.client(request.client_id)
         over = request is None or self._clock() >= request.expires_at or request.answer is Answer.USED
         if over or request is None or client is None or not by.reaches(request.tenant_id):
             raise NotFound("nobody shows that code, or it is over: look at it again", code="unknown_request")
-        home = by if by.home_id is None else await self._rows.app(by.home_id)
-        if home is None or not await self._owner_keys(home):
-            raise Forbidden("only who owns a vehicle can let others in", code="not_vehicle_owner")
         return Consent(request, client), home
 
     async def _owner_keys(self, home: App) -> Sequence[DigitalKey]:
