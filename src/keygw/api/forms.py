@@ -53,7 +53,9 @@ class OauthRoute(StrictRoute):
 
 def form_body(required: Sequence[str], fields: Mapping[str, str]) -> dict[str, Any]:
     """The ``openapi_extra`` of a route that takes a form. ``fields``: name -> what it is."""
-    properties = {name: {"type": "string", "description": said} for name, said in fields.items()}
+    properties: dict[str, Any] = {name: {"type": "string", "description": said} for name, said in fields.items()}
+    for name in required:
+        properties[name]["minLength"] = 1  # elsewhere an empty one counts as left out
     schema = {"type": "object", "required": list(required), "properties": properties}
     return {"requestBody": {"required": True, "content": {FORM: {"schema": schema}}}}
 

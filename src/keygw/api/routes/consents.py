@@ -17,7 +17,7 @@ from keygw.model.times import rfc3339
 
 router = APIRouter(prefix="/v1/consents", tags=["consents"], route_class=StrictRoute)
 
-UserCode = Annotated[str, Path(max_length=20, description="As the device shows it; spelling and dashes do not matter")]
+UserCode = Annotated[str, Path(description="As the device shows it; spelling and dashes do not matter")]
 
 
 class ConsentOut(BaseModel):
