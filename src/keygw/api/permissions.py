@@ -171,7 +171,7 @@ PERMISSIONS: Mapping[str, Permission] = MappingProxyType(
         "people.add": _split(Scope.KEY_MANAGE, operators=Scope.PERSON_MANAGE),
         "people.list_all": _operators(Scope.PERSON_READ),
         "people.export": _split(Scope.KEY_MANAGE, operators=Scope.PERSON_MANAGE),
-        "people.erase": _split(Scope.KEY_MANAGE, operators=Scope.PERSON_MANAGE),
+        "people.erase": _seen(_split(Scope.KEY_MANAGE, operators=Scope.PERSON_MANAGE)),
         "people.get": _split(Scope.KEY_READ, operators=Scope.PERSON_READ),
         "people.bind": _operators(Scope.PERSON_MANAGE),
         "people.unbind": _operators(Scope.PERSON_MANAGE),

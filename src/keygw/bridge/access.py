@@ -70,7 +70,8 @@ class View:
     """Holds a live owner key (or is an operator)."""
     hosted: frozenset[str] = frozenset()
     managing: frozenset[str] = frozenset()
-    """Ids of its home's owner keys, with which the gateway acts for it to manage keys, and for nothing else."""
+    """Ids of its home's keys; with an owner key among them the gateway acts for it to manage keys, and for nothing
+    else."""
 
     def usable_keys(self, now: float) -> list[DigitalKey]:
         return [key for key in self.own if usable(key, now)]
@@ -119,7 +120,7 @@ class Access:
         first = claimed and all(key.role is not Role.OWNER or key.epoch < epoch for key in keys)
         mine = [key for key in own if holders[key.id].app_id == app.id]
         acting = [key.id for key in mine if holders[key.id].kind is DeviceKind.HOSTED]
-        home = [key.id for key in own if holders[key.id].app_id != app.id and key.role is Role.OWNER]
+        home = [key.id for key in own if holders[key.id].app_id != app.id]
         return View(app, vehicle, own, visible, first, owner, frozenset(acting), frozenset(home))
 
     async def views(self, app: App) -> list[View]:
@@ -191,7 +192,8 @@ class Access:
         """
         own = [key for key in view.own if key_id in (None, key.id)]
         managing = view.managing if wanted is Entitlement.KEY_MANAGE else frozenset()
-        hosted = [key for key in own if key.id in managing] or [key for key in own if key.id in view.hosted]
+        owners = [key for key in own if key.id in managing and key.role is Role.OWNER]
+        hosted = owners or [key for key in own if key.id in view.hosted]
         if not own and key_id is not None:
             raise _no_key()
         if not own:

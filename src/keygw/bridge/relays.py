@@ -65,7 +65,7 @@ class Relays:
     async def check(self, app: App, vehicle_id: str) -> View:
         """The errors of ``lending`` but ``LinkError``."""
         view = await self._access.view(app, vehicle_id)
-        held = [key for key in view.own if key.id not in view.hosted]
+        held = [key for key in view.own if key.id not in view.hosted | view.managing]
         if not held:
             raise Forbidden("no phone of this app has a digital key for that vehicle", code="no_phone_key")
         now = self._clock()

@@ -216,7 +216,8 @@ async def test_who_had_the_link_for_long_leaves_it_for_as_long(
         await said(free)
         assert json.loads(await free.recv())["type"] == "opened"
     await asyncio.sleep(0.05)
-    async with asyncio.timeout(5):
+    # It rests for as long as it had the link, which a busy machine makes long.
+    async with asyncio.timeout(30):
         while True:
             async with frames(client, world, phone[0]) as socket:
                 await said(socket)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
 
 from keygw.bridge.oauth.grants import ACCESS_SECONDS, IDLE_SECONDS, STEP_UP_SECONDS
 from keygw.bridge.oauth.proofs import SLOT_SECONDS
@@ -338,6 +342,51 @@ async def test_starting_the_engine_takes_the_same(client: httpx.AsyncClient, wor
     for action, status in (("start_engine", 401), ("lock", 202)):
         answer = await ask(client, auth, "POST", where, json={"action": action}, headers={"Idempotency-Key": action})
         assert answer.status_code == status, answer.text
+
+
+# -- streams ---------------------------------------------------------------------------------------------------------
+
+
+async def spoken(
+    client: httpx.AsyncClient, path: str, protocol: str, first: dict[str, Any]
+) -> tuple[str, int | None, str]:
+    """The type of the first answer to that first message; or how the stream was ended."""
+    url = f"{str(client.base_url).replace('http', 'ws', 1).rstrip('/')}{path}"
+    async with connect(url, subprotocols=[Subprotocol(protocol)], proxy=None, close_timeout=2) as socket:
+        await socket.send(json.dumps(first))
+        try:
+            async with asyncio.timeout(5):
+                return str(json.loads(await socket.recv())["type"]), None, ""
+        except ConnectionClosed:
+            return "", socket.close_code, (socket.close_reason or "").partition(":")[0]
+
+
+async def test_a_stream_takes_the_proof_beside_the_token_in_its_first_message(
+    client: httpx.AsyncClient, world: World
+) -> None:
+    """As a browser does it, which sets no headers there."""
+    auth, where = await world.granted("vehicle.read", "key.read"), "/v1/stream"
+    hello = {"type": "hello", "version": 1, "token": auth.held.access_token}
+    proof = auth.proof("GET", auth.url + where, auth.held.access_token)
+    assert (await spoken(client, where, "keygw.v1", {**hello, "proof": proof}))[0] == "welcome"
+    for wrong in (
+        {"proof": proof},  # once is enough
+        {"proof": auth.proof("POST", auth.url + where, auth.held.access_token)},
+        {"proof": BoundAuth(auth.url, KEY, clock=world.clock).proof("GET", auth.url + where, auth.held.access_token)},
+        {},
+    ):
+        _, code, word = await spoken(client, where, "keygw.v1", hello | wrong)
+        assert (code, word in ("invalid_dpop_proof", "use_dpop_nonce")) == (4401, True), wrong
+
+
+async def test_the_owners_keys_behind_a_grant_are_no_phones(client: httpx.AsyncClient, world: World) -> None:
+    """Its home is hosted here: there is no phone for which a link would be lent."""
+    home, _, top = await world.owner()
+    auth = await world.granted_by(home, top, "key.manage", "vehicle.read")
+    where = f"/v1/vehicles/{world.vehicle.id}/frames"
+    proof = auth.proof("GET", auth.url + where, auth.held.access_token)
+    first = {"type": "open", "version": 1, "token": auth.held.access_token, "proof": proof}
+    assert (await spoken(client, where, "keygw.frames.v1", first))[1:] == (4403, "no_phone_key")
 
 
 # -- the end of a grant ----------------------------------------------------------------------------------------------
