@@ -11,10 +11,9 @@ from fastapi import APIRouter, Response
 router = APIRouter(include_in_schema=False)
 
 CSP: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""Swagger UI sets style attributes, hence the one exception; scripts have none."""
 
 _ASSETS: Final = {
     "index.html": ("docs/index.html", "text/html; charset=utf-8"),
