@@ -19,10 +19,12 @@ from typing import Any
 
 import uvicorn
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from keygw.model.errors import BadInput
+from keygw.web import assets
 
 FILE = "control.json"
 MAX_BODY = 16_384
@@ -74,6 +76,28 @@ class Served:
         offered = [said] if scheme.lower() == "bearer" else []
         offered += [each[7:] for each in asked.scope.get("subprotocols", ()) if each.startswith("bearer.")]
         return any(hmac.compare_digest(each.encode(), self.token.encode()) for each in offered)
+
+
+def page_routes(*pages: str) -> list[Route]:
+    """These pages of the wheel and what they share, for anybody: they hold nothing."""
+    routes = [Route(f"/{shelf}/{{name:path}}", _page) for shelf in assets.SHELVES]
+    for page in pages:
+        routes += [Route(f"/{page}", _slash), Route(f"/{page}/{{name:path}}", _page)]
+    return routes
+
+
+async def _slash(request: Request) -> Response:
+    return RedirectResponse(f"{request.url.path.rsplit('/', 1)[-1]}/", status_code=308)
+
+
+async def _page(request: Request) -> Response:
+    wants = request.headers
+    found = assets.answer(
+        request.url.path.removeprefix("/"), wants.get("accept-encoding", ""), wants.get("if-none-match", "")
+    )
+    if found is None:
+        return problem(404, "no_route", "there is no such page", "see /head-unit/")
+    return Response(found.body, found.status, found.headers)
 
 
 async def read_json(request: Request) -> Any:

@@ -30,6 +30,7 @@ async def world(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> A
     """A gateway and a car that nobody owns yet, on a virtual radio: each in a process of its own."""
     folder: Path = tmp_path_factory.mktemp("world")
     async with World(folder, seed="browser") as started:
+        started.options["car"] = ("--control",)
         await started.start_radio()
         await started.start_gateway()
         await started.start_car()

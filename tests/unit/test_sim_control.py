@@ -18,6 +18,8 @@ from keygw.cli.exits import Exit
 from keygw.cli.failure import Failure
 from keygw.cli.simulators import HANDS
 from keygw.model.errors import BadInput, NotFound, StoreError
+from keygw_sim.head_unit.car import BrainCar
+from keygw_sim.head_unit.head_unit import HeadUnit
 from keygw_sim.radio.virtual import VirtualRadio
 from keygw_sim.served import FILE
 from keygw_sim.vehicle import commands
@@ -66,6 +68,34 @@ async def test_nobody_but_the_holder_of_the_token(client: httpx.AsyncClient, con
             assert (answer.status_code, answer.json()["code"]) == (401, "token_unknown"), headers
     assert yard.cars[0].brain.memory.boot_epoch == 1
     assert (await client.get("/cars", headers={"Origin": "http://cars"})).status_code == 200
+
+
+async def test_a_screen_is_for_the_holder_of_the_token_as_well(yard: Yard, tmp_path: Path) -> None:
+    unit = HeadUnit(BrainCar(lambda: yard.cars[0].brain), lambda: 0.0, lambda pressed: None)
+    control = Control(yard, tmp_path, units=[unit])
+    transport = httpx.ASGITransport(control.app())
+    async with httpx.AsyncClient(transport=transport, base_url="http://cars") as client:
+        for method in ("GET", "POST"):
+            assert (await client.request(method, "/cars/1/screen", json={})).json()["code"] == "token_unknown"
+        client.headers["Authorization"] = f"Bearer {control.token}"
+        seen = (await client.get("/cars/1/screen")).json()
+        assert (seen["name"], seen["screen"]) == (yard.cars[0].name, unit.view())
+        asked = (await client.post("/cars/1/screen", json={"do": "press", "what": "pair_phone"})).json()
+        assert asked["outcome"] == "done"
+        assert [prompt.number for prompt in unit.prompts] == [asked["prompt"]]
+        wrong: tuple[object, ...] = (
+            {},
+            [],
+            {"do": "fly"},
+            {"do": "answer", "prompt": "1", "yes": True},
+            {"do": "press"},
+        )
+        for order in wrong:
+            answer = await client.post("/cars/1/screen", json=order)
+            assert (answer.status_code, answer.json()["code"]) == (400, "bad_order"), order
+        assert (await client.get("/cars/2/screen")).json()["code"] == "no_screen"
+        assert (await client.get("/cars/9/screen")).json()["code"] == "no_such_car"
+        assert (await client.get("/head-unit/nothing.js")).json()["code"] == "no_route"
 
 
 async def test_a_car_is_found_by_number_name_or_id(client: httpx.AsyncClient, yard: Yard) -> None:

@@ -33,6 +33,15 @@ class Around:
     zone: str
 
 
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What has happened: a code with its values, for screens in any language, and a text."""
+
+    code: str
+    text: str
+    values: dict[str, object]
+
+
 class Car(Protocol):
     """What the head unit asks of its car."""
 
@@ -65,7 +74,7 @@ class HeadUnit:
     def __init__(self, car: Car, clock: Callable[[], float], on_press: Callable[[Pressed], None]) -> None:
         self.cards = Cards()
         """The port of those who speak for apps."""
-        self.notices: deque[str] = deque(maxlen=MAX_NOTICES)
+        self.told: deque[Notice] = deque(maxlen=MAX_NOTICES)
         """What has happened, the newest last."""
         self._prompts = Prompts(clock)
         self._car = car
@@ -83,17 +92,18 @@ class HeadUnit:
                 self._code = Code(code, self._clock() + seconds)
             case "pairing_closed", {"reason": reason}:
                 self._code = None
-                self._notice(_CLOSED.get(str(reason), "Pairing has ended."))
+                why = str(reason) if reason in _CLOSED else "ended"
+                self._notice(f"pairing_{why}", _CLOSED.get(why, "Pairing has ended."))
             case "pairing_tried", {"left": left}:
-                self._notice(f"A phone has tried a code; {left} tries are left.")
+                self._notice("pairing_tried", f"A phone has tried a code; {left} tries are left.", left=left)
             case "command", {"action": "allow_pairing", "outcome": "done"}:
                 self._ask(Ask.NEW_OWNER, "An owner allows another owner. Show the code for a phone?", self._show_code)
             case "owner_paired", _:
-                self._notice("A phone is now an owner's.")
+                self._notice("owner_paired", "A phone is now an owner's.")
             case "key_removed", {"key": key}:
-                self._notice(f"Key {key} was removed.")
+                self._notice("key_removed", f"Key {key} was removed.", key=key)
             case "locked_behind", _:
-                self._notice("Locked: the last phone has left.")
+                self._notice("locked_behind", "Locked: the last phone has left.")
 
     # -- what people press ---------------------------------------------------------------------------------------
 
@@ -171,6 +181,11 @@ class HeadUnit:
         self.tick()
         return () if self._car.moving else self._prompts.open
 
+    @property
+    def notices(self) -> list[str]:
+        """The texts of what has happened, the newest last."""
+        return [notice.text for notice in self.told]
+
     def view(self) -> dict[str, Any]:
         """All that is seen, as JSON."""
         now = self._clock()
@@ -184,7 +199,8 @@ class HeadUnit:
             "around": [{"key": who.key_id, "role": who.role, "zone": who.zone} for who in self._car.around()],
             "keys": [{"key": key.key_id, "owner": key.owner, "removed": key.removed} for key in self._car.known_keys()],
             "cards": [card.to_json() for card in self.cards.shown(moving=self._car.moving)],
-            "notices": list(self.notices),
+            "notices": self.notices,
+            "told": [{"code": notice.code, "values": notice.values} for notice in self.told],
         }
 
     def _show_code(self, yes: bool) -> None:
@@ -195,14 +211,14 @@ class HeadUnit:
         try:
             self._prompts.ask(ask, text, answer)
         except KeygwError:
-            self._notice("There are too many questions; another was dropped.")
+            self._notice("too_many_prompts", "There are too many questions; another was dropped.")
 
     def _must_stand(self) -> None:
         if self._car.moving:
             raise Conflict("not while the car moves", code="in_motion")
 
-    def _notice(self, text: str) -> None:
-        self.notices.append(text)
+    def _notice(self, code: str, text: str, **values: object) -> None:
+        self.told.append(Notice(code, text, values))
 
 
 _CLOSED = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import random
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from keygw_sim.processes import ChildFailed
 from keygw_sim.scenarios.app import AppError, EventStream
 from keygw_sim.scenarios.ladder import Ladder, Step, StepFailed
 from keygw_sim.scenarios.world import FREE, World
+from keygw_sim.served import FILE
 from keygw_sim.stdio import StopSignal, stop_signal
 
 LINK = "bleak/bumble"
@@ -286,6 +288,8 @@ async def _main(args: argparse.Namespace) -> int:
     name = random.Random(args.seed).choice(NAMES)  # noqa: S311 - the car's name, not a key
     with tempfile.TemporaryDirectory(prefix="keygw-demo-", ignore_cleanup_errors=True) as folder:
         async with World(Path(folder), name=name, seed=args.seed) as world:
+            if args.stay:
+                world.options["car"] = ("--control",)
             if not await _told(Demo(ladder, world), stop):
                 ladder.failure = "stopped before its end"
                 ladder.finish()
@@ -316,10 +320,13 @@ async def _stay(world: World, stop: StopSignal, quiet: bool) -> None:
     await world.command("allow_pairing")
     await world.register_app()
     await world.pair_owner()
+    car = json.loads(await asyncio.to_thread((world.folder / "car" / FILE).read_text))
     print(
         f"""
 Everything is still running. Ctrl-C ends it.
 
+  pages       {world.url}/
+  head unit   {car["url"]}/head-unit/#token={car["token"]}
   API page    {world.url}/docs
   app token   {world.token}
   vehicle     {world.vehicle_id}

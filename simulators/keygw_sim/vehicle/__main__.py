@@ -150,7 +150,8 @@ async def _run(args: argparse.Namespace) -> int:
         if args.control is not None:
             from keygw_sim.vehicle.control import Control  # a server takes its time to load
 
-            ready["control"] = await stack.enter_async_context(Control(yard, args.state, port=args.control).serving())
+            control = Control(yard, args.state, port=args.control, units=units)
+            ready["control"] = await stack.enter_async_context(control.serving())
         if ether is not None:
             ready["ranging"] = ether.port
         say(ready)

@@ -5,13 +5,14 @@ Who may, and how errors look: ``keygw_sim.served``.
 * ``GET /cars`` -> ``{"cars": [{"number", "id", "name"}]}``
 * ``POST /cars/{number, name or id}`` with an order (``orders``), such as ``{"do": "door", "open": true}``
 * ``GET /events`` (WebSocket) -> one JSON object for each event; first what is kept of each car
+* ``/cars/{...}/screen`` and ``/head-unit/``: the head unit (``keygw_sim.head_unit.served``)
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,9 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from keygw.model.errors import BadInput, Conflict, KeygwError, NotFound
-from keygw_sim.served import SUBPROTOCOL, Served, problem, read_json, unknown
+from keygw_sim.head_unit.head_unit import HeadUnit
+from keygw_sim.head_unit.served import Screens
+from keygw_sim.served import SUBPROTOCOL, Served, page_routes, problem, read_json, unknown
 from keygw_sim.vehicle.hands import Refused, obey
 from keygw_sim.vehicle.orders import read_order
 from keygw_sim.vehicle.yard import Yard
@@ -36,10 +39,15 @@ _STATUS = ((BadInput, 400), (NotFound, 404), (Conflict, 409))
 
 
 class Control:
-    """``async with Control(yard, folder).serving() as url``: the address and token stand in ``folder/control.json``."""
+    """``async with Control(yard, folder).serving() as url``: the address and token stand in ``folder/control.json``.
 
-    def __init__(self, yard: Yard, folder: Path, host: str = "127.0.0.1", port: int = 0) -> None:
+    ``units``: the head units of the cars, in the yard's order."""
+
+    def __init__(
+        self, yard: Yard, folder: Path, host: str = "127.0.0.1", port: int = 0, units: Sequence[HeadUnit] = ()
+    ) -> None:
         self._yard = yard
+        self._units = dict(zip((car.id for car in yard.cars), units, strict=False))
         self._served = Served(folder, host, port)
         self._listeners: set[asyncio.Queue[dict[str, Any]]] = set()
 
@@ -62,6 +70,8 @@ class Control:
                 Route("/cars", self._cars, methods=["GET"]),
                 Route("/cars/{which}", self._order, methods=["POST"]),
                 WebSocketRoute("/events", self._events),
+                *Screens(self._served, self._unit).routes(),
+                *page_routes("head-unit"),
             ],
             exception_handlers={KeygwError: _refused},
         )
@@ -69,6 +79,12 @@ class Control:
     @property
     def token(self) -> str:
         return self._served.token
+
+    def _unit(self, which: str) -> tuple[str, HeadUnit]:
+        car = self._yard.find(which)
+        if car.id not in self._units:
+            raise NotFound("that car has no head unit here", code="no_screen")
+        return car.name, self._units[car.id]
 
     async def _cars(self, request: Request) -> JSONResponse:
         if not self._served.may(request):

@@ -26,9 +26,12 @@ CSP: Final = (
 PAGE_HEADERS: Final = {
     "Content-Security-Policy": CSP,
     "Cache-Control": "no-cache",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Referrer-Policy": "no-referrer",
     "Vary": "Accept-Encoding",
+    "X-Content-Type-Options": "nosniff",
 }
 """``no-cache``: kept by the browser, and asked about each time, so that a page is never made of two releases."""
 
@@ -46,7 +49,7 @@ _PACKED: Final = frozenset({".css", ".html", ".js", ".json", ".svg", ".webmanife
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One file. ``packed``: the same in gzip, ``None`` where that saves nothing; ``etag`` is quoted (RFC 9110 8.8.3)."""
+    """A file. ``packed``: the same in gzip, ``None`` where that saves nothing. ``etag`` is quoted (RFC 9110 8.8.3)."""
 
     body: bytes = field(repr=False)
     packed: bytes | None = field(repr=False)
