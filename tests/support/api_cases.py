@@ -124,6 +124,28 @@ async def cards_press(scene: Scene) -> Good:
     return Good({"session_id": scene.ids["session_id"], "card": scene.ids["card"], "button": "a"}, 204)
 
 
+async def sent_event(scene: Scene) -> str:
+    """A destination that waits in the car, of the scene's session."""
+    place = {"name": "Bay 4", "latitude": 53.5, "longitude": 9.9}
+    path = f"/v1/sessions/{scene.ids['session_id']}/events"
+    return str((await scene.ask(path, {"type": "destination", "destination": place}, scene.headers))["id"])
+
+
+@good
+async def session_events_send(scene: Scene) -> Good:
+    return Good({"type": "voice", "voice": {"intent": "navigation.home", "text": "home"}}, 201)
+
+
+@good
+async def session_events_answer(scene: Scene) -> Good:
+    return Good({"event_id": await sent_event(scene), "accept": True}, 204)
+
+
+@good
+async def session_events_say(scene: Scene) -> Good:
+    return Good({"session_id": scene.ids["session_id"], "intent": "navigation.home"}, 204)
+
+
 @good
 async def sessions_negotiate(scene: Scene) -> Good:
     return Good({"capabilities": ["command.unlock"]})

@@ -54,6 +54,8 @@ class Card:
     title: str
     lines: tuple[str, ...] = ()
     buttons: tuple[Button, ...] = ()
+    app_name: str = ""
+    """For people; ``""``: ``app`` is one already."""
 
     @classmethod
     def from_json(cls, app: str, name: str, data: object) -> Card:
@@ -84,6 +86,7 @@ class Card:
     def to_json(self) -> dict[str, Any]:
         return {
             "app": self.app,
+            "app_name": self.app_name or self.app,
             "name": self.name,
             "template": self.template.value,
             "title": self.title,

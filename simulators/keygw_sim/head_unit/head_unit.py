@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from keygw.model.errors import Conflict, KeygwError
 from keygw.model.label import one_line
 from keygw_sim.head_unit.cards import MAX_NAME, Cards, Pressed
-from keygw_sim.head_unit.prompts import Ask, Prompt, Prompts
+from keygw_sim.head_unit.prompts import ON_THE_ROAD, Ask, Prompt, Prompts
 
 MAX_NOTICES = 8
 
@@ -68,6 +68,19 @@ class Code:
     app: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where to go, from the app of that name. Degrees, WGS 84."""
+
+    name: str
+    latitude: float
+    longitude: float
+    app: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {"name": self.name, "latitude": self.latitude, "longitude": self.longitude, "app": self.app}
+
+
 class HeadUnit:
     """``on_press`` gets every press on a card; ``clock`` counts seconds, as the car's."""
 
@@ -80,6 +93,10 @@ class HeadUnit:
         self._car = car
         self._clock = clock
         self._on_press = on_press
+        self.destination: Destination | None = None
+        """What was taken last."""
+        self.voice: deque[tuple[str, str]] = deque(maxlen=MAX_NOTICES)
+        """Apps, and what was said to them; the newest last."""
         self._code: Code | None = None
         self._app_code: Code | None = None
 
@@ -126,7 +143,7 @@ class HeadUnit:
 
     def answer(self, number: int, yes: bool) -> Prompt:
         """Yes or no to a question. ``Conflict`` in_motion, and what the car has against it; ``NotFound``."""
-        if yes:
+        if yes and not any(each.number == number and each.ask in ON_THE_ROAD for each in self._prompts.open):
             self._must_stand()  # a no is always heard
         return self._prompts.answer(number, yes)
 
@@ -157,6 +174,20 @@ class HeadUnit:
 
         return self._prompts.ask(Ask.PAIR_APP, f"{app} wants to reach this car. Show its code?", decided, app)
 
+    def offer_destination(self, to: Destination, answer: Callable[[bool], None]) -> Prompt:
+        """An app has sent it; somebody in the car takes it or not. ``answer`` gets their word, once. ``Conflict``
+        too_many_prompts; ``ValueError`` for what cannot be shown."""
+        if not all(one_line(text) and 0 < len(text) <= MAX_NAME for text in (to.name, to.app)):
+            raise ValueError("a destination and its app have names of one line")
+
+        def decided(yes: bool) -> None:
+            if yes:
+                self.destination = to
+            answer(yes)
+
+        text = f"{to.app} sends a destination: {to.name}. Go there?"
+        return self._prompts.ask(Ask.DESTINATION, text, decided, to.name)
+
     def close_app_code(self) -> None:
         """It was used, or has ended."""
         self._app_code = None
@@ -179,7 +210,8 @@ class HeadUnit:
     @property
     def prompts(self) -> tuple[Prompt, ...]:
         self.tick()
-        return () if self._car.moving else self._prompts.open
+        moving = self._car.moving
+        return tuple(each for each in self._prompts.open if not moving or each.ask in ON_THE_ROAD)
 
     @property
     def notices(self) -> list[str]:
@@ -199,6 +231,8 @@ class HeadUnit:
             "around": [{"key": who.key_id, "role": who.role, "zone": who.zone} for who in self._car.around()],
             "keys": [{"key": key.key_id, "owner": key.owner, "removed": key.removed} for key in self._car.known_keys()],
             "cards": [card.to_json() for card in self.cards.shown(moving=self._car.moving)],
+            "destination": None if self.destination is None else self.destination.to_json(),
+            "voice": [{"app": app, "text": text} for app, text in self.voice],
             "notices": self.notices,
             "told": [{"code": notice.code, "values": notice.values} for notice in self.told],
         }

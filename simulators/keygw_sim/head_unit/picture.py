@@ -38,7 +38,7 @@ def _prompts(view: dict[str, object]) -> Iterator[str]:
 
 def _cards(view: dict[str, object]) -> Iterator[str]:
     for card in _rows(view, "cards"):
-        yield from _wrapped(f"{card['title']}  ({card['app']}, {card['template']})")
+        yield from _wrapped(f"{card['title']}  ({card['app_name']}, {card['template']})")
         for line in _list(card["lines"]):
             yield from _wrapped(f"  {line}")
         buttons = [button for button in _list(card["buttons"]) if isinstance(button, dict)]

@@ -22,8 +22,14 @@ class Ask(StrEnum):
     """Somebody in the car wants to pair its first phone: show the code?"""
     PAIR_APP = "pair_app"
     """An app asks for the code with which it may reach this car: show it?"""
+    DESTINATION = "destination"
+    """An app has sent a destination: take it?"""
     REMOVE_KEY = "remove_key"
     """Remove that digital key, for good?"""
+
+
+ON_THE_ROAD = frozenset({Ask.DESTINATION})
+"""What may be asked of somebody who drives: one press, and nothing to read for long."""
 
 
 @dataclass(frozen=True, slots=True)

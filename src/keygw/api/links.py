@@ -22,6 +22,7 @@ MADE: dict[str, dict[str, str]] = {
     "people_add": {"person_id": "/id"},
     "people_get": {"app_id": "/app_ids/0"},
     "cards_put": {"card": "/name"},
+    "session_events_send": {"event_id": "/id"},
     "sessions_create": {"session_id": "/session/id"},
     "tenants_add": {"tenant_id": "/id"},
     "vehicles_register": {"vehicle_id": "/id"},

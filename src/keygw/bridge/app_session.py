@@ -37,12 +37,19 @@ class SessionEvent(StrEnum):
 class CloseReason(StrEnum):
     USER_EXIT = "user_exit"
     LINK_LOST = "link_lost"
-    """Nobody came back to a suspended session."""
+    """Nobody came back to a suspended session; or the vehicle's link is gone, and the session was to end with it."""
+    IGNITION_OFF = "ignition_off"
+    """The engine was switched off, and the session was to end with it."""
+    DRIVER_DISTRACTION = "driver_distraction"
+    """The app asked again and again for what a driver may not see."""
     APP_UNAUTHORIZED = "app_unauthorized"
     """The token has ended, or the app has nothing to do with the vehicle any more."""
     PROTOCOL_VIOLATION = "protocol_violation"
     """What the app can do and what the gateway knows have nothing in common."""
 
+
+ENDINGS = (CloseReason.IGNITION_OFF, CloseReason.LINK_LOST)
+"""What a session may ask to end with: what is only for people who drive does, a digital key does not."""
 
 _S, _E = SessionState, SessionEvent
 
@@ -67,6 +74,7 @@ def next_session_state(state: SessionState, event: SessionEvent) -> SessionState
 @dataclass(frozen=True, slots=True)
 class AppSession:
     """``wanted``: ids of the capabilities that the app asked for; empty: all. ``heard_at``: when the app last named it.
+    ``closes_on``: of ``ENDINGS``.
 
     ``reason``: with ``CLOSED``. Times: Unix seconds.
     """
@@ -81,6 +89,7 @@ class AppSession:
     heard_at: int
     state: SessionState = SessionState.NEGOTIATING
     reason: CloseReason | None = None
+    closes_on: tuple[CloseReason, ...] = ()
 
     def moved(self, event: SessionEvent, now: int, reason: CloseReason | None = None) -> AppSession:
         """``Conflict`` where the table has no such step."""

@@ -14,6 +14,7 @@ from keygw.bridge.cards import Cards
 from keygw.bridge.commands import Commands
 from keygw.bridge.deployment import Deployment
 from keygw.bridge.devices import Devices
+from keygw.bridge.distraction import Distraction
 from keygw.bridge.errands import BACKOFF, Errands
 from keygw.bridge.executor import Executor, Timing
 from keygw.bridge.feed import Feed
@@ -32,6 +33,7 @@ from keygw.bridge.mirror import Mirror
 from keygw.bridge.neighbours import Answer, Look, Neighbours
 from keygw.bridge.notes import Notes
 from keygw.bridge.oauth.server import AuthorizationServer
+from keygw.bridge.offers import Offers
 from keygw.bridge.operators import Operators
 from keygw.bridge.ownership import Ownership
 from keygw.bridge.pairings import Pairings
@@ -40,6 +42,7 @@ from keygw.bridge.ports import Authorize, BridgeStore, Clock, Credentials, Fleet
 from keygw.bridge.privacy import Privacy
 from keygw.bridge.reconnect import Reconnect
 from keygw.bridge.relays import Relays
+from keygw.bridge.session_watch import SessionWatch
 from keygw.bridge.sessions import Sessions
 from keygw.bridge.settlement import Settlement
 from keygw.bridge.tenants import Tenants
@@ -126,7 +129,12 @@ class Bridge:
         self.sessions = Sessions(
             store, self.access, self.capabilities, feed.hub, notify or feed.on_event, clock, random
         )
-        self.cards = Cards(store, self.access, self.sessions, feed.signals.live, notify or feed.on_event, clock)
+        distraction = Distraction(self.sessions.distract, clock)
+        tell, live = notify or feed.on_event, feed.signals.live
+        self.cards = Cards(store, self.access, self.sessions, live, distraction, tell, clock)
+        self.offers = Offers(store, self.sessions, self.cards, distraction, tell, clock, random)
+        self.session_watch = SessionWatch(self.sessions, live, feed.signals.linked, feed.hub, clock)
+        feed.on_changed.append(self.session_watch.changed)
         self.limits = TenantLimits(store, credentials.limits, self.tenants, notes)
         self.people = People(store, store, credentials, self.tenants, notes, clock, random)
         self.privacy = Privacy(store, self.people, self.apps, credentials, self._errands.request, notes, clock)
@@ -141,7 +149,7 @@ class Bridge:
         self.relays = Relays(self.access, fleet, feed.hub, clock, self.contact)
         self.vehicles = Vehicles(credentials, store, self.access, fleet, self.reconnect, clock)
         self.pairings = Pairings(store, credentials, self.access, fleet, clock, random, sole=sole)
-        chores = (self.issuer_keys.upkeep, self.sessions.sweep)
+        chores = (self.issuer_keys.upkeep, self.sessions.sweep, self.offers.sweep)
         self._upkeep = Upkeep(credentials, self._errands, upkeep_seconds, chores)
         self.oauth = AuthorizationServer(
             store,
@@ -200,11 +208,13 @@ class Bridge:
         for vehicle_id in await self._credentials.vehicles_behind():
             self._errands.request(vehicle_id)
         self._upkeep.start()
+        self.session_watch.start()
 
     async def stop(self) -> None:
         """End all background work. Commands that are under way stay as they are on disk; ``start`` settles them."""
         await self.neighbours.stop()
         await self.reconnect.stop()
+        await self.session_watch.stop()
         await self._upkeep.stop()
         await self.oauth.arrivals.stop()
         await self.pairings.stop()

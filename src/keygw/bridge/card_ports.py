@@ -6,7 +6,7 @@ The contract suite is ``tests/contracts/test_card_store_contract.py``.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from keygw.bridge.driving import Rules, Template
@@ -23,7 +23,8 @@ class Button:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """``name``: within the session; another of that name takes its place."""
+    """``name``: within the session; another of that name takes its place. ``app_name``: for people, where it was
+    looked up."""
 
     session_id: str
     app_id: str
@@ -32,6 +33,7 @@ class Card:
     title: str
     lines: tuple[str, ...] = ()
     buttons: tuple[Button, ...] = ()
+    app_name: str = field(default="", compare=False)
 
     def beyond(self, rules: Rules) -> str | None:
         """What these rules have against it, for people; ``None``: nothing."""

@@ -8,6 +8,7 @@ from typing import Any
 from keygw.bridge.access import Access, require
 from keygw.bridge.app_session import SessionEvent, SessionState, next_session_state
 from keygw.bridge.card_ports import Card
+from keygw.bridge.distraction import Distraction
 from keygw.bridge.driving import RULES, Driving, DrivingRestricted, driving
 from keygw.bridge.foresight import Live
 from keygw.bridge.ports import BridgeStore, Clock
@@ -32,6 +33,7 @@ class Cards:
         access: Access,
         sessions: Sessions,
         live: Callable[[str], Live],
+        distraction: Distraction,
         notify: Notify,
         clock: Clock,
     ) -> None:
@@ -39,6 +41,7 @@ class Cards:
         self._access = access
         self._sessions = sessions
         self._live = live
+        self._distraction = distraction
         self._notify = notify
         self._clock = clock
 
@@ -47,15 +50,16 @@ class Cards:
         session_closed, too_many_cards; ``NotFound`` unknown_session."""
         require(app, Scope.CARDS_WRITE)
         session = await self._sessions.get(app, session_id)
-        _must_be_active(session.state)
+        must_be_active(session.state)
         card = make(session.app_id)
         state = self.driving(session.vehicle_id)
         if (why := card.beyond(RULES[state])) is not None:
             told = "while the car moves" if state is Driving.MOVING else "while it is not known whether the car moves"
+            await self._distraction.refused(session)
             raise DrivingRestricted(f"{told}: {why}")
         put = await self._store.put_card(card, MOST_OF_SESSION, int(self._clock()))
         if put is None:
-            _must_be_active((await self._sessions.get(app, session_id)).state)
+            must_be_active((await self._sessions.get(app, session_id)).state)
             raise Conflict("the session has just changed: look at it again", code="session_changed")
         if not put:
             raise Conflict(f"a session shows at most {MOST_OF_SESSION} cards: remove one", code="too_many_cards")
@@ -69,7 +73,7 @@ class Cards:
 
     async def shown(self, app: App, vehicle_id: str) -> tuple[Driving, Sequence[Card]]:
         """What the head unit of that vehicle shows now. ``NotFound`` unknown_vehicle for who does not speak for it."""
-        vehicle = await self._head_unit(app, vehicle_id)
+        vehicle = await self.head_unit(app, vehicle_id)
         state = self.driving(vehicle.id)
         found = await self._store.cards_on(vehicle.id, MOST_SHOWN)
         return state, [card for card in found if card.beyond(RULES[state]) is None]
@@ -89,7 +93,7 @@ class Cards:
     def driving(self, vehicle_id: str) -> Driving:
         return driving(self._live(vehicle_id))
 
-    async def _head_unit(self, app: App, vehicle_id: str) -> Vehicle:
+    async def head_unit(self, app: App, vehicle_id: str) -> Vehicle:
         """An operator, or the app that has the vehicle: to hold a key is not enough to see what others show there."""
         require(app, Scope.HEAD_UNIT_SHOW)
         vehicle = await self._access.vehicle(app, vehicle_id)
@@ -113,6 +117,6 @@ def card_json(card: Card) -> dict[str, Any]:
     }
 
 
-def _must_be_active(state: SessionState) -> None:
+def must_be_active(state: SessionState) -> None:
     """Only an active one could negotiate: the same refusals, with the same remedies."""
     next_session_state(state, SessionEvent.NEGOTIATE)

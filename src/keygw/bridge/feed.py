@@ -34,6 +34,8 @@ class Feed:
         self.signals = signals
         self.on_heard: list[Callable[[str], None]] = []
         """Told of each vehicle whose link or signals have changed, over a link of this gateway."""
+        self.on_changed: list[Callable[[str], None]] = []
+        """Told of each vehicle whose link or signals have changed, over whose link ever."""
         self.on_contact: list[Callable[[str], None]] = []
         self.link_listeners: list[Callable[[str, LinkStatus], None]] = []
         self.near_listeners: list[Callable[[str], None]] = []
@@ -88,6 +90,8 @@ class Feed:
         for signal in news:
             data = {"vehicle_id": vehicle_id, **signal_json(signal, Quality.LIVE, self.signals.max_age)}
             self.hub.publish("keygw.signal.changed", vehicle_id, data, coalesce=f"{vehicle_id}/{signal.path}")
+        if news:
+            self._changed(vehicle_id)
 
     async def drop_old(self) -> None:
         """Forget where vehicles were (``SignalCache.drop_old``), here and in the memory of the streams, and say so."""
@@ -102,6 +106,11 @@ class Feed:
     def _publish_link(self, vehicle_id: str, up: bool) -> None:
         kind = "keygw.vehicle.reachable" if up else "keygw.vehicle.unreachable"
         self.hub.publish(kind, vehicle_id, {"vehicle_id": vehicle_id}, coalesce=f"{vehicle_id}/link")
+        self._changed(vehicle_id)
+
+    def _changed(self, vehicle_id: str) -> None:
+        for listener in self.on_changed:
+            listener(vehicle_id)
 
     def on_receipt(self, vehicle_id: str, receipt: Receipt) -> None:
         """A verified, stored receipt of any key of the vehicle, from whichever road. That it was stored is an event of

@@ -76,6 +76,8 @@ class EventGate:
         if event.type.startswith("keygw.invitation."):
             visible = any(key.id == event.data["parent_id"] for key in view.keys)
             return visible and not self._app.scopes.isdisjoint((Scope.KEY_READ, Scope.KEY_SHARE))
+        if event.type in ("keygw.permission.changed", "keygw.capability.changed"):
+            return Scope.SESSION_CONNECT in self._app.scopes
         if event.type == "keygw.vehicle.epoch_ended":
             return Scope.VEHICLE_READ in self._app.scopes
         if event.type.startswith("keygw.transfer."):  # for who owns it, and who has owned it until now

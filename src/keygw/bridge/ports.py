@@ -10,6 +10,7 @@ from typing import Protocol
 from keygw.bridge.card_ports import CardStore
 from keygw.bridge.lease_ports import Lease, LeaseStore
 from keygw.bridge.oauth.records import OauthStore
+from keygw.bridge.offer_ports import OfferStore
 from keygw.bridge.pairing_ports import PairingStore
 from keygw.bridge.people_ports import LimitStore, Note, OperatorStore, PersonStore, PrivacyStore, TenantStore
 from keygw.bridge.records import App, CommandRecord
@@ -139,6 +140,7 @@ class BridgeStore(
     PairingStore,
     PersonStore,
     PrivacyStore,
+    OfferStore,
     SessionStore,
     TenantStore,
     Protocol,

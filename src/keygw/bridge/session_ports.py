@@ -29,6 +29,9 @@ class SessionStore(Protocol):
 
     async def session(self, session_id: str) -> AppSession | None: ...
 
+    async def sessions_at(self, vehicle_id: str) -> Sequence[AppSession]:
+        """The active ones, oldest first."""
+
     async def sessions_of(self, app_id: str) -> Sequence[AppSession]:
         """Oldest first, closed ones too."""
 

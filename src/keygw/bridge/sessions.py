@@ -71,16 +71,19 @@ class Sessions:
         self._clock = clock
         self._random = random
 
-    async def open(self, app: App, vehicle_id: str | None, wanted: Sequence[str]) -> Opened:
-        """``vehicle_id``: ``None`` where the app has one vehicle alone. ``NotFound`` unknown_vehicle, ``BadInput``
-        vehicle_needed, ``Conflict`` too_many_sessions, no_common_capability."""
+    async def open(
+        self, app: App, vehicle_id: str | None, wanted: Sequence[str], closes_on: Sequence[CloseReason] = ()
+    ) -> Opened:
+        """``vehicle_id``: ``None`` where the app has one vehicle alone. ``closes_on``: of ``ENDINGS``. ``NotFound``
+        unknown_vehicle, ``BadInput`` vehicle_needed, ``Conflict`` too_many_sessions, no_common_capability."""
         require(app, Scope.SESSION_CONNECT)
         view = await self._view(app, vehicle_id)
         position = self._hub.here
         found = self._agreed(view, wanted)
         now = int(self._clock())
         names = tuple(dict.fromkeys(wanted))
-        fresh = AppSession(new_id("ses", self._random), app.id, app.tenant_id, view.vehicle.id, names, now, now, now)
+        session_id, ends = new_id("ses", self._random), tuple(dict.fromkeys(closes_on))
+        fresh = AppSession(session_id, app.id, app.tenant_id, view.vehicle.id, names, now, now, now, closes_on=ends)
         session = fresh.moved(SessionEvent.AGREE, now)
         event = _event(session, SessionEvent.AGREE, now)
         if not await self._store.add_session(session, MOST_OPEN, KEPT, event, self._tell):
@@ -130,6 +133,16 @@ class Sessions:
         """Again: a success that changes nothing."""
         session = await self.get(app, session_id)
         return await self._move(session, SessionEvent.CLOSE, CloseReason.USER_EXIT)
+
+    async def end_at(self, vehicle_id: str, reason: CloseReason) -> None:
+        """Close the active ones at that vehicle which were to end with this."""
+        for each in await self._store.sessions_at(vehicle_id):
+            if reason in each.closes_on:
+                await self._move(each, SessionEvent.CLOSE, reason)
+
+    async def distract(self, session: AppSession) -> AppSession:
+        """Its app asked too often for what a driver may not see."""
+        return await self._move(session, SessionEvent.CLOSE, CloseReason.DRIVER_DISTRACTION)
 
     async def sweep(self) -> None:
         """What time alone has made of sessions; a chore of the upkeep."""
@@ -210,6 +223,7 @@ def session_json(session: AppSession) -> dict[str, Any]:
         "state": session.state.value,
         "reason": None if session.reason is None else session.reason.value,
         "wanted": list(session.wanted),
+        "closes_on": [each.value for each in session.closes_on],
         "created_at": rfc3339(session.created_at),
         "updated_at": rfc3339(session.updated_at),
         "resume_until": rfc3339(session.updated_at + RESUME_SECONDS)

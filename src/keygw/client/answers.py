@@ -66,6 +66,17 @@ class Session(Answer):
     resume_until: datetime | None
 
 
+class SessionEvent(Answer):
+    """What was sent into a car. ``state``: of a destination, what somebody there has made of it."""
+
+    id: str
+    session_id: str
+    type: Literal["destination", "voice"]
+    state: Literal["offered", "accepted", "refused"]
+    created_at: datetime
+    expires_at: datetime
+
+
 class Command(Answer):
     """``settled``: ``state`` is final. ``unknown`` is not: it may have happened, and is settled from the vehicle's
     receipts when it is next met. ``retryable``: the same wish may be made again, by a new command."""

@@ -23,6 +23,7 @@ from keygw.client.answers import (
     OpenSession,
     Pairing,
     Session,
+    SessionEvent,
     Signal,
     Vehicle,
 )
@@ -108,6 +109,30 @@ class Keygw:
     async def close_session(self, session_id: str) -> Session:
         """For good. Again: a success that changes nothing."""
         return _of(Session, await self.ask("DELETE", f"/v1/sessions/{session_id}"))
+
+    async def put_card(self, session_id: str, name: str, card: Mapping[str, Any]) -> None:
+        """Show it in the car, in the place of the one of that name: ``template``, ``title``, ``lines``, ``buttons``."""
+        await self.ask("PUT", f"/v1/sessions/{session_id}/cards/{name}", dict(card))
+
+    async def remove_card(self, session_id: str, name: str) -> None:
+        """Nothing happens if it is not there."""
+        await self.ask("DELETE", f"/v1/sessions/{session_id}/cards/{name}")
+
+    async def send_destination(self, session_id: str, name: str, latitude: float, longitude: float) -> SessionEvent:
+        """Into the car; degrees, WGS 84. What somebody there makes of it is ``keygw.session.answered``."""
+        place = {"name": name, "latitude": latitude, "longitude": longitude}
+        return await self._send(session_id, {"type": "destination", "destination": place})
+
+    async def send_voice(self, session_id: str, intent: str, text: str = "") -> SessionEvent:
+        """What was said to the app, for the car."""
+        return await self._send(session_id, {"type": "voice", "voice": {"intent": intent, "text": text}})
+
+    async def session_event(self, session_id: str, event_id: str) -> SessionEvent:
+        """What became of it."""
+        return _of(SessionEvent, await self.ask("GET", f"/v1/sessions/{session_id}/events/{event_id}"))
+
+    async def _send(self, session_id: str, body: dict[str, Any]) -> SessionEvent:
+        return _of(SessionEvent, await self.ask("POST", f"/v1/sessions/{session_id}/events", body))
 
     # -- commands --------------------------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from keygw.store.group import Row, Storage, Transaction
 from keygw.store.lease_store import HELD, SqlLeases, take_lease
 from keygw.store.notes import write_note
 from keygw.store.oauth_store import SqlOauth
+from keygw.store.offer_store import SqlOffers
 from keygw.store.once_store import SqlOnceReads, SqlOnceWrites
 from keygw.store.outbox_store import OutboxOf, SqlOutboxReads
 from keygw.store.pairing_store import SqlPairings
@@ -42,7 +43,7 @@ class _Marks(SqlOnceReads, SqlOnceWrites):
         self._fetch = transaction.fetch
 
 
-class SqlBridge(SqlCards, SqlLeases, SqlOauth, SqlOutboxReads, SqlPairings, SqlPeople, SqlSessions):
+class SqlBridge(SqlCards, SqlLeases, SqlOauth, SqlOffers, SqlOutboxReads, SqlPairings, SqlPeople, SqlSessions):
     """``bridge.ports.BridgeStore``. Each write is a transaction of its own, durable on return."""
 
     def __init__(self, database: Storage) -> None:
@@ -85,6 +86,9 @@ class SqlBridge(SqlCards, SqlLeases, SqlOauth, SqlOutboxReads, SqlPairings, SqlP
                 "UPDATE app_sessions SET state = 'closed', reason = 'app_unauthorized' "
                 "WHERE app_id = ? AND state <> 'closed'",
                 (app_id,),
+            )
+            await tx.fetch(
+                "DELETE FROM app_offers WHERE session_id IN (SELECT id FROM app_sessions WHERE app_id = ?)", (app_id,)
             )
             await tx.fetch(
                 "DELETE FROM app_cards WHERE session_id IN (SELECT id FROM app_sessions WHERE app_id = ?)", (app_id,)

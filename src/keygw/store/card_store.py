@@ -47,8 +47,8 @@ class SqlCards:
 
     async def cards_on(self, vehicle_id: str, most: int) -> list[Card]:
         rows = await self._database.fetch(
-            f"SELECT c.session_id, s.app_id, c.name, c.body {_ACTIVE} "
-            "WHERE s.vehicle_id = ? ORDER BY c.position DESC LIMIT ?",
+            f"SELECT c.session_id, s.app_id, c.name, c.body, COALESCE(a.name, '') {_ACTIVE} "
+            "LEFT JOIN apps a ON a.id = s.app_id WHERE s.vehicle_id = ? ORDER BY c.position DESC LIMIT ?",
             (vehicle_id, most),
         )
         return [_card(row) for row in reversed(rows)]
@@ -72,7 +72,7 @@ def _body(card: Card) -> str:
 
 
 def _card(row: Row) -> Card:
-    session_id, app_id, name, body = row
+    session_id, app_id, name, body, app_name = row
     template, title, lines, buttons = json.loads(body)
     made = tuple(Button(*each) for each in buttons)
-    return Card(session_id, app_id, name, Template(template), title, tuple(lines), made)
+    return Card(session_id, app_id, name, Template(template), title, tuple(lines), made, app_name)

@@ -59,6 +59,10 @@ _PARTS: Mapping[str, tuple[str, str]] = {
         "session_id, name, body",
         f"app_cards WHERE session_id IN ({_SESSIONS}) ORDER BY session_id, name",
     ),
+    "offers": (
+        "session_id, kind, body, state, created_at",
+        f"app_offers WHERE session_id IN ({_SESSIONS}) ORDER BY session_id, kind",
+    ),
     "devices": (
         "id, kind, label, app_id, public_key, model, attestation, registered_at",
         f"devices WHERE app_id IN ({_APPS}) ORDER BY id",
@@ -180,6 +184,7 @@ _ERASURE = (
     f"DELETE FROM commands WHERE app_id IN ({_APPS}) AND state NOT IN {_OPEN}",
     f"DELETE FROM idempotency WHERE app_id IN ({_APPS})",
     f"DELETE FROM vehicle_reservations WHERE app_id = ? OR app_id IN ({_APPS})",
+    f"DELETE FROM app_offers WHERE session_id IN ({_SESSIONS})",
     f"DELETE FROM app_cards WHERE session_id IN ({_SESSIONS})",
     f"DELETE FROM app_sessions WHERE app_id IN ({_APPS})",
     f"UPDATE oauth_clients SET name = '{ERASED}' WHERE id IN ({_CLIENTS})",

@@ -9,7 +9,7 @@ from keygw.credentials.outbox_ports import OutboxEvent, Told
 from keygw.store.group import Row, Storage, Transaction
 from keygw.store.outbox_store import OutboxOf
 
-_COLUMNS = "id, app_id, tenant_id, vehicle_id, wanted, created_at, updated_at, heard_at, state, reason"
+_COLUMNS = "id, app_id, tenant_id, vehicle_id, wanted, created_at, updated_at, heard_at, state, reason, closes_on"
 _SELECT = f"SELECT {_COLUMNS} FROM app_sessions"  # noqa: S608 - our own words
 
 
@@ -33,7 +33,7 @@ class SqlSessions:
                 (session.app_id, session.app_id, keep),
             )
             await tx.fetch(
-                f"INSERT INTO app_sessions ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - our own words
+                f"INSERT INTO app_sessions ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - our own words
                 _values(session),
             )
             OutboxOf(tx).tell(event, told)
@@ -48,10 +48,11 @@ class SqlSessions:
             rows = await tx.fetch(
                 "UPDATE app_sessions SET wanted = ?, updated_at = ?, heard_at = ?, state = ?, reason = ? "
                 "WHERE id = ? AND state = ? AND updated_at = ? RETURNING id",
-                (*_values(session)[4:5], *_values(session)[6:], session.id, was.state.value, was.updated_at),
+                (*_values(session)[4:5], *_values(session)[6:10], session.id, was.state.value, was.updated_at),
             )
             if rows and session.state is SessionState.CLOSED:
                 await tx.fetch("DELETE FROM app_cards WHERE session_id = ?", (session.id,))
+                await tx.fetch("DELETE FROM app_offers WHERE session_id = ?", (session.id,))
             if rows and event is not None:
                 OutboxOf(tx).tell(event, told)
             return bool(rows)
@@ -64,6 +65,12 @@ class SqlSessions:
 
     async def sessions_of(self, app_id: str) -> list[AppSession]:
         rows = await self._database.fetch(f"{_SELECT} WHERE app_id = ? ORDER BY created_at, id", (app_id,))
+        return [_session(row) for row in rows]
+
+    async def sessions_at(self, vehicle_id: str) -> list[AppSession]:
+        rows = await self._database.fetch(
+            f"{_SELECT} WHERE vehicle_id = ? AND state = 'active' ORDER BY created_at, id", (vehicle_id,)
+        )
         return [_session(row) for row in rows]
 
     async def sessions_due(self, silent: int, suspended: int, limit: int) -> list[AppSession]:
@@ -87,11 +94,12 @@ def _values(session: AppSession) -> tuple[object, ...]:
         session.heard_at,
         session.state.value,
         None if session.reason is None else session.reason.value,
+        " ".join(session.closes_on),
     )
 
 
 def _session(row: Row) -> AppSession:
-    session_id, app_id, tenant_id, vehicle_id, wanted, created_at, updated_at, heard_at, state, reason = row
+    session_id, app_id, tenant_id, vehicle_id, wanted, created_at, updated_at, heard_at, state, reason, closes_on = row
     return AppSession(
         session_id,
         app_id,
@@ -103,4 +111,5 @@ def _session(row: Row) -> AppSession:
         heard_at,
         SessionState(state),
         None if reason is None else CloseReason(reason),
+        tuple(CloseReason(each) for each in closes_on.split()),
     )

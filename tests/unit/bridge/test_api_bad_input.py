@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from api_cases import GOOD, Good, Operation, Scene, bad, furnish, operations
+from keygw.bridge.offer_ports import Voice
 from keygw.crypto.signer import LocalSigner
 
 if TYPE_CHECKING:
@@ -59,7 +60,9 @@ async def scene(client: httpx.AsyncClient, world: World, operator: dict[str, str
     kid = (await client.get("/.well-known/jwks.json")).json()["keys"][0]["kid"]
     grant = await world.granted("key.read")
     session = await world.bridge.sessions.open(await world.bridge.apps.authenticate(token), None, [])
+    caller, words = await world.bridge.apps.authenticate(token), Voice("navigation.home", "")
     ids = {
+        "event_id": (await world.bridge.offers.send(caller, session.session.id, words)).id,
         "session_id": session.session.id,
         "card": "bay",
         "grant_id": grant.held.grant_id,

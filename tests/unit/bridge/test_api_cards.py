@@ -63,7 +63,7 @@ async def test_a_card_is_shown_pressed_and_the_app_hears_of_it(
     put = await client.put(f"/v1/sessions/{session}/cards/parcel", json=STATUS, headers=headers)
     assert put.status_code == 200, put.text
     shown = await screen(client, world, headers)
-    assert (shown["driving"], shown["cards"]) == ("parked", [put.json()])
+    assert (shown["driving"], shown["cards"]) == ("parked", [{**put.json(), "app_name": "app"}])
     pressed = {"session_id": session, "card": "parcel", "button": "open"}
     after = {"Last-Event-ID": "0.0-boot-0"}
     path = f"/v1/vehicles/{world.vehicle.id}/head-unit:press"

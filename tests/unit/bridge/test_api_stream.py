@@ -362,6 +362,7 @@ async def test_a_slow_reader_is_given_the_newest_and_the_others_all(client: http
     """It acknowledges nothing: 256 events are under way, then what waits coalesces."""
     app, token, key = await world.owner()
     world.car.up(key.id)
+    world.car.report(SignalId.MOVING, True)
     async with stream(client, token) as slow, stream(client, token, max_queue=None) as quick:
         assert (await slow.hello(capabilities=["ack", "juggling"]))["granted"]["capabilities"] == ["ack"]
         await quick.hello()
@@ -416,6 +417,7 @@ async def test_a_dropped_state_is_a_gap_and_a_new_snapshot(
     monkeypatch.setattr(outlet, "WINDOW", 1)
     app, token, key = await world.owner()
     world.car.up(key.id)
+    world.car.report(SignalId.MOVING, True)
     async with stream(client, token) as slow:
         await slow.hello(capabilities=["ack"])
         await slow.follow(world)

@@ -78,12 +78,21 @@ async def two(world: World, client: httpx.AsyncClient, operator: dict[str, str],
         "pairing_id": pairing.json()["id"],
         "person_id": person.json()["id"],
         "session_id": (await client.post("/v1/sessions", json={}, headers=owner)).json()["session"]["id"],
+        "event_id": await sent(client, owner),
         "user_code": await world.asked(),
         "card": "bay",
         "grant_id": (await world.granted("key.read")).held.grant_id,
     }
     callers = {"app": auth(app_b["token"]), "admin": auth(admin.json()["token"])}
     return Two(there, callers, offered.json()["secret"], app_b["app"])
+
+
+async def sent(client: httpx.AsyncClient, owner: dict[str, str]) -> str:
+    """A destination that waits in a car."""
+    session = (await client.post("/v1/sessions", json={}, headers=owner)).json()["session"]["id"]
+    place = {"name": "x", "latitude": 0.5, "longitude": 0.5}
+    body = {"type": "destination", "destination": place}
+    return str((await client.post(f"/v1/sessions/{session}/events", json=body, headers=owner)).json()["id"])
 
 
 def bodies(ids: dict[str, str], two: Two) -> dict[str, Any]:
@@ -97,11 +106,14 @@ def bodies(ids: dict[str, str], two: Two) -> dict[str, Any]:
         "/v1/operators/{operator_id}:rotate": {},
         "/v1/sessions/{session_id}": {"capabilities": []},
         "/v1/sessions/{session_id}/cards/{card}": {"template": "navigation", "title": "x"},
+        "/v1/sessions/{session_id}/events": {"type": "voice", "voice": {"intent": "x"}},
         "/v1/tenants/{tenant_id}/limits": {"share_depth": 1},
         "/v1/transfers/{transfer_id}:accept": {"secret": two.secret},
         "/v1/vehicles/{vehicle_id}/commands": {"action": "lock"},
         "/v1/vehicles/{vehicle_id}/commands:check": {"action": "lock"},
         "/v1/vehicles/{vehicle_id}/signals:batchGet": {"paths": ["Vehicle.Speed"]},
+        "/v1/vehicles/{vehicle_id}/head-unit:answer": {"event_id": ids["event_id"], "accept": True},
+        "/v1/vehicles/{vehicle_id}/head-unit:say": {"session_id": ids["session_id"], "intent": "x"},
         "/v1/vehicles/{vehicle_id}/head-unit:press": {"session_id": ids["session_id"], "card": "x", "button": "x"},
         "/v1/vehicles/{vehicle_id}/keys:batch": {"keys": [{"public_key": KEY}]},
         "/v1/vehicles/{vehicle_id}/link:connect": {"key_id": ids["key_id"]},
@@ -218,6 +230,7 @@ def _filled(text: Any, ids: dict[str, str]) -> Any:
 # Each of these lets a secret or a key of the caller's own speak, which no id replaces; or it is for everybody.
 WITHOUT_TOKEN = {
     "invitations.view", "invitations.claim", "invitations.decline", "keys.give_back", "link.page",
+    "pages.asset",
     "status_lists.status_list",
 }  # fmt: skip
 ROLES = [role for role in OperatorRole if role is not OperatorRole.ISSUER]

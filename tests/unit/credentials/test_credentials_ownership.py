@@ -179,7 +179,7 @@ async def test_an_offer_that_is_not_open_is_not_accepted(world: World, what: str
     assert await world.service.vehicle_epoch(car.id) == before
 
 
-async def test_a_wrong_secret_sounds_like_an_unknown_offer(world: World) -> None:
+async def test_a_wrong_secret_sounds_like_an_unknown_event(world: World) -> None:
     car = await world.car()
     offered = await world.service.offer_transfer(car.id)
     for name, secret in ((offered.transfer.id, bytes(32)), ("trf_aaaaaaaaaaaaaaaa", offered.secret)):

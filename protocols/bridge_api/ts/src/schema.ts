@@ -1461,6 +1461,44 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/sessions/{session_id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a destination or words into the car
+         * @description In the place of the session's last one of that type; the same once more is the one that waits. It is kept for
+         *     ten minutes. Somebody in the car takes a destination, or does not: `keygw.session.answered`.
+         */
+        post: operations["session_events_send"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/{session_id}/events/{event_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What became of it */
+        get: operations["session_events_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sessions/{session_id}:resume": {
         parameters: {
             query?: never;
@@ -1808,6 +1846,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/vehicles/{vehicle_id}/head-unit/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What apps have sent and nobody has answered
+         * @description For the head unit itself: the app that has the vehicle, or an operator.
+         */
+        get: operations["session_events_shown"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/vehicles/{vehicle_id}/head-unit:answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A destination was taken, or was not
+         * @description The app that sent it hears `keygw.session.answered`. The same answer once more is a success.
+         */
+        post: operations["session_events_answer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/vehicles/{vehicle_id}/head-unit:press": {
         parameters: {
             query?: never;
@@ -1822,6 +1900,26 @@ export interface paths {
          * @description The app whose card it is hears `keygw.card.action`.
          */
         post: operations["cards_press"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/vehicles/{vehicle_id}/head-unit:say": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Somebody in the car has spoken to an app
+         * @description The app of that session hears `keygw.session.voice`.
+         */
+        post: operations["session_events_say"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2466,7 +2564,7 @@ export interface components {
          * CloseReason
          * @enum {string}
          */
-        CloseReason: "user_exit" | "link_lost" | "app_unauthorized" | "protocol_violation";
+        CloseReason: "user_exit" | "link_lost" | "ignition_off" | "driver_distraction" | "app_unauthorized" | "protocol_violation";
         /** CommandOut */
         CommandOut: {
             /** Action */
@@ -2543,6 +2641,16 @@ export interface components {
             scopes: string[];
             /** User Code */
             user_code: string;
+        };
+        /** Decision */
+        Decision: {
+            /** Accept */
+            accept: boolean;
+            /**
+             * Event Id
+             * @example key_mfrggzdfmztwq2lk
+             */
+            event_id: string;
         };
         /**
          * Decline
@@ -2799,7 +2907,7 @@ export interface components {
          */
         HeadUnitOut: {
             /** Cards */
-            cards: components["schemas"]["CardOut"][];
+            cards: components["schemas"]["ShownCardOut"][];
             driving: components["schemas"]["Driving"];
         };
         /** Health */
@@ -3517,7 +3625,8 @@ export interface components {
         /**
          * NewSession
          * @description ``vehicle_id`` may be left out where the app has one vehicle. ``capabilities``: ids as in
-         *     `GET /v1/vehicles/{id}/capabilities`; all of them by default.
+         *     `GET /v1/vehicles/{id}/capabilities`; all of them by default. ``closes_on``: what ends the session by itself; the
+         *     link is lost when it has been away for half a minute.
          * @example {
          *       "capabilities": [
          *         "command.unlock"
@@ -3527,6 +3636,8 @@ export interface components {
         NewSession: {
             /** Capabilities */
             capabilities?: string[];
+            /** Closes On */
+            closes_on?: ("ignition_off" | "link_lost")[];
             /** Vehicle Id */
             vehicle_id?: string | null;
         };
@@ -3597,6 +3708,11 @@ export interface components {
             vehicles: components["schemas"]["NewVehicle"][];
         };
         /**
+         * OfferKind
+         * @enum {string}
+         */
+        OfferKind: "destination" | "voice";
+        /**
          * OfferOut
          * @description For the friend. ``tries_left``: activation codes that may still be wrong.
          */
@@ -3623,6 +3739,11 @@ export interface components {
             /** Vehicle Name */
             vehicle_name: string;
         };
+        /**
+         * OfferState
+         * @enum {string}
+         */
+        OfferState: "offered" | "accepted" | "refused";
         /**
          * OpenedOut
          * @description The session, and how everything stands. ``keys``: with `key.read`. ``events_after``: go on from there with
@@ -3840,6 +3961,32 @@ export interface components {
              */
             ticket: string;
             vehicle: components["schemas"]["NewVehicle"];
+        };
+        /**
+         * Place
+         * @description ``latitude``, ``longitude``: degrees, WGS 84.
+         * @example {
+         *       "latitude": 53.5459,
+         *       "longitude": 9.9695,
+         *       "name": "Harbour Street 5"
+         *     }
+         */
+        Place: {
+            /** Latitude */
+            latitude: number;
+            /** Longitude */
+            longitude: number;
+            /** Name */
+            name: string;
+        };
+        /** PlaceOut */
+        PlaceOut: {
+            /** Latitude */
+            latitude: number;
+            /** Longitude */
+            longitude: number;
+            /** Name */
+            name: string;
         };
         /** Press */
         Press: {
@@ -4076,12 +4223,67 @@ export interface components {
             vehicle_id: string;
         };
         /**
+         * SessionEventIn
+         * @description ``destination`` goes with the type ``destination``, ``voice`` with ``voice``.
+         * @example {
+         *       "destination": {
+         *         "latitude": 53.5459,
+         *         "longitude": 9.9695,
+         *         "name": "Harbour Street 5"
+         *       },
+         *       "type": "destination"
+         *     }
+         */
+        SessionEventIn: {
+            destination?: components["schemas"]["Place"] | null;
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "destination" | "voice";
+            voice?: components["schemas"]["Spoken"] | null;
+        };
+        /**
+         * SessionEventOut
+         * @description ``state``: of a destination, what somebody in the car has made of it.
+         */
+        SessionEventOut: {
+            /** App Id */
+            app_id: string;
+            /** App Name */
+            app_name: string;
+            /** Created At */
+            created_at: string;
+            destination: components["schemas"]["PlaceOut"] | null;
+            /** Expires At */
+            expires_at: string;
+            /** Id */
+            id: string;
+            /** Session Id */
+            session_id: string;
+            state: components["schemas"]["OfferState"];
+            type: components["schemas"]["OfferKind"];
+            /** Vehicle Id */
+            vehicle_id: string;
+            voice: components["schemas"]["SpokenOut"] | null;
+        };
+        /**
+         * SessionEventsOut
+         * @description ``events``: the newest last.
+         */
+        SessionEventsOut: {
+            /** Events */
+            events: components["schemas"]["SessionEventOut"][];
+        };
+        /**
          * SessionOut
          * @description ``wanted``: the capabilities that the app asked for. ``resume_until``: of a suspended one.
          */
         SessionOut: {
             /** App Id */
             app_id: string;
+            /** Closes On */
+            closes_on: components["schemas"]["CloseReason"][];
             /** Created At */
             created_at: string;
             /** Id */
@@ -4156,6 +4358,27 @@ export interface components {
             lifetime_seconds?: null;
             profile?: null;
         });
+        /**
+         * ShownCardOut
+         * @description ``app_name``: for people, in place of an id.
+         */
+        ShownCardOut: {
+            /** App Id */
+            app_id: string;
+            /** App Name */
+            app_name: string;
+            /** Buttons */
+            buttons: components["schemas"]["ButtonOut"][];
+            /** Lines */
+            lines: string[];
+            /** Name */
+            name: string;
+            /** Session Id */
+            session_id: string;
+            template: components["schemas"]["Template"];
+            /** Title */
+            title: string;
+        };
         /**
          * SignalQuery
          * @description ``units``: `metric` and `imperial` turn what the catalog measures otherwise; by default the catalog's own.
@@ -4238,6 +4461,30 @@ export interface components {
             signals: (components["schemas"]["SignalValueOut"] | components["schemas"]["SignalUnknown"] | components["schemas"]["SignalRefused"])[];
             /** Vehicle Id */
             vehicle_id: string;
+        };
+        /**
+         * Spoken
+         * @description ``intent``: what was meant, in the app's own words, such as ``navigation.home``; ``text``: what was said.
+         * @example {
+         *       "intent": "navigation.home",
+         *       "text": "take me home"
+         *     }
+         */
+        Spoken: {
+            /** Intent */
+            intent: string;
+            /**
+             * Text
+             * @default
+             */
+            text?: string;
+        };
+        /** SpokenOut */
+        SpokenOut: {
+            /** Intent */
+            intent: string;
+            /** Text */
+            text: string;
         };
         /**
          * StatusListIndex
@@ -4415,6 +4662,21 @@ export interface components {
          * @enum {string}
          */
         TransferState: "offered" | "accepted" | "cancelled" | "expired";
+        /** Utterance */
+        Utterance: {
+            /** Intent */
+            intent: string;
+            /**
+             * Session Id
+             * @example key_mfrggzdfmztwq2lk
+             */
+            session_id: string;
+            /**
+             * Text
+             * @default
+             */
+            text?: string;
+        };
         /** VehicleCreated */
         VehicleCreated: {
             /** Id */
@@ -7902,6 +8164,80 @@ export interface operations {
             507: components["responses"]["Problem507"];
         };
     };
+    session_events_send: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SessionEventIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionEventOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            423: components["responses"]["Problem423"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    session_events_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+                event_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionEventOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
     sessions_resume: {
         parameters: {
             query?: never;
@@ -8647,6 +8983,76 @@ export interface operations {
             507: components["responses"]["Problem507"];
         };
     };
+    session_events_shown: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                vehicle_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionEventsOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    session_events_answer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                vehicle_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Decision"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
     cards_press: {
         parameters: {
             query?: never;
@@ -8659,6 +9065,42 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["Press"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    session_events_say: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                vehicle_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Utterance"];
             };
         };
         responses: {

@@ -58,11 +58,17 @@ class CardOut(BaseModel):
     buttons: list[ButtonOut]
 
 
+class ShownCardOut(CardOut):
+    """``app_name``: for people, in place of an id."""
+
+    app_name: str
+
+
 class HeadUnitOut(BaseModel):
     """``cards``: the newest last."""
 
     driving: Driving
-    cards: list[CardOut]
+    cards: list[ShownCardOut]
 
 
 class Press(Body):
@@ -108,7 +114,7 @@ async def remove(session_id: str, card: InPath, caller: Caller, wired: Wired) ->
 async def shown(vehicle_id: str, caller: Caller, wired: Wired) -> dict[str, Any]:
     """For the head unit itself: the app that has the vehicle, or an operator."""
     state, cards = await wired.bridge.cards.shown(caller, vehicle_id)
-    return {"driving": state.value, "cards": [card_json(each) for each in cards]}
+    return {"driving": state.value, "cards": [{**card_json(each), "app_name": each.app_name} for each in cards]}
 
 
 @router.post(

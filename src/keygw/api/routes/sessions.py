@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -26,11 +26,13 @@ CapabilityId = Annotated[str, StringConstraints(min_length=1, max_length=200, pa
 
 class NewSession(Body):
     """``vehicle_id`` may be left out where the app has one vehicle. ``capabilities``: ids as in
-    `GET /v1/vehicles/{id}/capabilities`; all of them by default."""
+    `GET /v1/vehicles/{id}/capabilities`; all of them by default. ``closes_on``: what ends the session by itself; the
+    link is lost when it has been away for half a minute."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"capabilities": ["command.unlock"]}]})
     vehicle_id: Id | None = None
     capabilities: Annotated[list[CapabilityId], Field(max_length=200, default_factory=list)]
+    closes_on: Annotated[list[Literal["ignition_off", "link_lost"]], Field(max_length=2, default_factory=list)]
 
 
 class Negotiation(Body):
@@ -47,6 +49,7 @@ class SessionOut(BaseModel):
     state: SessionState
     reason: CloseReason | None
     wanted: list[str]
+    closes_on: list[CloseReason]
     created_at: TimeText
     updated_at: TimeText
     resume_until: TimeText | None
@@ -78,7 +81,9 @@ class SessionsOut(BaseModel):
 async def create(body: NewSession, caller: Caller, wired: Wired) -> dict[str, Any]:
     """What the app can do with the vehicle, with a reason where it cannot; its keys there; and what is known of the
     vehicle, with the age of each value."""
-    return await _opened(wired, caller, await wired.bridge.sessions.open(caller, body.vehicle_id, body.capabilities))
+    ends = [CloseReason(each) for each in body.closes_on]
+    opened = await wired.bridge.sessions.open(caller, body.vehicle_id, body.capabilities, ends)
+    return await _opened(wired, caller, opened)
 
 
 @router.get("", response_model=SessionsOut, responses=problems(), summary="The app's sessions")

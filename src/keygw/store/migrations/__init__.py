@@ -25,6 +25,7 @@ REVISIONS = (
     "0015",
     "0016",
     "0017",
+    "0018",
 )
 """Oldest first. ``REVISIONS[n - 1]`` makes schema version n."""
 
