@@ -8,14 +8,25 @@ from __future__ import annotations
 
 from functools import cache
 
-from keygw_fuzz import of_attestation, of_car, of_crypto, of_edhoc, of_session, of_streams, of_token, of_trace, of_wire
+from keygw_fuzz import (
+    of_attestation,
+    of_car,
+    of_crypto,
+    of_edhoc,
+    of_session,
+    of_streams,
+    of_token,
+    of_trace,
+    of_webhooks,
+    of_wire,
+)
 from keygw_fuzz.target import Target
 
-TARGETS: dict[str, Target] = {
-    target.name: target
-    for module in (of_crypto, of_token, of_attestation, of_wire, of_edhoc, of_session, of_trace, of_car, of_streams)
-    for target in module.TARGETS
-}
+_ROOMS = (
+    of_crypto, of_token, of_attestation, of_wire, of_edhoc, of_session, of_trace, of_car, of_streams, of_webhooks,
+)  # fmt: skip
+
+TARGETS: dict[str, Target] = {target.name: target for module in _ROOMS for target in module.TARGETS}
 
 NOT_FUZZED: dict[str, str] = {
     "crypto.aead.Aead.open": "a protocol's method: its implementations are covered",
