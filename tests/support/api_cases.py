@@ -311,6 +311,29 @@ async def tenants_change(scene: Scene) -> Good:
 
 
 @good
+async def webhooks_create(scene: Scene) -> Good:
+    return Good({"url": "https://example.com/hooks", "label": "Ours", "events": ["keygw.key.*"]}, 201)
+
+
+async def _webhook(scene: Scene) -> None:
+    made = await scene.ask("/v1/webhooks", (await webhooks_create(scene)).body)
+    scene.ids["webhook_id"] = made["webhook"]["id"]
+
+
+@good
+async def webhooks_change(scene: Scene) -> Good:
+    await _webhook(scene)
+    body = {"url": "https://example.org/", "label": "", "events": [], "enabled": False, "skip_missed": True}
+    return Good(body)
+
+
+@good
+async def webhooks_rotate(scene: Scene) -> Good:
+    await _webhook(scene)
+    return Good({"overlap_seconds": 60})
+
+
+@good
 async def people_add(scene: Scene) -> Good:
     return Good({"name": "Ada"}, 201, scene.operator)
 
@@ -398,6 +421,7 @@ async def furnish(scene: Scene) -> None:
         "tenant_id": (await scene.ask("/v1/tenants", {"name": "Blue"}, scene.operator))["id"],
         "person_id": (await scene.ask("/v1/people", {"name": "Ada"}, scene.operator))["id"],
     }
+    await _webhook(scene)
 
 
 # -- what is in the document ------------------------------------------------------------------------------------------

@@ -40,6 +40,7 @@ from keygw.api.routes import (
     tenants,
     vehicles,
     viss,
+    webhooks,
 )
 from keygw.api.services import Services
 from keygw.bridge.oauth.errors import OauthError
@@ -75,7 +76,7 @@ def create_api(services: Services) -> FastAPI:
     app.state.services = services
     # In the order of what is asked most: each of them is tried in turn.
     first = (commands, keys, vehicles, status, health, meta, apps, audit, pairings, ownership, invitations, devices)
-    granting = (oauth, grants, consents, sessions, cards, offers)
+    granting = (oauth, grants, consents, sessions, cards, offers, webhooks)
     rest = (policy, status_lists, operators, tenants, limits, people, events, stream, frames, docs, link, pages)
     routers = [*(each.router for each in (*first, *granting, *rest, issuer_keys, viss)), issuer_keys.public]
     permissions.state(routers)

@@ -220,6 +220,13 @@ PERMISSIONS: Mapping[str, Permission] = MappingProxyType(
         "vehicles.sync": _split(Scope.VEHICLE_READ, operators=Scope.VEHICLE_MANAGE),
         "vehicles.newest_list": _both(Scope.KEY_READ),
         "vehicles.acknowledge": _split(Scope.KEY_READ, operators=Scope.KEY_MANAGE),
+        "webhooks.create": _both(Scope.WEBHOOK_MANAGE),
+        "webhooks.list_all": _split(Scope.WEBHOOK_MANAGE, operators=Scope.APP_READ),
+        "webhooks.get": _split(Scope.WEBHOOK_MANAGE, operators=Scope.APP_READ),
+        "webhooks.change": _both(Scope.WEBHOOK_MANAGE),
+        "webhooks.remove": _both(Scope.WEBHOOK_MANAGE),
+        "webhooks.rotate": _both(Scope.WEBHOOK_MANAGE),
+        "webhooks.deliveries": _split(Scope.WEBHOOK_MANAGE, operators=Scope.APP_READ),
     }
 )
 """By module and function of the route."""

@@ -48,6 +48,7 @@ from keygw.bridge.settlement import Settlement
 from keygw.bridge.tenants import Tenants
 from keygw.bridge.upkeep import ROUND_SECONDS, Upkeep
 from keygw.bridge.vehicles import Vehicles
+from keygw.bridge.webhooks import Webhooks
 from keygw.credentials.values import Notify
 from keygw.model.ids import Random
 from keygw.model.receipt import Receipt
@@ -62,7 +63,7 @@ class Bridge:
     ``apps.token_hash`` of the operator's token. ``notify``: hears of what is recorded, in its order; the feed itself,
     if nobody stands between. ``sole``: no other gateway can be on this database; else what others
     announce goes to ``neighbours.hear``, and ``answers`` and ``looks`` are what further rooms do about it, and all of
-    them have one ``nonce_key`` (32 bytes).
+    them have one ``nonce_key`` (32 bytes). ``webhooks_to_loopback``: for tests.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Bridge:
         room: int = ROOM,
         upkeep_seconds: float = ROUND_SECONDS,
         nonce_key: bytes | None = None,
+        webhooks_to_loopback: bool = False,
     ) -> None:
         timing = timing or Timing()
         self.leases = Leases(store, random, sole=sole, pulse=pulse, clock=ticks)
@@ -149,6 +151,7 @@ class Bridge:
         self.relays = Relays(self.access, fleet, feed.hub, clock, self.contact)
         self.vehicles = Vehicles(credentials, store, self.access, fleet, self.reconnect, clock)
         self.pairings = Pairings(store, credentials, self.access, fleet, clock, random, sole=sole)
+        self.webhooks = Webhooks(store, notes, clock, random, loopback=webhooks_to_loopback)
         chores = (self.issuer_keys.upkeep, self.sessions.sweep, self.offers.sweep)
         self._upkeep = Upkeep(credentials, self._errands, upkeep_seconds, chores)
         self.oauth = AuthorizationServer(

@@ -15,6 +15,7 @@ from keygw.bridge.pairing_ports import PairingStore
 from keygw.bridge.people_ports import LimitStore, Note, OperatorStore, PersonStore, PrivacyStore, TenantStore
 from keygw.bridge.records import App, CommandRecord
 from keygw.bridge.session_ports import SessionStore
+from keygw.bridge.webhook_ports import WebhookStore
 from keygw.credentials.attestation import Evidence
 from keygw.credentials.audit_check import Report
 from keygw.credentials.audit_ports import AuditFilter, SealedCheckpoint
@@ -143,6 +144,7 @@ class BridgeStore(
     OfferStore,
     SessionStore,
     TenantStore,
+    WebhookStore,
     Protocol,
 ):
     """All; one object usually serves."""

@@ -52,6 +52,7 @@ ROLES: Mapping[OperatorRole, frozenset[Scope]] = MappingProxyType(
             Scope.APP_MANAGE,
             Scope.PERSON_MANAGE,
             Scope.LIMITS_MANAGE,
+            Scope.WEBHOOK_MANAGE,
         },
         OperatorRole.SUPPORT: _LOOK | {Scope.KEY_HOLD},
         OperatorRole.AUDITOR: _LOOK | {Scope.AUDIT_READ, Scope.AUDIT_VERIFY, Scope.OPERATOR_READ, Scope.ISSUER_READ},

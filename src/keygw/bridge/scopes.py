@@ -27,6 +27,7 @@ class Scope(StrEnum):
     SESSION_CONNECT = "session.connect"
     CARDS_WRITE = "cards.write"
     HEAD_UNIT_SHOW = "head_unit.show"
+    WEBHOOK_MANAGE = "webhook.manage"
     KEY_READ = "key.read"
     KEY_MANAGE = "key.manage"
     KEY_SHARE = "key.share"

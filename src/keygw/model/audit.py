@@ -69,6 +69,11 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
         "vehicle.claimed": "An app became the one that registered a vehicle",
         "vehicle.epoch_ended": "Every key of the vehicle was ended",
         "vehicle.registered": "A vehicle became known",
+        "webhook.changed": "What a webhook is told, or where, was changed; or it was enabled or disabled",
+        "webhook.created": "Events of an app are sent to an address from now on",
+        "webhook.deleted": "Nothing is sent to that address any more",
+        "webhook.disabled": "A webhook was disabled because nothing got through, or nothing was wanted",
+        "webhook.secret_rotated": "A webhook signs with another secret from now on",
     }
 )
 """The registry: every action there is, and what it means. An entry with any other is refused where it is made."""

@@ -21,11 +21,13 @@ from keygw.store.lease_store import HELD, SqlLeases, take_lease
 from keygw.store.notes import write_note
 from keygw.store.oauth_store import SqlOauth
 from keygw.store.offer_store import SqlOffers
-from keygw.store.once_store import SqlOnceReads, SqlOnceWrites
+from keygw.store.once_store import MarksOf
 from keygw.store.outbox_store import OutboxOf, SqlOutboxReads
 from keygw.store.pairing_store import SqlPairings
 from keygw.store.people_store import SqlPeople
+from keygw.store.sealed import Seal
 from keygw.store.session_store import SqlSessions
+from keygw.store.webhook_store import SqlWebhooks
 
 # The condition is spelled like that of the partial index commands_open, or SQLite would not use it.
 _OPEN_COMMANDS = """
@@ -36,23 +38,20 @@ _OPEN_COMMANDS = """
 _SAVE = f"UPDATE commands SET state = ?, body = ? WHERE id = ? AND state = ? AND {HELD} RETURNING id"  # noqa: S608 - our own words
 
 
-class _Marks(SqlOnceReads, SqlOnceWrites):
-    """Of requests that have been carried out, in an open transaction."""
+class SqlBridge(
+    SqlCards, SqlLeases, SqlOauth, SqlOffers, SqlOutboxReads, SqlPairings, SqlPeople, SqlSessions, SqlWebhooks
+):
+    """``bridge.ports.BridgeStore``. Each write is a transaction of its own, durable on return. ``seal``: for the
+    secrets of webhooks; without it there are none."""
 
-    def __init__(self, transaction: Transaction) -> None:
-        self._fetch = transaction.fetch
-
-
-class SqlBridge(SqlCards, SqlLeases, SqlOauth, SqlOffers, SqlOutboxReads, SqlPairings, SqlPeople, SqlSessions):
-    """``bridge.ports.BridgeStore``. Each write is a transaction of its own, durable on return."""
-
-    def __init__(self, database: Storage) -> None:
+    def __init__(self, database: Storage, seal: Seal | None = None) -> None:
         self._database = database
         self._fetch = database.fetch
+        self._seal = seal
 
     async def add_app(self, app: App, note: Note | None = None, once: Once | None = None) -> None:
         async def work(tx: Transaction) -> None:
-            marks = _Marks(tx)
+            marks = MarksOf(tx)
             if once is not None:
                 await look_within(marks, once)
             await insert_app(tx, app)
@@ -93,6 +92,7 @@ class SqlBridge(SqlCards, SqlLeases, SqlOauth, SqlOffers, SqlOutboxReads, SqlPai
             await tx.fetch(
                 "DELETE FROM app_cards WHERE session_id IN (SELECT id FROM app_sessions WHERE app_id = ?)", (app_id,)
             )
+            await tx.fetch("DELETE FROM webhooks WHERE app_id = ?", (app_id,))
 
         await self._database.write(work)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from keygw.credentials.once_ports import Answered
 from keygw.model.errors import Conflict
 from keygw.store.errors import Duplicate
-from keygw.store.group import Fetch
+from keygw.store.group import Fetch, Transaction
 
 
 class SqlOnceReads:
@@ -39,3 +39,10 @@ class SqlOnceWrites:
 
     async def drop_answered(self, before: int) -> int:
         return len(await self._fetch("DELETE FROM idempotency WHERE created_at < ? RETURNING status", (before,)))
+
+
+class MarksOf(SqlOnceReads, SqlOnceWrites):
+    """In an open transaction."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._fetch = transaction.fetch

@@ -63,6 +63,14 @@ _PARTS: Mapping[str, tuple[str, str]] = {
         "session_id, kind, body, state, created_at",
         f"app_offers WHERE session_id IN ({_SESSIONS}) ORDER BY session_id, kind",
     ),
+    "webhooks": (
+        "id, app_id, url, label, events, created_at",
+        f"webhooks WHERE app_id IN ({_APPS}) ORDER BY created_at, id",
+    ),
+    "webhook_deliveries": (
+        "id, webhook_id, event_id, type, created_at, state",
+        f"webhook_deliveries WHERE webhook_id IN (SELECT id FROM webhooks WHERE app_id IN ({_APPS})) ORDER BY number",
+    ),
     "devices": (
         "id, kind, label, app_id, public_key, model, attestation, registered_at",
         f"devices WHERE app_id IN ({_APPS}) ORDER BY id",
@@ -186,6 +194,7 @@ _ERASURE = (
     f"DELETE FROM vehicle_reservations WHERE app_id = ? OR app_id IN ({_APPS})",
     f"DELETE FROM app_offers WHERE session_id IN ({_SESSIONS})",
     f"DELETE FROM app_cards WHERE session_id IN ({_SESSIONS})",
+    f"DELETE FROM webhooks WHERE app_id IN ({_APPS})",
     f"DELETE FROM app_sessions WHERE app_id IN ({_APPS})",
     f"UPDATE oauth_clients SET name = '{ERASED}' WHERE id IN ({_CLIENTS})",
     f"UPDATE apps SET name = '{ERASED}', revoked = 1 WHERE id IN ({_APPS})",

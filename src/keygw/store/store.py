@@ -17,6 +17,7 @@ from keygw.store.database import Database
 from keygw.store.group import Storage
 from keygw.store.keyfile import load_or_create_vault_key
 from keygw.store.marks import look_for_restore
+from keygw.store.sealed import Seal
 from keygw.store.vault import SqlVault, check_vault_key, vault_in_use
 
 DATABASE_NAME = "keygw.db"
@@ -86,7 +87,7 @@ async def open_store(
         database=database,
         credentials=SqlCredentials(database),
         vault=SqlVault(database, vault_key),
-        bridge=SqlBridge(database),
+        bridge=SqlBridge(database, Seal(vault_key, "webhook")),
         issued_any=bool(issued[0][0]),
         restored=restored,
         nonce_key=hmac256(vault_key, b"keygw nonces 1"),

@@ -70,10 +70,11 @@ async def check_vault_key(database: Storage, key: bytes) -> None:
     number = mark_number(mark)
 
     async def work(tx: Transaction) -> int | bytes:
-        # With no hosted key stored nothing depends on the old vault key, and a new one takes its place.
+        # With nothing stored under the old vault key, a new one takes its place.
         await tx.fetch(
             "INSERT INTO facts (name, value) VALUES ('vault_check', ?) ON CONFLICT (name) DO UPDATE "
-            "SET value = excluded.value WHERE NOT EXISTS (SELECT 1 FROM hosted_keys)",
+            "SET value = excluded.value "
+            "WHERE NOT EXISTS (SELECT 1 FROM hosted_keys) AND NOT EXISTS (SELECT 1 FROM webhooks)",
             (number,),
         )
         rows = await tx.fetch("SELECT value FROM facts WHERE name = 'vault_check'")
@@ -93,5 +94,6 @@ def mark_number(mark: bytes) -> int:
 
 
 async def vault_in_use(database: Storage) -> bool:
-    """Whether hosted keys are stored, which would be lost with the vault key."""
-    return bool((await database.fetch("SELECT EXISTS (SELECT 1 FROM hosted_keys)"))[0][0])
+    """Whether something is stored that would be lost with the vault key: hosted keys, secrets of webhooks."""
+    sql = "SELECT EXISTS (SELECT 1 FROM hosted_keys) OR EXISTS (SELECT 1 FROM webhooks)"
+    return bool((await database.fetch(sql))[0][0])

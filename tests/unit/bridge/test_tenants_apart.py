@@ -30,6 +30,7 @@ PHONE = LocalSigner.from_secret(11)
 KEY = encode_base64url(PHONE.public_key)
 SIGNED = encode_base64url(bytes(64))
 SECRET = encode_base64url(bytes(32))
+HOOK = {"url": "https://example.com/"}
 CLOSED = {"kid", "page"}
 """Parameters of what belongs to the whole gateway; ``test_permissions`` has who may ask."""
 
@@ -81,6 +82,7 @@ async def two(world: World, client: httpx.AsyncClient, operator: dict[str, str],
         "event_id": await sent(client, owner),
         "user_code": await world.asked(),
         "card": "bay",
+        "webhook_id": (await client.post("/v1/webhooks", json=HOOK, headers=owner)).json()["webhook"]["id"],
         "grant_id": (await world.granted("key.read")).held.grant_id,
     }
     callers = {"app": auth(app_b["token"]), "admin": auth(admin.json()["token"])}
@@ -121,6 +123,8 @@ def bodies(ids: dict[str, str], two: Two) -> dict[str, Any]:
         "/v1/vehicles/{vehicle_id}/time-proofs": {"nonce": "AAECAwQFBgc"},
         "/v1/vehicles/{vehicle_id}:end-epoch": {"person_id": ids["person_id"]},
         "/v1/vehicles/{vehicle_id}:transfer": {},
+        "/v1/webhooks/{webhook_id}": {"enabled": False},
+        "/v1/webhooks/{webhook_id}:rotate": {},
     }
 
 
