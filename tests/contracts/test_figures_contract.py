@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from keygw.bridge.people_ports import Note
+from keygw.bridge.webhook_ports import DisabledReason, Webhook
+from keygw.model.audit import AuditEntry
 from keygw.store.figures import Figures
 from keygw.store.group import Transaction
 from keygw.store.store import Store
@@ -17,6 +20,19 @@ async def test_an_empty_database_has_none(opened: OpenStore, tmp_path: Path) -> 
         figures = Figures(store.database.fetch, _never)
         assert await figures.keys_by_state() == {}
         assert await figures.lists_waiting(0) == (0, 0)
+        assert await figures.webhooks_by_state() == {"enabled": 0, "failing": 0, "disabled": 0}
+
+
+async def test_webhooks_are_counted_by_how_they_stand(opened: OpenStore, tmp_path: Path) -> None:
+    async with await opened(tmp_path) as store:
+        for number, reason, failures in ((1, None, 0), (2, None, 3), (3, None, 1), (4, DisabledReason.GONE, 1)):
+            webhook = Webhook(
+                f"whk_{number}", "app_a", "default", "https://example.com/", bytes(32), 1, 1,
+                reason=reason, failures=failures,
+            )  # fmt: skip
+            await store.bridge.add_webhook(webhook, 9, Note(AuditEntry(1, "system", "webhook.created")))
+        figures = Figures(store.database.fetch, _never)
+        assert await figures.webhooks_by_state() == {"enabled": 1, "failing": 2, "disabled": 1}
 
 
 async def test_vehicles_are_counted_page_by_page(opened: OpenStore, tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ from keygw.credentials.rotation import Rotation, open_keyring
 from keygw.credentials.service import CredentialService
 from keygw.events.hub import Hub
 from keygw.model.errors import StoreError
+from keygw.outbound.sender import Sender
 from keygw.store.group import Transaction
 from keygw.store.instance import InstanceLock
 from keygw.store.keyfile import load_or_create_secret
@@ -133,6 +134,9 @@ async def gateway(options: Settings, address: str) -> AsyncIterator[Gateway]:
             on_settled=watch.settled,
             sole=url is None,
             nonce_key=None if url is None else store.nonce_key,
+            post=Sender(loopback=options.webhooks_allow_loopback),
+            webhooks_to_loopback=options.webhooks_allow_loopback,
+            on_webhook=watch.webhook,
             notify=outbox,
             answers={"outbox": outbox.heard, "issuer": rotation.heard},
             looks=(outbox.look, rotation.reload),

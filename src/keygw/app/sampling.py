@@ -42,6 +42,7 @@ async def sampling(
 async def sample(metrics: Metrics, figures: Figures, overdue: int, clock: Callable[[], float] = time.time) -> None:
     """One round."""
     keys = await figures.keys_by_state()
+    metrics.webhooks(await figures.webhooks_by_state())
     metrics.counted(keys, *await figures.lists_waiting(int(clock()) - overdue))
 
 

@@ -86,6 +86,8 @@ def _settle() -> None:
 def _warn(settings: Settings, doubts: Sequence[str]) -> None:
     for doubt in doubts:
         log.warning("doubtful_setting", doubt=doubt)
+    if settings.webhooks_allow_loopback:
+        log.warning("webhooks_to_loopback", advice="a webhook reaches what listens on this machine; for tests alone")
     if settings.tls_cert is None and not is_loopback(settings.host):
         log.warning("clear_text", host=settings.host, advice="everybody on the way can read the tokens; set tls_cert")
 

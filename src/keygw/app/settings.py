@@ -78,6 +78,11 @@ class Settings(BaseModel):
         description="The oldest version of each client that is served, such as `garage/2.1`; older ones are told to "
         "update (`client_too_old`). Clients name themselves in `Keygw-Client`, or first in their User-Agent",
     )
+    webhooks_allow_loopback: bool = Field(
+        default=False,
+        description="Let webhooks go to this very machine, over plain http too: to try them out. Whoever may make one "
+        "reaches every service that listens here",
+    )
     tls_cert: Path | None = Field(default=None, description="Certificate chain, PEM: serve https (TLS 1.2 and 1.3)")
     tls_key: Path | None = Field(default=None, description="Private key of that certificate, PEM, not encrypted")
     policy: Path | None = Field(

@@ -51,6 +51,11 @@ class Watch:
         if self.metrics is not None:
             self.metrics.settled(record)
 
+    def webhook(self, outcome: str, seconds: float) -> None:
+        """``bridge.webhook_mail.OnAttempt``."""
+        if self.metrics is not None:
+            self.metrics.webhook(outcome, seconds)
+
     def committed(self, works: int, seconds: float) -> None:
         """For ``store``'s group commit."""
         if self.metrics is not None:

@@ -137,6 +137,23 @@ class Apps:
         self.check(app)
         return app
 
+    async def acting(self, app_id: str) -> App | None:
+        """That app, grant or operator, as it would call now; ``None``: its token has ended, or run out."""
+        if app_id == self._bootstrap.id:
+            ended = await self._store.bootstrap_ended(self._bootstrap.token_hash)
+            found = None if ended else self._bootstrap
+        elif app_id.startswith("opr_"):
+            operator = await self._store.operator(app_id)
+            found = None if operator is None else operator.caller
+        else:
+            found = await self._store.app(app_id)
+        try:
+            if found is not None:
+                self.check(found)
+        except Unauthenticated:
+            return None
+        return found
+
     def check(self, app: App) -> None:
         """Raise ``Unauthenticated`` if its token has ended meanwhile: for streams that outlive their request."""
         if app.revoked or app.token_hash in self._ended:

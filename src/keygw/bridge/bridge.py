@@ -48,6 +48,12 @@ from keygw.bridge.settlement import Settlement
 from keygw.bridge.tenants import Tenants
 from keygw.bridge.upkeep import ROUND_SECONDS, Upkeep
 from keygw.bridge.vehicles import Vehicles
+from keygw.bridge.webhook_deliverer import Deliverer
+from keygw.bridge.webhook_lane import Office
+from keygw.bridge.webhook_mail import Mail, OnAttempt, unwatched
+from keygw.bridge.webhook_ports import Post
+from keygw.bridge.webhook_tail import Tail
+from keygw.bridge.webhooks import ANNOUNCED as WEBHOOK
 from keygw.bridge.webhooks import Webhooks
 from keygw.credentials.values import Notify
 from keygw.model.ids import Random
@@ -63,7 +69,8 @@ class Bridge:
     ``apps.token_hash`` of the operator's token. ``notify``: hears of what is recorded, in its order; the feed itself,
     if nobody stands between. ``sole``: no other gateway can be on this database; else what others
     announce goes to ``neighbours.hear``, and ``answers`` and ``looks`` are what further rooms do about it, and all of
-    them have one ``nonce_key`` (32 bytes). ``webhooks_to_loopback``: for tests.
+    them have one ``nonce_key`` (32 bytes). ``post``: the way out for webhooks;
+    ``None``: none is delivered here. ``webhooks_to_loopback``: for tests.
     """
 
     def __init__(
@@ -90,7 +97,9 @@ class Bridge:
         room: int = ROOM,
         upkeep_seconds: float = ROUND_SECONDS,
         nonce_key: bytes | None = None,
+        post: Post | None = None,
         webhooks_to_loopback: bool = False,
+        on_webhook: OnAttempt = unwatched,
     ) -> None:
         timing = timing or Timing()
         self.leases = Leases(store, random, sole=sole, pulse=pulse, clock=ticks)
@@ -152,6 +161,12 @@ class Bridge:
         self.vehicles = Vehicles(credentials, store, self.access, fleet, self.reconnect, clock)
         self.pairings = Pairings(store, credentials, self.access, fleet, clock, random, sole=sole)
         self.webhooks = Webhooks(store, notes, clock, random, loopback=webhooks_to_loopback)
+        self._deliverer: Deliverer | None = None
+        if post is not None:
+            mail = Mail(post, clock, on_webhook)
+            office = Office(store, self.apps, self.access, feed, mail, Tail(), notify or feed.on_event, clock, random)
+            self._deliverer = Deliverer(office, lambda: self.leases.gateway_id)
+            self.webhooks.on_change = self._deliverer.changed
         chores = (self.issuer_keys.upkeep, self.sessions.sweep, self.offers.sweep)
         self._upkeep = Upkeep(credentials, self._errands, upkeep_seconds, chores)
         self.oauth = AuthorizationServer(
@@ -187,6 +202,7 @@ class Bridge:
                 "app": self.apps.look,
                 "pairing": self.pairings.look,
                 LIMITS: self.limits.look,
+                **({WEBHOOK: self._deliverer.changed} if self._deliverer is not None else {}),
                 **answers,
             },
             (
@@ -195,6 +211,7 @@ class Bridge:
                 self.apps.look,
                 self.pairings.look,
                 self.limits.look,
+                *((self._deliverer.look,) if self._deliverer is not None else ()),
                 *looks,
             ),
         )
@@ -212,10 +229,14 @@ class Bridge:
             self._errands.request(vehicle_id)
         self._upkeep.start()
         self.session_watch.start()
+        if self._deliverer is not None:
+            self._deliverer.start()
 
     async def stop(self) -> None:
         """End all background work. Commands that are under way stay as they are on disk; ``start`` settles them."""
         await self.neighbours.stop()
+        if self._deliverer is not None:
+            await self._deliverer.stop()
         await self.reconnect.stop()
         await self.session_watch.stop()
         await self._upkeep.stop()

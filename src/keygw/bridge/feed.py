@@ -40,6 +40,8 @@ class Feed:
         self.link_listeners: list[Callable[[str, LinkStatus], None]] = []
         self.near_listeners: list[Callable[[str], None]] = []
         """Told of each vehicle that has come near."""
+        self.on_recorded: list[Callable[[str, str, Mapping[str, Any]], None]] = []
+        """Told of each recorded event, in their order: its id, its type and its data."""
         self.presence: dict[str, Nearness] | None = None
         """Of the vehicles that are not gone; ``None``: nobody looks out for them."""
         self.receipt_listeners: list[Callable[[str, Receipt], None]] = []
@@ -130,6 +132,9 @@ class Feed:
             self._versions[vehicle_id] = self.version(vehicle_id) + 1
         subject = vehicle_id if isinstance(vehicle_id, str) else None
         self.hub.publish(f"keygw.{kind}", subject, data, audience=audience_of(kind, data), position=event_id)
+        if event_id is not None:
+            for tell in self.on_recorded:
+                tell(event_id, kind, data)
 
     def version(self, vehicle_id: str) -> int:
         """Grows with every change to the vehicle's keys: whoever remembers a view of them sees when to look again."""

@@ -17,7 +17,8 @@ _DIGITS = 18
 
 def audience_of(kind: str, data: Mapping[str, Any]) -> str | None:
     """The app that alone may see it; ``None``: scopes and keys decide."""
-    app_id = data.get("app_id") if kind == "command.updated" or kind.startswith(("session.", "card.")) else None
+    own = kind == "command.updated" or kind.startswith(("session.", "card.", "webhook."))
+    app_id = data.get("app_id") if own else None
     return app_id if isinstance(app_id, str) else None
 
 

@@ -103,7 +103,7 @@ class DeliveryState(StrEnum):
     DELIVERED = "delivered"
     FAILED = "failed"
     WITHHELD = "withheld"
-    """By the time it was to be tried again the app might see it no more."""
+    """By the time it was to be tried again the app might see it no more, or did not want such events."""
     SKIPPED = "skipped"
     """Whoever manages the webhook did not want it any more."""
 
@@ -198,11 +198,18 @@ class WebhookStore(Protocol):
         """They need nothing up to there; of those that are still held so."""
 
     async def progress(
-        self, hold: Hold, revision: int, progress: Progress, delivery: Delivery, keep: int, told: Callable[[Told], None]
+        self,
+        hold: Hold,
+        revision: int,
+        progress: Progress,
+        delivery: Delivery | None,
+        keep: int,
+        told: Callable[[Told], None],
     ) -> bool:
-        """After an attempt. ``False``, and nothing is written, if it is not held so any more. The position never goes
-        back. Where somebody has changed the webhook since ``revision``, what was found out about failures is about
-        another one, and only position and delivery are written. Of the log the newest ``keep`` are kept."""
+        """After an attempt, or after none was to be made. ``False``, and nothing is written, if it is not held so any
+        more. The position never goes back. Where somebody has changed the webhook since ``revision``, what was found
+        out about failures is about another one, and only position and delivery are written. Of the log the newest
+        ``keep`` are kept."""
 
     async def add_delivery(self, delivery: Delivery, keep: int) -> bool:
         """One that is over. ``False``: there is no such webhook."""

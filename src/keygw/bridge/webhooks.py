@@ -6,7 +6,7 @@ its token is good. It begins with what is recorded from then on.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from keygw.bridge.access import require
@@ -50,7 +50,7 @@ class Told:
     secret: bytes = field(repr=False)
 
 
-async def _nobody() -> None:
+def _nobody(_: str) -> None:
     """Nothing is delivered here."""
 
 
@@ -65,8 +65,8 @@ class Webhooks:
         self._clock = clock
         self._random = random
         self._loopback = loopback
-        self.on_change: Callable[[], Awaitable[None]] = _nobody
-        """Awaited after each change, by who delivers."""
+        self.on_change: Callable[[str], None] = _nobody
+        """Told of each that has changed: who delivers sets it."""
 
     async def create(
         self, app: App, url: str, label: str = "", events: Sequence[str] = (), once: Once | None = None
@@ -89,7 +89,7 @@ class Webhooks:
             raise
         if made is None:
             raise Conflict(f"an app has at most {MOST} webhooks: delete one", code="too_many_webhooks")
-        await self.on_change()
+        self.on_change(made.id)
         return Told(made, secret)
 
     async def list(self, app: App) -> Sequence[Webhook]:
@@ -160,7 +160,7 @@ class Webhooks:
         found = await self.get(app, webhook_id)
         if not await self._store.remove_webhook(found.id, self._note(app, "webhook.deleted", found)):
             raise _unknown()
-        await self.on_change()
+        self.on_change(found.id)
 
     async def deliveries(self, app: App, webhook_id: str, limit: int, before: int | None = None) -> Sequence[Delivery]:
         """Newest first; ``before``: the number of one."""
@@ -185,7 +185,7 @@ class Webhooks:
         made = await self._store.change_webhook(webhook_id, change, note, skip_missed=skip_missed)
         if made is None:
             raise _unknown()
-        await self.on_change()
+        self.on_change(made.id)
         return made
 
     def _note(self, by: App, action: str, webhook: Webhook) -> Note:

@@ -70,6 +70,11 @@ def recorded_event(
     return Event(position, 0, kind, subject, time, data, _cloud_event(position, kind, subject, time, data), audience)
 
 
+def single_event(event_id: str, kind: str, time: float, data: Mapping[str, Any]) -> Event:
+    """One that one consumer alone is told: with an id of its own, and no place among any others."""
+    return Event(event_id, 0, kind, None, time, data, _cloud_event(event_id, kind, None, time, data))
+
+
 def recorded_at(position: str) -> float:
     """When what is recorded there happened, Unix seconds."""
     return float(position.partition(".")[2])

@@ -36,6 +36,14 @@ class Figures:
             last = max(row[2] for row in rows)
             await self._pause()
 
+    async def webhooks_by_state(self) -> dict[str, int]:
+        """Enabled, failing (enabled, and the last attempt brought nothing), disabled. There are few, so in one go."""
+        rows = await self._fetch(
+            "SELECT CASE WHEN reason IS NOT NULL THEN 'disabled' WHEN failures > 0 THEN 'failing' ELSE 'enabled' END "
+            "AS state, count(*) FROM webhooks GROUP BY 1"
+        )
+        return {"enabled": 0, "failing": 0, "disabled": 0} | {row[0]: row[1] for row in rows}
+
     async def lists_waiting(self, before: int) -> tuple[int, int]:
         """Vehicles that have not acknowledged their newest list; and those whose list was signed before that time."""
         waiting = overdue = 0

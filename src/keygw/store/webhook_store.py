@@ -141,7 +141,13 @@ class SqlWebhooks:
         await self._database.write(work)
 
     async def progress(
-        self, hold: Hold, revision: int, progress: Progress, delivery: Delivery, keep: int, told: Callable[[Told], None]
+        self,
+        hold: Hold,
+        revision: int,
+        progress: Progress,
+        delivery: Delivery | None,
+        keep: int,
+        told: Callable[[Told], None],
     ) -> bool:
         async def work(tx: Transaction) -> bool:
             now = await _move(tx, hold, progress.position)
@@ -158,7 +164,8 @@ class SqlWebhooks:
                     write_note(tx, progress.note)
                 if changed and progress.event is not None:
                     OutboxOf(tx).tell(progress.event, told)
-            await _log(tx, delivery, keep)
+            if delivery is not None:
+                await _log(tx, delivery, keep)
             return True
 
         return await self._database.write(work)

@@ -47,6 +47,14 @@ class Metrics:
             "keygw_store_commit_duration_seconds", "Time of a commit, with its flush to the disk",
             buckets=_SECONDS, registry=self._registry,
         )  # fmt: skip
+        self._webhooks = self._gauge("keygw_webhooks", "Webhooks, by state, at the last count", "state")
+        self._attempts = self._counter(
+            "keygw_webhook_attempts", "Attempts at a delivery, by what came of it", "outcome"
+        )
+        self._sending = Histogram(
+            "keygw_webhook_attempt_duration_seconds", "Time of an attempt, from the name to the answer",
+            buckets=_SECONDS, registry=self._registry,
+        )  # fmt: skip
         self._up: set[str] = set()
         self._states: set[str] = set(KeyState)
 
@@ -78,6 +86,16 @@ class Metrics:
         """A group of writers was committed, or given up together."""
         self._works.observe(works)
         self._commits.observe(seconds)
+
+    def webhook(self, outcome: str, seconds: float) -> None:
+        """One attempt at a delivery; ``outcome``: ``delivered``, or why not."""
+        self._attempts.labels(outcome).inc()
+        self._sending.observe(seconds)
+
+    def webhooks(self, states: Mapping[str, int]) -> None:
+        """What the last count in the database has found."""
+        for state, number in states.items():
+            self._webhooks.labels(state).set(number)
 
     def counted(self, keys: Mapping[str, int], waiting: int, overdue: int) -> None:
         """What the last count in the database has found. A state without keys is there, at 0."""

@@ -28,6 +28,7 @@ from keygw.bridge.oauth.records import GrantKind
 from keygw.bridge.records import App, CommandRecord
 from keygw.bridge.scopes import GRANTABLE
 from keygw.bridge.signals import SignalCache
+from keygw.bridge.webhook_ports import Post
 from keygw.client.bound import BoundAuth, Held
 from keygw.credentials.issuer_keys import IssuerKeyring
 from keygw.credentials.journal import Journal
@@ -363,7 +364,13 @@ def timing() -> Timing:
 
 
 @pytest.fixture
-async def world(tmp_path: Path, rng: Random, timing: Timing) -> AsyncIterator[World]:
+def post() -> Post | None:
+    """The way out for webhooks. Most tests have none: what they name is nobody of ours."""
+    return None
+
+
+@pytest.fixture
+async def world(tmp_path: Path, rng: Random, timing: Timing, post: Post | None) -> AsyncIterator[World]:
     clock = Clock()
     store = await open_store(tmp_path / "data")
     hub = Hub("boot", clock)
@@ -393,6 +400,8 @@ async def world(tmp_path: Path, rng: Random, timing: Timing) -> AsyncIterator[Wo
             timing=timing,
             backoff=(0.01, 0.02),
             room=4,
+            post=post,
+            webhooks_to_loopback=post is not None,
         )
         bridges.append(made)
         return made
