@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -75,7 +76,7 @@ class Owner:
 
 @asynccontextmanager
 async def at(ready: dict[str, str], headers: dict[str, str] | None = None, key: str = "") -> AsyncIterator[Owner]:
-    token = Path(ready["operator_token_file"]).read_text().strip()
+    token = (await asyncio.to_thread(Path(ready["operator_token_file"]).read_text)).strip()
     async with httpx.AsyncClient(base_url=ready["url"], trust_env=False, timeout=20) as http:
         owner = Owner(http, token)
         owner.headers, owner.key = headers or owner.headers, key

@@ -422,6 +422,8 @@ async def furnish(scene: Scene) -> None:
         "person_id": (await scene.ask("/v1/people", {"name": "Ada"}, scene.operator))["id"],
     }
     await _webhook(scene)
+    pinged = await scene.ask(f"/v1/webhooks/{scene.ids['webhook_id']}:ping")
+    scene.ids["delivery_id"] = pinged["id"]
 
 
 # -- what is in the document ------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from keygw_sim.scenarios.app import App
 
 APP_SCOPES = (
     "vehicle.read", "vehicle.manage", "status.security.read", "status.energy.read", "command.lock", "command.unlock",
-    "command.trunk", "key.read", "key.manage", "key.share",
+    "command.trunk", "key.read", "key.manage", "key.share", "webhook.manage",
 )  # fmt: skip
 CLIENT_SCOPES = (
     "vehicle.read", "status.security.read", "status.energy.read", "command.lock", "command.unlock", "key.read",

@@ -226,6 +226,8 @@ PERMISSIONS: Mapping[str, Permission] = MappingProxyType(
         "webhooks.change": _both(Scope.WEBHOOK_MANAGE),
         "webhooks.remove": _both(Scope.WEBHOOK_MANAGE),
         "webhooks.rotate": _both(Scope.WEBHOOK_MANAGE),
+        "webhooks.ping": _both(Scope.WEBHOOK_MANAGE),
+        "webhooks.redeliver": _both(Scope.WEBHOOK_MANAGE),
         "webhooks.deliveries": _split(Scope.WEBHOOK_MANAGE, operators=Scope.APP_READ),
     }
 )

@@ -49,8 +49,9 @@ from keygw.bridge.tenants import Tenants
 from keygw.bridge.upkeep import ROUND_SECONDS, Upkeep
 from keygw.bridge.vehicles import Vehicles
 from keygw.bridge.webhook_deliverer import Deliverer
+from keygw.bridge.webhook_hands import Hands
 from keygw.bridge.webhook_lane import Office
-from keygw.bridge.webhook_mail import Mail, OnAttempt, unwatched
+from keygw.bridge.webhook_mail import Mail, Nowhere, OnAttempt, unwatched
 from keygw.bridge.webhook_ports import Post
 from keygw.bridge.webhook_tail import Tail
 from keygw.bridge.webhooks import ANNOUNCED as WEBHOOK
@@ -161,12 +162,10 @@ class Bridge:
         self.vehicles = Vehicles(credentials, store, self.access, fleet, self.reconnect, clock)
         self.pairings = Pairings(store, credentials, self.access, fleet, clock, random, sole=sole)
         self.webhooks = Webhooks(store, notes, clock, random, loopback=webhooks_to_loopback)
-        self._deliverer: Deliverer | None = None
-        if post is not None:
-            mail = Mail(post, clock, on_webhook)
-            office = Office(store, self.apps, self.access, feed, mail, Tail(), notify or feed.on_event, clock, random)
-            self._deliverer = Deliverer(office, lambda: self.leases.gateway_id)
-            self.webhooks.on_change = self._deliverer.changed
+        mail = None if post is None else Mail(post, clock, on_webhook)
+        self._deliverer = None if mail is None else self._delivering(store, feed, mail, tell, random)
+        by_hand = mail or Mail(Nowhere(), clock)
+        self.webhook_hands = Hands(store, self.webhooks, self.apps, self.access, feed, by_hand, clock, random)
         chores = (self.issuer_keys.upkeep, self.sessions.sweep, self.offers.sweep)
         self._upkeep = Upkeep(credentials, self._errands, upkeep_seconds, chores)
         self.oauth = AuthorizationServer(
@@ -219,6 +218,12 @@ class Bridge:
         feed.link_listeners.append(self.reconnect.on_link)
         feed.near_listeners.append(self.reconnect.near)
         feed.receipt_listeners += [self._settlement.on_receipt, self._on_receipt]
+
+    def _delivering(self, store: BridgeStore, feed: Feed, mail: Mail, tell: Notify, random: Random) -> Deliverer:
+        office = Office(store, self.apps, self.access, feed, mail, Tail(), tell, self.clock, random)
+        deliverer = Deliverer(office, lambda: self.leases.gateway_id)
+        self.webhooks.on_change = deliverer.changed
+        return deliverer
 
     async def start(self) -> None:
         """Tidy up after the last run, and try once more what it still owed to the vehicles."""

@@ -41,7 +41,7 @@ class History:
         if isinstance(after, str):
             yield self._hub.gap(after)
             return
-        through = _number(subscription.through) or 0
+        through = number_of(subscription.through) or 0
         while after < through and (page := await self._outbox.outbox(after, PAGE, through)):
             for told in page:
                 after, event = told.id, told.event
@@ -51,7 +51,7 @@ class History:
 
     async def _known(self, position: str) -> int | str:
         """The number to go on after, or why there is none."""
-        number = _number(position)
+        number = number_of(position)
         if number is None:
             return "unknown_id"
         oldest, _ = await self._outbox.outbox_bounds()
@@ -63,7 +63,8 @@ class History:
         return number
 
 
-def _number(position: str) -> int | None:
+def number_of(position: str) -> int | None:
+    """Of the id of a recorded event; ``None``: it is none."""
     number, _, at = position.partition(".")
     sound = all(part.isascii() and part.isdecimal() and len(part) <= _DIGITS for part in (number, at))
     return int(number) if sound else None

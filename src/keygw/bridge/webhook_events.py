@@ -15,7 +15,7 @@ RECORDED: frozenset[str] = frozenset(
         "invitation": "created claimed accepted declined cancelled expired locked ended refused",
         "key": "issued shared suspended resumed renewed revoking revoked met expired used refused pairing",
         "security": "alert",
-        "session": "opened negotiated suspended resumed closed",
+        "session": "opened negotiated suspended resumed closed answered voice",
         "transfer": "offered accepted cancelled expired",
         "vehicle": "epoch_ended",
         "webhook": "disabled",

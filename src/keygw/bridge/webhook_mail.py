@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from keygw import __version__
 from keygw.bridge.ports import Clock
-from keygw.bridge.webhook_ports import Answer, Attempt, Post, Webhook
+from keygw.bridge.webhook_ports import Answer, Attempt, Failure, Post, Webhook
 from keygw.bridge.webhook_signature import message_id, signed_headers
 
 ROOM = 64
@@ -35,6 +35,13 @@ class Letter:
 
 def unwatched(outcome: str, seconds: float) -> None:
     """Nobody looks on."""
+
+
+class Nowhere:
+    """A ``Post`` for a gateway that sends nothing."""
+
+    async def send(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        return Answer(None, Failure.CONNECT_FAILED, 0.0)
 
 
 class Mail:

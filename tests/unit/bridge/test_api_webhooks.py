@@ -184,5 +184,12 @@ def test_what_can_be_named_is_what_is_recorded(repository: Any) -> None:
     table = page.split("\n## Events\n")[1].split("\n## ")[0]
     cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `keygw.")]
     told = {word for cell in cells for word in cell.split("`") if word.startswith("keygw.")}
-    states = ("keygw.signal.", "keygw.vehicle.reach", "keygw.vehicle.unreach", "keygw.vehicle.presence")
+    states = (
+        "keygw.signal.",
+        "keygw.permission.",
+        "keygw.capability.",
+        "keygw.vehicle.reach",
+        "keygw.vehicle.unreach",
+        "keygw.vehicle.presence",
+    )
     assert {word for word in told if not word.startswith(states)} - {"keygw.gap", "keygw.webhook.ping"} == RECORDED

@@ -66,6 +66,7 @@ async def two(world: World, client: httpx.AsyncClient, operator: dict[str, str],
     admin = await client.post(
         "/v1/operators", json={"name": "B", "role": "admin", "tenant_id": tenant}, headers=operator
     )
+    webhook = (await client.post("/v1/webhooks", json=HOOK, headers=owner)).json()["webhook"]["id"]
     there = {
         "tenant_id": "default",
         "app_id": app.id,
@@ -82,7 +83,8 @@ async def two(world: World, client: httpx.AsyncClient, operator: dict[str, str],
         "event_id": await sent(client, owner),
         "user_code": await world.asked(),
         "card": "bay",
-        "webhook_id": (await client.post("/v1/webhooks", json=HOOK, headers=owner)).json()["webhook"]["id"],
+        "webhook_id": webhook,
+        "delivery_id": (await client.post(f"/v1/webhooks/{webhook}:ping", headers=owner)).json()["id"],
         "grant_id": (await world.granted("key.read")).held.grant_id,
     }
     callers = {"app": auth(app_b["token"]), "admin": auth(admin.json()["token"])}

@@ -15,6 +15,8 @@ import httpx
 import pytest
 
 from keygw.bridge.webhook_deliverer import Deliverer
+from keygw.bridge.webhook_hands import MOST as HAND_MOST
+from keygw.bridge.webhook_hands import SECONDS as HAND_SECONDS
 from keygw.bridge.webhook_lane import Office
 from keygw.bridge.webhook_mail import Mail
 from keygw.bridge.webhook_ports import Delivery, Post, Webhook
@@ -23,6 +25,7 @@ from keygw.bridge.webhook_tail import Tail
 from keygw.bridge.webhooks import Wishes
 from keygw.credentials.audit_ports import AuditFilter
 from keygw.model.entitlement import PROFILES
+from keygw.model.errors import Conflict
 from keygw.outbound.resolver import Resolver
 from keygw.outbound.sender import Sender
 from receiver import Receiver, Taken, answering, receiving
@@ -508,3 +511,58 @@ async def test_the_way_out_is_closed_to_what_is_not_public(world: World, auth: A
         assert delivery["next_try_at"] is not None
         assert "10.0.0.1" not in answer.text
         assert inside.connections == 0
+
+
+async def test_a_ping_says_whether_anybody_is_there(world: World, receiver: Receiver) -> None:
+    app, _, _ = await world.owner()
+    made = await world.bridge.webhooks.create(app, receiver.url, events=["keygw.key.revoked"])
+    done = await world.bridge.webhook_hands.ping(app, made.webhook.id)
+    assert (done.state, done.kind, done.tries) == ("delivered", "ping", 1)
+    (taken,) = await receiver.count(1)
+    assert signed_by(taken, made.secret)
+    assert (told(taken)["type"], told(taken)["data"]) == ("keygw.webhook.ping", {"webhook_id": made.webhook.id})
+    await world.bridge.webhooks.change(app, made.webhook.id, Wishes(enabled=False))
+    receiver.answers.append(b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n")
+    failed = await world.bridge.webhook_hands.ping(app, made.webhook.id)
+    assert (failed.state, failed.attempts[0].status) == ("failed", 500), "also of one that is disabled"
+    assert [each.id for each in await log(world, made.webhook.id)] == [done.id, failed.id]
+    assert (await kept(world, made.webhook.id)).failures == 0, "a ping is no reason to wait"
+
+
+async def test_what_was_sent_is_sent_again_under_its_name(world: World, receiver: Receiver) -> None:
+    app, _, key = await world.owner()
+    friend = await world.give_friend_key(app, key, PROFILES["access"])
+    made = await world.bridge.webhooks.create(app, receiver.url)
+    await world.credentials.suspend(friend.id)
+    (first,) = await receiver.count(1)
+    await until(lambda: _logged(world, made.webhook.id, 1))
+    (sent,) = await log(world, made.webhook.id)
+    again = await world.bridge.webhook_hands.redeliver(app, made.webhook.id, sent.id)
+    assert (again.state, again.kind, again.event_id) == ("delivered", "redelivery", sent.event_id)
+    second = (await receiver.count(2))[1]
+    assert (second.body, second.headers["webhook-id"]) == (first.body, first.headers["webhook-id"])
+    for _ in range(HAND_MOST - 1):
+        await world.bridge.webhook_hands.redeliver(app, made.webhook.id, again.id)
+    with pytest.raises(Conflict, match="wait a moment"):
+        await world.bridge.webhook_hands.redeliver(app, made.webhook.id, sent.id)
+    world.clock.now += HAND_SECONDS
+    await world.bridge.webhook_hands.redeliver(app, made.webhook.id, sent.id)
+
+
+async def test_for_an_app_that_has_ended_nothing_is_sent_again(world: World, receiver: Receiver) -> None:
+    app, _, key = await world.owner()
+    made = await world.bridge.webhooks.create(app, receiver.url, events=["keygw.key.suspended"])
+    await world.credentials.suspend(key.id)
+    await receiver.count(1)
+    await until(lambda: _logged(world, made.webhook.id, 1))
+    (sent,) = await log(world, made.webhook.id)
+    assert app.expires_at is not None
+    world.clock.now = app.expires_at + 1
+    with pytest.raises(Conflict) as refused:
+        await world.bridge.webhook_hands.redeliver(app, made.webhook.id, sent.id)
+    assert refused.value.code == "event_withheld"
+
+
+async def _logged(world: World, webhook_id: str, number: int) -> bool:
+    found = await log(world, webhook_id)
+    return len(found) == number and found[-1].state == "delivered"

@@ -2193,6 +2193,136 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The webhooks there are
+         * @description The app's own; to an operator, those of its tenant.
+         */
+        get: operations["webhooks_list_all"];
+        put?: never;
+        /**
+         * Have events sent somewhere
+         * @description Answers the secret that signs, once. Everything that is recorded from now on and that the app may see is sent, in
+         *     its order, until it is answered with a success.
+         */
+        post: operations["webhooks_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{webhook_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One webhook */
+        get: operations["webhooks_get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a webhook
+         * @description And its log. A delivery that is on its way may still arrive.
+         */
+        delete: operations["webhooks_remove"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a webhook
+         * @description One that was disabled goes on where it was, once it is enabled.
+         */
+        patch: operations["webhooks_change"];
+        trace?: never;
+    };
+    "/v1/webhooks/{webhook_id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What was sent
+         * @description Newest first. For the page before this one, send the last number as ``before``. The newest 500 are kept.
+         */
+        get: operations["webhooks_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{webhook_id}/deliveries/{delivery_id}:redeliver": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send it once more
+         * @description One attempt at once, under the same `webhook-id`, if the app may still see that event and it is kept.
+         */
+        post: operations["webhooks_redeliver"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{webhook_id}:ping": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Is anybody there?
+         * @description One attempt at once, also while it is disabled: `keygw.webhook.ping`. The answer says what came of it.
+         */
+        post: operations["webhooks_ping"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{webhook_id}:rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A new secret
+         * @description Shown this once. Until the overlap is over every delivery has two signatures.
+         */
+        post: operations["webhooks_rotate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -2302,6 +2432,19 @@ export interface components {
         Apps: {
             /** Apps */
             apps: components["schemas"]["AppOut"][];
+        };
+        /**
+         * AttemptOut
+         * @description ``status``: of HTTP; ``failure``: why it brought nothing.
+         */
+        AttemptOut: {
+            /** At */
+            at: string;
+            /** Duration Ms */
+            duration_ms: number;
+            failure: components["schemas"]["Failure"] | null;
+            /** Status */
+            status: number | null;
         };
         /**
          * AttestationIn
@@ -2667,6 +2810,50 @@ export interface components {
              */
             secret: string;
         };
+        /** DeliveriesOut */
+        DeliveriesOut: {
+            /** Deliveries */
+            deliveries: components["schemas"]["DeliveryOut"][];
+        };
+        /**
+         * DeliveryKind
+         * @enum {string}
+         */
+        DeliveryKind: "event" | "ping" | "redelivery";
+        /**
+         * DeliveryOut
+         * @description ``number``: its place in the log. ``event_id``: of the CloudEvent; ``message_id``: of the header ``webhook-id``.
+         *     ``tries``: how many there were; ``attempts``: the newest of them.
+         */
+        DeliveryOut: {
+            /** Attempts */
+            attempts: components["schemas"]["AttemptOut"][];
+            /** Created At */
+            created_at: string;
+            /** Event Id */
+            event_id: string;
+            /** Id */
+            id: string;
+            kind: components["schemas"]["DeliveryKind"];
+            /** Message Id */
+            message_id: string;
+            /** Next Try At */
+            next_try_at: string | null;
+            /** Number */
+            number: number;
+            state: components["schemas"]["DeliveryState"];
+            /** Tries */
+            tries: number;
+            /** Type */
+            type: string;
+            /** Webhook Id */
+            webhook_id: string;
+        };
+        /**
+         * DeliveryState
+         * @enum {string}
+         */
+        DeliveryState: "pending" | "delivered" | "failed" | "withheld" | "skipped";
         /**
          * DeprecatedOut
          * @description ``sunset``: after that the route may be gone. ``link``: what to do.
@@ -2693,6 +2880,11 @@ export interface components {
             /** Devices */
             devices: components["schemas"]["keygw__api__routes__devices__DeviceOut"][];
         };
+        /**
+         * DisabledReason
+         * @enum {string}
+         */
+        DisabledReason: "by_request" | "gave_up" | "gone" | "app_ended";
         /** DiscoveredList */
         DiscoveredList: {
             /** Vehicles */
@@ -2818,6 +3010,12 @@ export interface components {
             made_at: string;
             person: components["schemas"]["PersonOut"];
         };
+        /**
+         * Failure
+         * @description Why an attempt brought nothing. Coarse on purpose: nobody is to map a network with it.
+         * @enum {string}
+         */
+        Failure: "address_refused" | "name_unknown" | "connect_failed" | "tls_failed" | "timed_out" | "connection_lost" | "redirected" | "status";
         /** FindingOut */
         FindingOut: {
             /** Code */
@@ -3411,7 +3609,7 @@ export interface components {
             /** Name */
             name: string;
             /** Scopes */
-            scopes: ("cards.write" | "command.lights" | "command.lock" | "command.start" | "command.trunk" | "command.unlock" | "head_unit.show" | "key.manage" | "key.read" | "key.share" | "session.connect" | "status.energy.read" | "status.location.read" | "status.security.read" | "vehicle.manage" | "vehicle.read")[];
+            scopes: ("cards.write" | "command.lights" | "command.lock" | "command.start" | "command.trunk" | "command.unlock" | "head_unit.show" | "key.manage" | "key.read" | "key.share" | "session.connect" | "status.energy.read" | "status.location.read" | "status.security.read" | "vehicle.manage" | "vehicle.read" | "webhook.manage")[];
             /** Tenant Id */
             tenant_id?: string | null;
         };
@@ -3429,7 +3627,7 @@ export interface components {
             /**
              * Scope
              * @description The most that it will ask for, joined by spaces
-             * @default cards.write command.lights command.lock command.start command.trunk command.unlock head_unit.show key.manage key.read key.share session.connect status.energy.read status.location.read status.security.read vehicle.read
+             * @default cards.write command.lights command.lock command.start command.trunk command.unlock head_unit.show key.manage key.read key.share session.connect status.energy.read status.location.read status.security.read vehicle.read webhook.manage
              */
             scope?: string;
         };
@@ -3706,6 +3904,33 @@ export interface components {
         NewVehicles: {
             /** Vehicles */
             vehicles: components["schemas"]["NewVehicle"][];
+        };
+        /**
+         * NewWebhook
+         * @example {
+         *       "events": [
+         *         "keygw.key.*"
+         *       ],
+         *       "url": "https://example.com/hooks"
+         *     }
+         */
+        NewWebhook: {
+            /**
+             * Events
+             * @description Full types, or `keygw.key.*` for a kind of them; none: all
+             */
+            events?: string[];
+            /**
+             * Label
+             * @default
+             */
+            label?: string;
+            /**
+             * Url
+             * Format: uri
+             * @example https://example.com/hooks
+             */
+            url: string;
         };
         /**
          * OfferKind
@@ -4223,6 +4448,17 @@ export interface components {
             vehicle_id: string;
         };
         /**
+         * Rotation
+         * @description ``overlap_seconds``: for which the former secret signs beside the new one.
+         * @example {
+         *       "overlap_seconds": 3600
+         *     }
+         */
+        Rotation: {
+            /** Overlap Seconds */
+            overlap_seconds?: number | null;
+        };
+        /**
          * SessionEventIn
          * @description ``destination`` goes with the type ``destination``, ``voice`` with ``voice``.
          * @example {
@@ -4721,6 +4957,78 @@ export interface components {
         Vehicles: {
             /** Vehicles */
             vehicles: components["schemas"]["VehicleOut"][];
+        };
+        /**
+         * WebhookChange
+         * @description What is left out stays. ``enabled``: true also begins the tries anew. ``skip_missed``: what has happened until
+         *     now is not sent any more.
+         * @example {
+         *       "enabled": true
+         *     }
+         */
+        WebhookChange: {
+            /** Enabled */
+            enabled?: boolean | null;
+            /** Events */
+            events?: string[] | null;
+            /** Label */
+            label?: string | null;
+            /**
+             * Skip Missed
+             * @default false
+             */
+            skip_missed?: boolean;
+            /** Url */
+            url?: string | null;
+        };
+        /**
+         * WebhookOut
+         * @description ``reason``: why it is disabled. ``failures``: in a row, since ``failing_since``; the next try is at
+         *     ``next_try_at``. ``former_secret_until``: until then two secrets sign.
+         */
+        WebhookOut: {
+            /** App Id */
+            app_id: string;
+            /** Created At */
+            created_at: string;
+            /** Enabled */
+            enabled: boolean;
+            /** Events */
+            events: string[];
+            /** Failing Since */
+            failing_since: string | null;
+            /** Failures */
+            failures: number;
+            /** Former Secret Until */
+            former_secret_until: string | null;
+            /** Id */
+            id: string;
+            /** Label */
+            label: string;
+            /** Next Try At */
+            next_try_at: string | null;
+            reason: components["schemas"]["DisabledReason"] | null;
+            /** Updated At */
+            updated_at: string;
+            /** Url */
+            url: string;
+        };
+        /**
+         * WebhookSecret
+         * @description ``secret``: shown this once; ``null`` where the same request has made the webhook before.
+         */
+        WebhookSecret: {
+            /**
+             * Secret
+             * @example whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=
+             */
+            secret: string | null;
+            webhook: components["schemas"]["WebhookOut"];
+        };
+        /** WebhooksOut */
+        WebhooksOut: {
+            /** Webhooks */
+            webhooks: components["schemas"]["WebhookOut"][];
         };
         /**
          * DeviceOut
@@ -9628,6 +9936,322 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["VehicleRows"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    webhooks_list_all: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhooksOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            408: components["responses"]["Problem408"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    webhooks_create: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once, and answered again for 24 hours */
+                "idempotency-key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewWebhook"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookSecret"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    webhooks_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    webhooks_remove: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    webhooks_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    webhooks_deliveries: {
+        parameters: {
+            query?: {
+                /** @description Only those before this number */
+                before?: number | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveriesOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    webhooks_redeliver: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook_id: string;
+                delivery_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    webhooks_ping: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    webhooks_rotate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Rotation"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookSecret"];
                 };
             };
             400: components["responses"]["Problem400"];

@@ -206,6 +206,25 @@ async def deliveries(
     return {"deliveries": [delivery_json(each) for each in found]}
 
 
+@router.post(
+    "/{webhook_id}:ping", response_model=DeliveryOut, responses=problems(404, 429), summary="Is anybody there?"
+)
+async def ping(webhook_id: str, caller: Caller, wired: Wired) -> dict[str, Any]:
+    """One attempt at once, also while it is disabled: `keygw.webhook.ping`. The answer says what came of it."""
+    return delivery_json(await wired.bridge.webhook_hands.ping(caller, webhook_id))
+
+
+@router.post(
+    "/{webhook_id}/deliveries/{delivery_id}:redeliver",
+    response_model=DeliveryOut,
+    responses=problems(404, 409, 429),
+    summary="Send it once more",
+)
+async def redeliver(webhook_id: str, delivery_id: str, caller: Caller, wired: Wired) -> dict[str, Any]:
+    """One attempt at once, under the same `webhook-id`, if the app may still see that event and it is kept."""
+    return delivery_json(await wired.bridge.webhook_hands.redeliver(caller, webhook_id, delivery_id))
+
+
 def webhook_json(webhook: Webhook) -> dict[str, Any]:
     return {
         "id": webhook.id,
