@@ -54,3 +54,9 @@ export const fromBigEndian = (bytes) => bytes.reduce((value, byte) => value * 25
 /** Base64url without padding (RFC 4648, section 5). @param {Uint8Array} bytes */
 export const toBase64url = (bytes) =>
   btoa(String.fromCharCode(...bytes)).replace(/\+/g, '-').replace(/\//g, '_').replace(/=+$/, '');
+
+/** @param {string} text without padding @returns {Bytes} */
+export function fromBase64url(text) {
+  if (!/^[A-Za-z0-9_-]*$/.test(text)) throw new TypeError('not base64url');
+  return Uint8Array.from(atob(text.replace(/-/g, '+').replace(/_/g, '/')), (letter) => letter.charCodeAt(0));
+}

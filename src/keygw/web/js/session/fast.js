@@ -11,7 +11,7 @@ import { utf8 } from './bytes.js';
 /** @import {Command} from './messages.js' */
 /** @import {Ephemeral} from './primitives.js' */
 
-/** What a handshake leaves. Secret: it opens the car until it dies. @typedef {{kFast: Bytes, kId: Bytes}} FastPair */
+/** What a handshake leaves. Secret: it opens the car until it dies. @typedef {{kFast: Bytes | CryptoKey, kId: Bytes | CryptoKey}} FastPair */
 
 /**
  * @param {{pair: FastPair, vehicle: Bytes, greeting: Bytes, gV: Bytes, ephemeral: Ephemeral, command: Command,

@@ -10,13 +10,13 @@ const { subtle } = globalThis.crypto;
 /** @param {...Uint8Array} parts @returns {Promise<Bytes>} 32 bytes */
 export const sha256 = async (...parts) => new Uint8Array(await subtle.digest('SHA-256', concat(...parts)));
 
-/** @param {Bytes} key not empty @param {...Uint8Array} parts @returns {Promise<Bytes>} 32 bytes */
+/** @param {Bytes | CryptoKey} key not empty; or one that stays inside WebCrypto @param {...Uint8Array} parts @returns {Promise<Bytes>} 32 bytes */
 export async function hmac(key, ...parts) {
-  const imported = await subtle.importKey('raw', key, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']);
+  const imported = key instanceof CryptoKey ? key : await subtle.importKey('raw', key, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']);
   return new Uint8Array(await subtle.sign('HMAC', imported, concat(...parts)));
 }
 
-/** HKDF-Extract (RFC 5869, 2.2). @param {Bytes} salt @param {Bytes} secret */
+/** HKDF-Extract (RFC 5869, 2.2). @param {Bytes | CryptoKey} salt @param {Bytes} secret */
 export const extract = (salt, secret) => hmac(salt, secret);
 
 /**

@@ -1,0 +1,216 @@
+// What a phone does with a car: one tap, or a meeting that lasts. Over any air; what the car is told and asks for is in
+// protocols/key_session.
+
+import { Fault, faultOf, heed } from '../fault.js';
+import { FAST_ACTIONS, isKeyRefusal, isSuccess, isWaiting, OUTCOME } from '../session/codes.js';
+import { SessionError } from '../session/errors.js';
+import { idRaw } from '../session/ids.js';
+import { Meeting } from './meeting.js';
+import { Talk } from './talk.js';
+import { Visit } from './visit.js';
+import { actionNumber, outcomeWord } from './words.js';
+
+/** @import {Api} from '../api/index.js' */
+/** @import {Air, Link} from '../link/port.js' */
+/** @import {HeldKey as SessionKey} from '../session/session.js' */
+/** @import {Command, Signal} from '../session/messages.js' */
+/** @import {Keyring, HeldKey} from '../store/keyring.js' */
+/** @import {Receipt} from '../token/receipt.js' */
+/** @import {Answer} from './visit.js' */
+/** @import {Listeners} from './talk.js' */
+
+/** @typedef {'searching' | 'near' | 'verifying' | 'asked' | 'done'} TapStep */
+/** `number`: give the same again to retry. @typedef {{signal?: AbortSignal | null, onStep?: (step: TapStep) => void, number?: number | null}} Manner */
+/**
+ * What the car has answered. `outcome`: the car's word, such as `done` or `door_open`; `receipt`: verified, null where the car gave
+ * none. @typedef {{outcome: string, ok: boolean, road: 'fast' | 'full', receipt: Receipt | null, ms: number, number: number, listCarried: boolean}} Tapped
+ */
+
+export class Driver {
+  #keyring;
+  #api;
+
+  /** @param {{keyring: Keyring, api?: Api | null}} setting `api`: for time proofs; null where there is no gateway */
+  constructor({ keyring, api = null }) {
+    this.#keyring = keyring;
+    this.#api = api;
+  }
+
+  /**
+   * Reaches the car, proves the key, sends one command in the same breath, reads the receipt, leaves. A refusal by the car is
+   * an answer; what breaks is a `Fault` that says in which step, and whether the car may have acted.
+   * @param {Air} air @param {string} vehicleId @param {string} action @param {Manner} [manner] @returns {Promise<Tapped>} @throws {Fault}
+   */
+  async tap(air, vehicleId, action, { signal = null, onStep = () => undefined, number = null } = {}) {
+    const began = performance.now();
+    const key = await this.#key(vehicleId);
+    const command = { number: number ?? (await this.#keyring.nextNumber(key.keyId)), action: actionNumber(action) };
+    const told = await this.#keyring.store.alone(`car/${vehicleId}`, async () => {
+      try {
+        return await this.#tap(air, key, command, signal, onStep);
+      } catch (error) {
+        // A token that the car does not keep any more is refused like any fault: once more, with the token itself.
+        if (!(error instanceof Unkept)) throw error;
+        return this.#tap(air, key, command, signal, onStep);
+      }
+    });
+    onStep('done');
+    return { ...told, ms: performance.now() - began, number: command.number };
+  }
+
+  /**
+   * A session that stays: the car tells its signals, commands go at once. Ends by `leave`, or by the car or the link.
+   * @param {Air} air @param {string} vehicleId @param {Manner & Listeners} [manner] @returns {Promise<Meeting>} @throws {Fault}
+   */
+  async meet(air, vehicleId, { signal = null, onStep = () => undefined, onSignals, onClosed } = {}) {
+    const key = await this.#key(vehicleId);
+    const steps = new Steps(onStep);
+    /** @type {Talk | null} */
+    let talk = null;
+    try {
+      const link = await this.#reach(air, key, signal, steps);
+      const { kept } = await this.#keyring.recall(key);
+      talk = await this.#talk(link, key, kept, { onSignals, onClosed });
+      await talk.hello();
+      steps.at('verifying');
+      const result = await talk.full(null, true).catch((error) => { throw again(error, kept, /** @type {Talk} */ (talk)); });
+      const visit = new Visit(talk, key, this.#keyring, this.#api);
+      const verdict = isWaiting(result.outcome) ? await visit.cureKey() : result.outcome;
+      if (!isSuccess(verdict)) throw new Fault(outcomeWord(verdict));
+      await this.#keyring.remember(key, { pair: talk.pair });
+      await visit.carry(talk.result?.list ?? 0);
+      steps.at('done');
+      return new Meeting(talk, key, this.#keyring, this.#api);
+    } catch (error) {
+      await talk?.leave();
+      if (error instanceof Unkept) return this.meet(air, vehicleId, { signal, onStep, onSignals, onClosed });
+      throw faultOf(error, { step: steps.now });
+    }
+  }
+
+  /** @param {Air} air @param {HeldKey} key @param {Command} command @param {AbortSignal | null} signal @param {(step: TapStep) => void} onStep */
+  async #tap(air, key, command, signal, onStep) {
+    const steps = new Steps(onStep);
+    /** @type {Talk | null} */
+    let talk = null;
+    const leave = () => { void talk?.leave(); };
+    signal?.addEventListener('abort', leave);
+    try {
+      const link = await this.#reach(air, key, signal, steps);
+      const { kept, pair, uses, until } = await this.#keyring.recall(key);
+      talk = await this.#talk(link, key, kept, {});
+      await talk.hello();
+      steps.at('verifying');
+      /** @type {'fast' | 'full'} */
+      let road = 'full';
+      /** @type {Answer & {list: number} | null} */
+      let answer = null;
+      if (pair && FAST_ACTIONS.includes(/** @type {1 | 2 | 3} */ (command.action))) {
+        answer = await talk.hurry(pair, command, false);
+        if (answer && !isKeyRefusal(answer.outcome) && !isWaiting(answer.outcome)) {
+          road = 'fast';
+          await this.#keyring.remember(key, { pair, uses: uses + 1, until });
+        }
+      }
+      const first = answer ?? await this.#full(talk, key, kept, command);
+      steps.at('asked');
+      const visit = new Visit(talk, key, this.#keyring, this.#api);
+      const settled = road === 'fast' || talk.over ? first : await visit.settle(command, first);
+      if (road === 'full' && talk.open && talk.pair) await this.#keyring.remember(key, { pair: talk.pair });
+      const receipt = await quietly(visit.receipt(command, settled.receipt));
+      await quietly(visit.carry(talk.result?.list ?? first.list)); // no door waits for it
+      return { outcome: outcomeWord(settled.outcome), ok: isSuccess(settled.outcome), road, receipt, listCarried: visit.listCarried };
+    } catch (error) {
+      if (error instanceof Unkept) throw error;
+      const fault = faultOf(error, { step: steps.now, number: command.number, mayHaveHappened: talk?.asked === true });
+      throw signal?.aborted ? Object.assign(new Fault('cancelled'), { step: fault.step, number: fault.number, mayHaveHappened: fault.mayHaveHappened }) : fault;
+    } finally {
+      signal?.removeEventListener('abort', leave);
+      await talk?.leave();
+    }
+  }
+
+  /** @param {Talk} talk @param {HeldKey} key @param {boolean} kept @param {Command} command @returns {Promise<Answer & {list: number}>} */
+  async #full(talk, key, kept, command) {
+    try {
+      const before = talk.asked;
+      talk.asked = true; // it rides in message_3
+      const result = await talk.full(command, false).catch((error) => {
+        if (talk.refused && !before) talk.asked = false; // refused before it was believed
+        throw error;
+      });
+      return { outcome: result.outcome, receipt: await this.#receiptOf(result), list: result.list };
+    } catch (error) {
+      throw again(error, kept, talk);
+    }
+  }
+
+  /** RESULT tells the newest receipt that the key may read: the command's own, if it left one. @param {import('../session/messages.js').Result} result */
+  async #receiptOf(result) {
+    return isWaiting(result.outcome) ? 0 : result.receipt;
+  }
+
+  /** @param {string} vehicleId @returns {Promise<HeldKey>} */
+  async #key(vehicleId) {
+    const key = await this.#keyring.key(vehicleId);
+    if (!key) throw new Fault('no_key', { detail: 'this device has no key of that car' });
+    return key;
+  }
+
+  /** @param {Air} air @param {HeldKey} key @param {AbortSignal | null} signal @param {Steps} steps @returns {Promise<Link>} */
+  async #reach(air, key, signal, steps) {
+    steps.at('searching');
+    heed(signal);
+    const link = await air.open(key.vehicle, { signal });
+    steps.at('near');
+    return link;
+  }
+
+  /** @param {Link} link @param {HeldKey} key @param {boolean} kept @param {Listeners} listeners @returns {Promise<Talk>} */
+  async #talk(link, key, kept, listeners) {
+    try {
+      const signer = await this.#keyring.device();
+      /** @type {SessionKey} */
+      const held = { vehicleId: key.vehicle.id, vehicleKey: key.vehicle.publicKey, token: key.cwt, keyId: idRaw('key', key.keyId), index: key.claims.index, kept, signer };
+      return new Talk(link, held, listeners);
+    } catch (error) {
+      await link.close();
+      throw error;
+    }
+  }
+}
+
+/** The car keeps that token no more, or somebody says so in its place. */
+class Unkept extends Error {}
+
+/** @param {unknown} error @param {boolean} kept @param {Talk} talk @returns {unknown} */
+const again = (error, kept, talk) => (kept && talk.refused ? new Unkept() : error);
+
+/** What comes behind the answer costs nobody the answer. @template T @param {Promise<T>} part @returns {Promise<T | null>} */
+async function quietly(part) {
+  try {
+    return await part;
+  } catch (error) {
+    if (error instanceof Fault || error instanceof SessionError) return null;
+    throw error;
+  }
+}
+
+class Steps {
+  /** @type {TapStep} */
+  now = 'searching';
+  #tell;
+
+  /** @param {(step: TapStep) => void} tell */
+  constructor(tell) {
+    this.#tell = tell;
+  }
+
+  /** @param {TapStep} step */
+  at(step) {
+    this.now = step;
+    this.#tell(step);
+  }
+}
+
+export { OUTCOME };

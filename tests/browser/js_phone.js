@@ -1,0 +1,34 @@
+// What a page would do with keygw/web/js: enter by the car's code, give this browser a key of its own, and tap. For page.evaluate.
+
+async ([code, scope]) => {
+  const [{ openStore }, { Keyring }, { Api }, { RelayAir }, { Driver }, proofs, bytes] = await Promise.all([
+    '/js/store/index.js', '/js/store/keyring.js', '/js/api/index.js', '/js/link/relay.js', '/js/driver/index.js',
+    '/js/token/proofs.js', '/js/session/bytes.js',
+  ].map((path) => import(path)));
+  const store = await openStore();
+  const keyring = new Keyring(store);
+  const api = new Api({ store });
+  const driver = new Driver({ keyring, api });
+  window.t = { store, keyring, api, driver, air: new RelayAir(api), bytes, steps: [] };
+  window.t.tap = async (action, more = {}) => {
+    const steps = [];
+    try {
+      const told = await driver.tap(window.t.air, window.t.vehicle, action, { onStep: (step) => steps.push(step), ...more });
+      return { ...told, receipt: told.receipt && told.receipt.outcome, steps };
+    } catch (error) {
+      return { code: error.code, step: error.step, mayHaveHappened: error.mayHaveHappened, number: error.number, text: String(error.stack), steps };
+    }
+  };
+  if (!code) return null;
+  await api.enter(code, 'Aurora', { scope });
+  const { body: { keys: [owner] } } = await api.call('GET', '/v1/keys');
+  window.t.vehicle = owner.vehicle_id;
+  const { body: { challenge } } = await api.call('POST', '/v1/devices/challenges');
+  const { publicKey } = await keyring.identity();
+  const proof = await proofs.proveRegistration(await keyring.device(), bytes.fromBase64url(challenge));
+  await api.call('POST', '/v1/devices', { body: { public_key: publicKey, challenge, proof: bytes.toBase64url(proof), label: 'Browser' } });
+  const shared = await api.call('POST', `/v1/keys/${owner.id}:share`, { body: { public_key: publicKey, profile: 'access', lifetime_seconds: 86400, label: 'Mine' } });
+  const token = await api.call('GET', `/v1/keys/${shared.body.id}/token`);
+  await keyring.take(token.body);
+  return { vehicle: owner.vehicle_id, owner: owner.id, key: shared.body.id };
+}
