@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 READY_SECONDS = 20.0
@@ -31,6 +32,8 @@ class Child:
         self.module = module
         self.ready: dict[str, Any] = {}
         self.events: deque[dict[str, Any]] = deque(maxlen=KEPT_LINES)
+        self.listeners: list[Callable[[dict[str, Any]], None]] = []
+        """Called with every event, as it comes."""
         self._args = args
         self._env = {**os.environ, **(env or {})}
         self._answers: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
@@ -142,6 +145,8 @@ class Child:
                 self._answers.put_nowait(line)
             else:
                 self.events.append(line)
+                for listener in list(self.listeners):
+                    listener(line)
 
     async def _read_errors(self) -> None:
         stderr = self._running.stderr

@@ -11,6 +11,9 @@ and then obeys JSON lines on stdin, answering each with one JSON line on stdout:
 * ``{"do": "cut", "after_frames": 2, "of": "notifications"}`` lets two more pass, then drops the third and cuts its
   link; the answers are ``{"did": "arm"}`` now and ``{"did": "cut", "links": 1}`` then.
 
+* ``{"do": "weather", "delay_ms": 100, "loss": 0.2}``: every packet takes so long, and one in five must be said again; a
+  link on which nothing is heard any more ends. Without numbers: calm. The answer is ``{"did": "weather", ...}``.
+
 ``of`` is ``notifications`` (vehicle to device), ``writes`` or ``any``. It ends on SIGTERM, SIGINT, and with
 ``--follow-stdin`` when stdin ends.
 """
@@ -25,9 +28,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from keygw_sim.radio.link import Carried
+from keygw_sim.radio.link import CALM, Carried, Weather
 from keygw_sim.radio.virtual import VirtualRadio
 from keygw_sim.stdio import orders, say, stop_signal
+
+MAX_DELAY_MS = 5000
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -74,8 +79,10 @@ async def _obey(radio: VirtualRadio, lines: asyncio.Queue[str | None]) -> None:
 
 
 def _command(radio: VirtualRadio, order: dict[str, Any]) -> dict[str, Any]:
+    if order["do"] == "weather":
+        return {"did": "weather", **_weather(radio, order)}
     if order["do"] != "cut":
-        raise ValueError(f"unknown order {order['do']!r}; known: cut")
+        raise ValueError(f"unknown order {order['do']!r}; known: cut, weather")
     port = radio.ports[order["port"]] if "port" in order else None
     if "after_frames" not in order:
         return {"did": "cut", "links": radio.cut(port)}
@@ -86,6 +93,15 @@ def _command(radio: VirtualRadio, order: dict[str, Any]) -> dict[str, Any]:
         frames, of=Carried(order.get("of", "any")), port=port, sprung=lambda: say({"did": "cut", "links": 1})
     )
     return {"did": "arm"}
+
+
+def _weather(radio: VirtualRadio, order: dict[str, Any]) -> dict[str, float]:
+    delay, loss = order.get("delay_ms", 0), order.get("loss", 0)
+    for name, value, most in (("delay_ms", delay, MAX_DELAY_MS), ("loss", loss, 1)):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
+            raise ValueError(f"{name} is a number from 0 to {most}")
+    radio.link.weather = Weather(delay / 1000, loss) if delay or loss else CALM
+    return {"delay_ms": delay, "loss": loss}
 
 
 if __name__ == "__main__":

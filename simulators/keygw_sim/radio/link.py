@@ -14,6 +14,7 @@ What is corrected, each found by a hang or by reading bumble 0.0.236:
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -70,6 +71,21 @@ class Trap:
             return False
         self.remaining -= 1
         return self.remaining < 0
+
+
+@dataclass(frozen=True, slots=True)
+class Weather:
+    """``delay``: seconds that every packet is on its way. ``loss``: how often one is not heard, 0 to 1. The link layer
+    says such a packet again an interval later, and the packets behind it wait; after ``MAX_UNHEARD`` times in a row the
+    supervision time-out has come (Core 5.4, Vol 6, Part B, 4.5.2 and 4.5.9)."""
+
+    delay: float = 0.0
+    loss: float = 0.0
+
+
+CALM = Weather()
+INTERVAL_SECONDS = 0.03
+MAX_UNHEARD = 20
 
 
 class RadioController(Controller):
@@ -161,6 +177,9 @@ class RadioLink(LocalLink):
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.traps: list[Trap] = []
+        self.weather = CALM
+        self.chance = random.Random()  # noqa: S311 - weather, not a key
+        self._last: dict[tuple[hci.Address, hci.Address], float] = {}
 
     def other_end(self, connection: Connection) -> tuple[Controller, Connection] | None:
         """The controller at the far end of a connection, and the connection as that one knows it."""
@@ -205,7 +224,41 @@ class RadioLink(LocalLink):
                 self.cut(sender_controller, connection)
                 trap.sprung()
                 return
-        asyncio.get_running_loop().call_soon(end[0].on_link_acl_data, connection.self_address, transport, data)
+        loop = asyncio.get_running_loop()
+        late = self._late(connection, loop.time())
+        if late is None:
+            self.cut(sender_controller, connection)
+        elif late:
+            loop.call_at(late, self._arrive, end, connection.self_address, transport, data)
+        else:
+            loop.call_soon(end[0].on_link_acl_data, connection.self_address, transport, data)
+
+    def _late(self, connection: Connection, now: float) -> float | None:
+        """When a packet arrives that is sent now, behind those before it; 0: at once; ``None``: never."""
+        way = (connection.self_address, connection.peer_address)
+        last = self._last.pop(way, 0.0)
+        if self.weather is CALM and last <= now:
+            return 0.0
+        unheard = 0
+        while self.weather.loss and self.chance.random() < self.weather.loss:
+            unheard += 1
+            if unheard >= MAX_UNHEARD:
+                return None
+        at = max(last, now + self.weather.delay + unheard * INTERVAL_SECONDS)
+        self._last = {each: then for each, then in self._last.items() if then > now} | {way: at}
+        return at
+
+    def _arrive(
+        self,
+        end: tuple[Controller, Connection],
+        sender: hci.Address,
+        transport: PhysicalTransport,
+        data: bytes,
+    ) -> None:
+        """Unless the connection has ended meanwhile."""
+        controller, connection = end
+        if controller.le_connections.get(connection.peer_address) is connection:
+            controller.on_link_acl_data(sender, transport, data)
 
     def send_advertising_pdu(self, sender_controller: Controller, packet: ll.AdvertisingPdu) -> None:
         loop = asyncio.get_running_loop()

@@ -104,9 +104,12 @@ class World:
         self.vehicle_id = self.vehicle["id"]
 
     async def start_phone(self) -> None:
+        """A friend's. Where the car has ranging anchors, it matters where the phone is."""
+        port = self.car.ready.get("ranging")
+        ranging = () if port is None else ("--ranging", str(port))
         self.phone = Child(
             "keygw_sim.phone", "--transport", self.transports[PHONE], "--state", str(self.folder / "phone"),
-            *self._seed, "--follow-stdin",
+            *self._seed, "--follow-stdin", *ranging,
         )  # fmt: skip
         await self._stack.enter_async_context(self.phone)
 

@@ -140,6 +140,12 @@ def attack(context: typer.Context) -> int:
 
 
 @app.command(context_settings=PASS_ON)
+def studio(context: typer.Context) -> int:
+    """A world to play with, and the console that shows every byte of it."""
+    return run("studio", context.args)
+
+
+@app.command(context_settings=PASS_ON)
 def world(context: typer.Context) -> int:
     """Simulated worlds on a clock of their own, each repeatable from its seed."""
     return run("world", context.args)
