@@ -20,6 +20,7 @@ import contextlib
 import hmac
 import json
 import secrets
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,8 @@ from keygw_sim.studio.attacks import Attacks
 from keygw_sim.studio.doorway import METHODS, Doorway
 
 Ask = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+LOOKS = frozenset({"status", "where", "keys"})
+"""Orders that change nothing: the page gives them every second, and the ring does not tell of them."""
 MAX_CODES = 8
 MAX_LISTENERS = 16
 MAX_DECODE = 32 << 20
@@ -97,9 +100,9 @@ class Room:
             Route("/studio/codes", self._held(self._code), methods=["POST"]),
             Route("/studio", self._held(self._about), methods=["GET"]),
             Route("/studio/stream", self._held(self._stream), methods=["GET"]),
-            Route("/studio/car", self._held(self._order(self._things.car)), methods=["POST"]),
-            Route("/studio/phone", self._held(self._order(self._things.phone)), methods=["POST"]),
-            Route("/studio/radio", self._held(self._order(self._things.radio)), methods=["POST"]),
+            Route("/studio/car", self._held(self._order("car", self._things.car)), methods=["POST"]),
+            Route("/studio/phone", self._held(self._order("phone", self._things.phone)), methods=["POST"]),
+            Route("/studio/radio", self._held(self._order("radio", self._things.radio)), methods=["POST"]),
             Route("/studio/attacks", self._held(self._book), methods=["GET"]),
             Route("/studio/attacks/{name}", self._held(self._attack), methods=["POST"]),
             Route("/studio/capture", self._held(self._capture), methods=["GET"]),
@@ -165,14 +168,20 @@ class Room:
         finally:
             self._listeners -= 1
 
-    def _order(self, ask: Ask | None) -> Callable[[Request], Awaitable[Response]]:
+    def _order(self, whose: str, ask: Ask | None) -> Callable[[Request], Awaitable[Response]]:
         async def obey(request: Request) -> Response:
             if ask is None:
                 raise NotFound("this studio has none", code="not_here")
             order = await read_json(request)
             if not isinstance(order, dict) or not isinstance(order.get("do"), str):
                 raise BadInput('an order is a JSON object with "do"', code="bad_order")
-            return JSONResponse(await ask(order))
+            began, at = time.perf_counter(), time.time()
+            told = await ask(order)
+            if order["do"] not in LOOKS:
+                ms = round((time.perf_counter() - began) * 1000, 1)
+                said = {name: told[name] for name in ("outcome", "ok", "why") if name in told}
+                self._ring.put("order", {"at": at, "ms": ms, "whose": whose, "order": order, "told": said})
+            return JSONResponse(told)
 
         return obey
 
