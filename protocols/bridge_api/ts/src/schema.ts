@@ -3067,7 +3067,7 @@ export interface components {
          * @description How somebody was asked. The words stand in ``grants`` as apps see them.
          * @enum {string}
          */
-        GrantKind: "pairing_code" | "device_code";
+        GrantKind: "pairing_code" | "device_code" | "invitation";
         /**
          * GrantOut
          * @description ``seen_at``: when the person was last seen to be there. ``thumbprint``: of the key that its tokens are bound to
@@ -5660,14 +5660,18 @@ export interface operations {
                     client_id: string;
                     /** @description Of POST /oauth2/device_authorization */
                     device_code?: string;
-                    /** @description `urn:keygw:params:oauth:grant-type:pairing-code`, `urn:ietf:params:oauth:grant-type:device_code` or `refresh_token` */
+                    /** @description `urn:keygw:params:oauth:grant-type:pairing-code`, `urn:ietf:params:oauth:grant-type:device_code`, `urn:keygw:params:oauth:grant-type:invitation` or `refresh_token` */
                     grant_type: string;
+                    /** @description Of the link of an invitation */
+                    invitation_id?: string;
                     /** @description The 8 digits that the car shows */
                     pairing_code?: string;
                     /** @description Of the last answer */
                     refresh_token?: string;
                     /** @description Joined by spaces; by default all that the client registered with, or that the grant holds */
                     scope?: string;
+                    /** @description What stands behind the `#` of that link */
+                    secret?: string;
                     /** @description What the car is to be called here */
                     vehicle_name?: string;
                 };

@@ -17,13 +17,15 @@ from keygw.bridge.oauth.consents import INTERVAL, SECONDS, shown_code
 from keygw.bridge.oauth.errors import OauthError
 from keygw.bridge.oauth.grants import Tokens
 from keygw.bridge.oauth.records import Client
+from keygw.model.base64url import decode_base64url
 from keygw.model.tenant import DEFAULT_TENANT
 
 router = APIRouter(tags=["oauth"], route_class=OauthRoute)
 
 PAIRING_CODE = "urn:keygw:params:oauth:grant-type:pairing-code"
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
-GRANT_TYPES = (PAIRING_CODE, DEVICE_CODE, "refresh_token")
+INVITATION = "urn:keygw:params:oauth:grant-type:invitation"
+GRANT_TYPES = (PAIRING_CODE, DEVICE_CODE, INVITATION, "refresh_token")
 
 
 class NewClient(BaseModel):
@@ -109,12 +111,14 @@ async def register(body: NewClient, caller: MaybeCaller, wired: Wired, request: 
     openapi_extra=form_body(
         ("grant_type", "client_id"),
         {
-            "grant_type": f"`{PAIRING_CODE}`, `{DEVICE_CODE}` or `refresh_token`",
+            "grant_type": f"`{PAIRING_CODE}`, `{DEVICE_CODE}`, `{INVITATION}` or `refresh_token`",
             "client_id": "Of POST /oauth2/register",
             "scope": "Joined by spaces; by default all that the client registered with, or that the grant holds",
             "pairing_code": "The 8 digits that the car shows",
             "vehicle_name": "What the car is to be called here",
             "device_code": "Of POST /oauth2/device_authorization",
+            "invitation_id": "Of the link of an invitation",
+            "secret": "What stands behind the `#` of that link",
             "refresh_token": "Of the last answer",
         },
     ),
@@ -135,6 +139,8 @@ async def token(wired: Wired, request: Request, response: Response) -> dict[str,
         tokens = await _pair(wired, form, client, proof.thumbprint, base)
     elif kind == DEVICE_CODE:
         tokens = await oauth.consents.collect(client, wanted(form, "device_code"), proof.thumbprint, base)
+    elif kind == INVITATION:
+        tokens = await _invited(wired, form, client, proof.thumbprint, base)
     else:
         scope = parse_scope(form["scope"], within=client.scopes) if "scope" in form else None
         text = wanted(form, "refresh_token", 4096)
@@ -232,6 +238,16 @@ async def _pair(wired: Wired, form: dict[str, str], client: Client, thumbprint: 
     name = wanted(form, "vehicle_name", 80) if "vehicle_name" in form else "My car"
     code = wanted(form, "pairing_code", 8)
     return await wired.bridge.oauth.arrivals.arrive(client, code, name, scopes, thumbprint, base)
+
+
+async def _invited(wired: Wired, form: dict[str, str], client: Client, thumbprint: str, base: str) -> Tokens:
+    scopes = parse_scope(form.get("scope"), within=client.scopes)
+    try:
+        secret = decode_base64url(wanted(form, "secret", 64))
+    except ValueError as error:
+        raise OauthError("the secret is base64url without padding", code="invalid_request") from error
+    guests = wired.bridge.oauth.guests
+    return await guests.arrive(client, wanted(form, "invitation_id", 40), secret, scopes, thumbprint, base)
 
 
 async def _of_tenant(wired: Wired, tenant_id: str | None, told: dict[str, object]) -> dict[str, object]:

@@ -134,7 +134,8 @@ class Arrivals:
         """A grant that this very installation has, and that lets it do all of that already."""
         for grant in await self._store.grants_of_client(client.id):
             app = await self._rows.app(grant.app_id)
-            if app is not None and grant.thumbprint == thumbprint and scopes <= app.scopes:
+            guest = grant.kind is GrantKind.INVITATION  # it has no home that a key could come from
+            if app is not None and not guest and grant.thumbprint == thumbprint and scopes <= app.scopes:
                 return grant
         return None
 

@@ -20,6 +20,8 @@ class GrantKind(StrEnum):
 
     PAIRING_CODE = "pairing_code"
     DEVICE_CODE = "device_code"
+    INVITATION = "invitation"
+    """Nobody was asked: the link of an invitation lets its phone claim it, and no further."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,8 @@ class Client:
 class Grant:
     """What a person has let a client do. The grant itself calls as the app ``app_id``, which has its scopes.
 
-    ``home_id``: the app row that holds the owner keys from which the grant's keys were shared. ``thumbprint``: of the
+    ``home_id``: the app row that holds the owner keys from which the grant's keys were shared; a guest's is its own.
+    ``thumbprint``: of the
     key to which every token of the grant is bound. ``auth_time``: when the person was last seen to be there.
     ``refresh_hash``: SHA-256 of the refresh token that counts; ``refresh_former``: of the one before it.
     """

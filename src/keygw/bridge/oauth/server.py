@@ -11,6 +11,7 @@ from keygw.bridge.oauth.arrivals import Arrivals
 from keygw.bridge.oauth.clients import Clients
 from keygw.bridge.oauth.consents import Consents
 from keygw.bridge.oauth.grants import Grants
+from keygw.bridge.oauth.guests import Guests
 from keygw.bridge.oauth.proofs import Proofs
 from keygw.bridge.pairings import Pairings
 from keygw.bridge.ports import BridgeStore, Clock, Credentials, IssuerBook
@@ -43,4 +44,5 @@ class AuthorizationServer:
             store, store, apps, keys, access, credentials, errands, issuer, self.proofs, notes, clock, random
         )
         self.consents = Consents(store, store, store, self.grants, credentials, clock, random)
+        self.guests = Guests(store, self.grants, credentials, notes, clock, random)
         self.arrivals = Arrivals(store, store, pairings, self.grants, notes, clock, random)
