@@ -9,7 +9,7 @@ from keygw_sim.scenarios.world import APP_SCOPES, World
 
 
 async def another_app(world: World) -> App:
-    made = await world.operator.post("/v1/apps", {"name": "Another app", "scopes": list(APP_SCOPES)})
+    made = await world.operator.post("/v1/apps", {"name": "Another app", "scopes": list(APP_SCOPES), "machine": True})
     return App(world.url, made["token"])
 
 

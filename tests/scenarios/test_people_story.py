@@ -14,7 +14,7 @@ from town import Town
 
 
 async def new_app(world: World, name: str) -> tuple[str, App]:
-    made = await world.operator.post("/v1/apps", {"name": name, "scopes": list(APP_SCOPES)})
+    made = await world.operator.post("/v1/apps", {"name": name, "scopes": list(APP_SCOPES), "machine": True})
     return made["app"]["id"], App(world.url, made["token"])
 
 

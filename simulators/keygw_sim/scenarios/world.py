@@ -115,7 +115,7 @@ class World:
 
     async def register_app(self) -> dict[str, Any]:
         """An app with its own bearer token. Returns the answer of ``POST /v1/apps``."""
-        made = await self.operator.post("/v1/apps", {"name": "Demo app", "scopes": list(APP_SCOPES)})
+        made = await self.operator.post("/v1/apps", {"name": "Demo app", "scopes": list(APP_SCOPES), "machine": True})
         self.token = made["token"]
         self.app = App(self.url, self.token)
         self._stack.push_async_callback(self.app.close)

@@ -74,7 +74,7 @@ class Owner:
     async def move_in(self) -> bytes:
         """Register app and car, get the first key; the thumbprint of its device."""
         gateway, car = self._gateway, self.car
-        self.app, _ = await gateway.call(lambda b: b.apps.register(self.name, SCOPES))
+        self.app, _ = await gateway.call(lambda b: b.apps.register(self.name, SCOPES, machine=True))
         await gateway.call(lambda b: b.vehicles.register(self.app, car.vehicle))
         view, public_key = await gateway.call(lambda b: b.keys.issue_owner(self.app, car.vehicle.id, "Owner"))
         self.key_id = view.key.id

@@ -53,7 +53,7 @@ async def _bound(request: HTTPConnection, wired: Services, token: str) -> App:
     """The grant that calls with a token of its own and a fresh proof."""
     base, method = outer_base(request), request.scope.get("method", "GET")  # a WebSocket begins as a GET
     oauth = wired.bridge.oauth
-    app, proof = await oauth.grants.open(token, proof_of(request), method, base + sent_to(request), base)
+    app, proof = await oauth.opened(token, proof_of(request), method, base + sent_to(request), base)
     tell_nonce(request, oauth.proofs.renewed(proof))
     return app
 
@@ -61,9 +61,9 @@ async def _bound(request: HTTPConnection, wired: Services, token: str) -> App:
 async def caller_by(request: HTTPConnection, token: str, proof: str | None) -> App:
     """The same of a token and a proof that came in the first message of a WebSocket: browsers set no headers there."""
     wired = await services(request)
-    if token.startswith("eyJ"):
+    if token.startswith("eyJ") or proof is not None:
         base = outer_base(request)
-        app, _ = await wired.bridge.oauth.grants.open(token, proof, "GET", base + sent_to(request), base)
+        app, _ = await wired.bridge.oauth.opened(token, proof, "GET", base + sent_to(request), base)
         return app
     return await wired.bridge.apps.authenticate(token)
 
@@ -73,7 +73,7 @@ async def caller_still(request: HTTPConnection, token: str, before: App) -> App:
     wired = await services(request)
     if token.startswith("eyJ"):
         return await wired.bridge.oauth.grants.renewed(token, before, outer_base(request))
-    return await wired.bridge.apps.authenticate(token)
+    return await wired.bridge.apps.authenticate(token, before.thumbprint if before.proven else None)
 
 
 def sent_to(request: HTTPConnection) -> str:

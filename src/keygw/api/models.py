@@ -100,7 +100,8 @@ class StatusListIndex(BaseModel):
 
 class AppOut(BaseModel):
     """``tenant_id``: null for an operator of the whole gateway. ``person_id``: for whom an app acts. ``role``: null for
-    an app."""
+    an app. ``dpop_jkt``: of the key to which its token is bound (RFC 7638). ``machine``: it may command cars with a bearer
+    token. An app with neither, and no grant, commands none."""
 
     id: str
     name: str
@@ -111,6 +112,8 @@ class AppOut(BaseModel):
     tenant_id: str | None
     person_id: str | None
     role: OperatorRole | None
+    machine: bool
+    dpop_jkt: str | None
 
 
 class AppCreated(BaseModel):

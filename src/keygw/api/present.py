@@ -78,6 +78,8 @@ def app_json(app: App) -> dict[str, Any]:
         "tenant_id": app.tenant_id,
         "person_id": app.person_id,
         "role": app.role,
+        "machine": app.machine,
+        "dpop_jkt": app.thumbprint,
     }
 
 

@@ -183,8 +183,9 @@ async def _domain(request: Request, error: KeygwError) -> JSONResponse:
     scope = error.scope.value if isinstance(error, ScopeRequired) else None
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = _challenge(error)
-        if error.nonce is not None:
-            request.scope["state"]["dpop_nonce"] = error.nonce
+        nonce = request.app.state.services.bridge.oauth.proofs.nonce if error.code == "dpop_required" else error.nonce
+        if nonce is not None:
+            request.scope["state"]["dpop_nonce"] = nonce
     elif scope is not None:
         headers["WWW-Authenticate"] = f'Bearer realm="keygw", error="insufficient_scope", scope="{scope}"'
     return problem(

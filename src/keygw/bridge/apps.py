@@ -10,6 +10,7 @@ import hashlib
 import hmac
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from keygw.bridge.access import require
 from keygw.bridge.notes import Notes
@@ -38,6 +39,13 @@ class Unauthenticated(KeygwError):
     dpop = False
     nonce: str | None = None
     max_age: int | None = None
+
+
+class ProofRequired(Unauthenticated):
+    """What was asked for, or the token, takes a proof by the caller's key, and none came (RFC 9449 section 7.1)."""
+
+    code = "dpop_required"
+    dpop = True
 
 
 def new_token(random: Random) -> str:
@@ -87,12 +95,18 @@ class Apps:
         tenant_id: str = DEFAULT_TENANT,
         by: App | None = None,
         once: Once | None = None,
+        machine: bool = False,
+        thumbprint: str | None = None,
     ) -> tuple[App, str]:
         """A new app and its token, which nobody can read again. ``BadInput`` for an unknown scope or bad lifetime.
 
+        ``thumbprint``: the token counts with a proof by that key alone. ``machine``: it is a bearer token that may
+        command cars all the same. Neither: a bearer token that commands nothing.
         ``by``: the operator who registers it; the gateway's own, unless it is said. ``Replayed`` if the same request
         has registered one before, whose token is gone."""
         seconds = token_life(lifetime)
+        if machine and thumbprint is not None:
+            raise BadInput("an app whose token is bound to a key needs no exception: leave machine out")
         token, now = new_token(self._random), self._clock()
         app = App(
             new_id("app", self._random),
@@ -102,6 +116,8 @@ class Apps:
             token_hash(token),
             expires_at=now + seconds,
             tenant_id=tenant_id,
+            machine=machine,
+            thumbprint=thumbprint,
         )
         note = self._notes.note(by or self._bootstrap, "app.registered", tenant_id, app_id=app.id)
         try:
@@ -122,20 +138,22 @@ class Apps:
         require(by, Scope.APP_READ)
         return await self._known(by, app_id)
 
-    async def authenticate(self, token: str) -> App:
-        """The app or operator that this token belongs to; ``Unauthenticated`` otherwise."""
+    async def authenticate(self, token: str, thumbprint: str | None = None) -> App:
+        """The app or operator that this token belongs to; ``Unauthenticated`` otherwise.
+
+        ``thumbprint``: of the key whose proof came with it."""
         if not token.startswith(TOKEN_PREFIX) or len(token) > 128 or not token.isascii():
             raise Unauthenticated("this is not a keygw bearer token", code="token_malformed")
         digest = token_hash(token)
         if hmac.compare_digest(digest, self._bootstrap.token_hash):
             if await self._store.bootstrap_ended(digest):
                 raise _ended(self._bootstrap)
-            return self._bootstrap
+            return _shown(self._bootstrap, thumbprint)
         app = await self._by_token(digest)
         if app is None or not hmac.compare_digest(digest, app.token_hash):
             raise Unauthenticated("this bearer token is unknown here; register the app again", code="token_unknown")
         self.check(app)
-        return app
+        return _shown(app, thumbprint)
 
     async def acting(self, app_id: str) -> App | None:
         """That app, grant or operator, as it would call now; ``None``: its token has ended, or run out."""
@@ -214,6 +232,31 @@ class Apps:
         if found is None or not by.reaches(found.tenant_id):
             raise NotFound("there is no such app", code="unknown_app")
         return found
+
+
+def require_proof(app: App) -> None:
+    """What changes a car takes a proof by the caller's key, whoever it is; ``ProofRequired`` dpop_required. A machine
+    that an operator has registered as one is let through."""
+    if not (app.proven or app.machine):
+        raise ProofRequired(
+            "a command to a car takes a proof by the caller's key (DPoP): be let in at /oauth2/token, or have the app "
+            "registered with dpop_jkt; for a machine or a test with machine: true"
+        )
+
+
+def _shown(app: App, thumbprint: str | None) -> App:
+    """The caller, whose token came as it must."""
+    if app.thumbprint is None and thumbprint is None:
+        return app
+    if thumbprint is None:
+        raise ProofRequired(
+            "this token is bound to a key: send it as Authorization: DPoP, with a proof in a DPoP header"
+        )
+    if app.thumbprint is None:
+        raise Unauthenticated("this token is bound to no key: send it as Authorization: Bearer", code="token_malformed")
+    if not hmac.compare_digest(app.thumbprint.encode(), thumbprint.encode()):
+        raise ProofRequired("the proof is by another key than the token's", code="invalid_dpop_proof")
+    return replace(app, proven=True)
 
 
 def _ended(app: App) -> Unauthenticated:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from keygw.bridge.access import Access, View, begun, require
+from keygw.bridge.apps import require_proof
 from keygw.bridge.executor import Job, Timing
 from keygw.bridge.foresight import Live, Rehearsal, foreseen
 from keygw.bridge.lanes import Lanes
@@ -82,11 +83,12 @@ class Commands:
 
         The same idempotency key with the same request gives the same resource, however it stands; with another request
         ``Conflict`` idempotency_mismatch. Else: NotFound unknown_vehicle / unknown_key, BadInput unknown_action /
-        expires_in_past / expires_too_late, Forbidden with the policy's reason, Conflict busy.
+        expires_in_past / expires_too_late, Forbidden with the policy's reason, Conflict busy, ``ProofRequired``.
         """
         view = await self._access.view(app, vehicle_id)
         wanted = _action(action)
         require(app, COMMAND_SCOPES[wanted])
+        require_proof(app)
         fingerprint = _fingerprint(vehicle_id, action, key_id, expires_at)
         earlier = await self._store.command_by_idempotency_key(app.id, idempotency_key)
         if earlier is not None:

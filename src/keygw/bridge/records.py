@@ -24,6 +24,8 @@ class App:
     ``None``: everybody's, which an app never may. ``person_id``: for whom an app acts. ``role``: of an operator alone.
     ``home_id``: the app that holds the owner keys of that person, if this one may manage keys with them
     (``bridge.oauth``). ``seen_at``: when the person was last seen to be there, of a call with a token that says so.
+    ``machine``: it may command cars with a bearer token, as its operator has said. ``thumbprint``: of the key to which
+    its own token is bound (RFC 7638). ``proven``: this call came with a proof by the key of its token (RFC 9449).
     """
 
     id: str
@@ -38,6 +40,9 @@ class App:
     home_id: str | None = None
     role: OperatorRole | None = None
     seen_at: float | None = None
+    machine: bool = False
+    thumbprint: str | None = None
+    proven: bool = False
 
     @property
     def operator(self) -> bool:

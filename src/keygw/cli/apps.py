@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,6 +18,18 @@ def add(
     scope: Annotated[
         list[str], typer.Option("--scope", metavar="SCOPE", help="Such as vehicle.read, command.unlock; repeat it.")
     ],
+    machine: Annotated[
+        bool,
+        typer.Option("--machine", help="It may command cars with its bearer token alone: for machines and tests."),
+    ] = False,
+    dpop_jkt: Annotated[
+        str | None,
+        typer.Option(
+            "--dpop-jkt",
+            metavar="TEXT",
+            help="Bind the token to the key of this thumbprint (keygw dpop ... --json shows it).",
+        ),
+    ] = None,
     tenant: TenantName = None,
     lasting: Lasting = None,
     save: Save = None,
@@ -28,12 +40,13 @@ def add(
 ) -> None:
     """Register an app and show its token, once.
 
-    The gateway keeps only a hash of the token.
+    The gateway keeps only a hash of the token. Without --dpop-jkt or --machine the app commands no car.
     """
     from keygw.cli import lookup, tokens
 
     scopes = [part for each in scope for part in each.split(",") if part]
     wish = {"name": name, "scopes": scopes, **tokens.wish(lasting, save)}
+    wish |= ({"machine": True} if machine else {}) | ({"dpop_jkt": dpop_jkt} if dpop_jkt is not None else {})
     with Target(url, token_file, data).open() as gateway:
         if tenant is not None:
             wish["tenant_id"] = lookup.tenant_id(gateway, tenant)
@@ -81,9 +94,16 @@ def show(
             ("name", answer["name"]),
             ("tenant", answer["tenant_id"]),
             ("scopes", ", ".join(answer["scopes"])),
+            ("commands cars", _how(answer)),
             ("valid until", "removed" if answer["revoked"] else answer["expires_at"]),
         )
     )
+
+
+def _how(app: dict[str, Any]) -> str:
+    if app["machine"]:
+        return "with its token alone (a machine)"
+    return "with a proof by its key" if app["dpop_jkt"] else "only as a grant of the authorization server"
 
 
 @app.command()

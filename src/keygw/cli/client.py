@@ -32,6 +32,8 @@ _BY_STATUS = {
 }
 _NEXT_BY_CODE = {
     "token_unknown": "if the gateway uses another data directory, set KEYGW_DATA; else register again: keygw apps add",
+    "dpop_required": "for a machine or a test: keygw apps add NAME --scope SCOPE --machine; a phone app is let in by "
+    "the car's code and proves each request (keygw dpop)",
     "token_expired": "ask the operator for a new token: keygw apps add",
     "token_revoked": "ask the operator for a new token: keygw apps add",
     "unknown_app": "see what there is: keygw apps list",

@@ -8,7 +8,8 @@ from keygw.model.errors import Conflict
 from keygw.store.group import Row, Transaction
 
 SELECT_APP = (
-    "SELECT id, name, scopes, created_at, token_hash, revoked, expires_at, tenant_id, person_id, home_id FROM apps"
+    "SELECT id, name, scopes, created_at, token_hash, revoked, expires_at, tenant_id, person_id, home_id, machine, "
+    "thumbprint FROM apps"
 )
 
 
@@ -16,7 +17,7 @@ async def insert_app(tx: Transaction, app: App) -> None:
     """``Conflict`` app_exists if the id or the token hash is taken."""
     rows = await tx.fetch(
         "INSERT INTO apps (id, name, scopes, created_at, token_hash, expires_at, revoked, tenant_id, person_id, "
-        "home_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING id",
+        "home_id, machine, thumbprint) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING id",
         (
             app.id,
             app.name,
@@ -28,6 +29,8 @@ async def insert_app(tx: Transaction, app: App) -> None:
             app.tenant_id,
             app.person_id,
             app.home_id,
+            int(app.machine),
+            app.thumbprint,
         ),
     )
     if not rows:
@@ -35,5 +38,19 @@ async def insert_app(tx: Transaction, app: App) -> None:
 
 
 def app_of(row: Row) -> App:
-    app_id, name, scopes, created_at, token_hash, revoked, *rest = row
-    return App(app_id, name, frozenset(map(Scope, scopes.split())), created_at, token_hash, bool(revoked), *rest)
+    app_id, name, scopes, created_at, token_hash, revoked, expires_at, tenant_id, *rest = row
+    person_id, home_id, machine, thumbprint = rest
+    return App(
+        app_id,
+        name,
+        frozenset(map(Scope, scopes.split())),
+        created_at,
+        token_hash,
+        bool(revoked),
+        expires_at,
+        tenant_id,
+        person_id,
+        home_id,
+        machine=bool(machine),
+        thumbprint=thumbprint,
+    )

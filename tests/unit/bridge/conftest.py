@@ -282,7 +282,7 @@ class World:
 
     async def app(self, *scopes: str, name: str = "app") -> tuple[App, str]:
         """A registered app and its token; with every scope unless told otherwise."""
-        return await self.bridge.apps.register(name, scopes or sorted(GRANTABLE))
+        return await self.bridge.apps.register(name, scopes or sorted(GRANTABLE), machine=True)
 
     async def owner(self, *scopes: str) -> tuple[App, str, DigitalKey]:
         """An app that registered the vehicle and holds its owner key."""

@@ -314,7 +314,7 @@ export interface paths {
         /**
          * Register an app (operator)
          * @description Answers the app's bearer token, once. Where that answer was lost, the app is known by the key of the request, and
-         *     can be removed.
+         *     can be removed. A command to a car takes a proof (RFC 9449) by the key that `dpop_jkt` names, or a `machine`.
          */
         post: operations["apps_register"];
         delete?: never;
@@ -2404,15 +2404,20 @@ export interface components {
         /**
          * AppOut
          * @description ``tenant_id``: null for an operator of the whole gateway. ``person_id``: for whom an app acts. ``role``: null for
-         *     an app.
+         *     an app. ``dpop_jkt``: of the key to which its token is bound (RFC 7638). ``machine``: it may command cars with a bearer
+         *     token. An app with neither, and no grant, commands none.
          */
         AppOut: {
             /** Created At */
             created_at: string;
+            /** Dpop Jkt */
+            dpop_jkt: string | null;
             /** Expires At */
             expires_at: string | null;
             /** Id */
             id: string;
+            /** Machine */
+            machine: boolean;
             /** Name */
             name: string;
             /** Person Id */
@@ -3604,8 +3609,16 @@ export interface components {
          *     }
          */
         NewApp: {
+            /** Dpop Jkt */
+            dpop_jkt?: string | null;
             /** Lifetime Seconds */
             lifetime_seconds?: number | null;
+            /**
+             * Machine
+             * @description May command cars with a bearer token: for machines and tests; not with `dpop_jkt`
+             * @default false
+             */
+            machine?: boolean;
             /** Name */
             name: string;
             /** Scopes */

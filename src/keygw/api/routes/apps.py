@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StringConstraints
 
 from keygw.api.auth import Caller, Wired
 from keygw.api.document import problems
@@ -23,6 +23,13 @@ from keygw.credentials.once import Replayed
 router = APIRouter(prefix="/v1/apps", tags=["apps"], route_class=StrictRoute)
 
 
+Thumbprint = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$"),
+    Field(description="Of the P-256 key to which the token is bound (RFC 7638): 32 bytes in base64url"),
+]
+
+
 class NewApp(Body):
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"name": "My car app", "scopes": ["vehicle.read", "command.unlock"]}]}
@@ -33,6 +40,10 @@ class NewApp(Body):
         None
     ) = None
     tenant_id: TenantId | None = None
+    dpop_jkt: Thumbprint | None = None
+    machine: bool = Field(
+        default=False, description="May command cars with a bearer token: for machines and tests; not with `dpop_jkt`"
+    )
 
 
 @router.post(
@@ -44,12 +55,19 @@ class NewApp(Body):
 )
 async def register(body: NewApp, caller: Caller, wired: Wired, once: Repeatable) -> dict[str, Any]:
     """Answers the app's bearer token, once. Where that answer was lost, the app is known by the key of the request, and
-    can be removed."""
+    can be removed. A command to a car takes a proof (RFC 9449) by the key that `dpop_jkt` names, or a `machine`."""
     require(caller, Scope.APP_MANAGE)
     tenant_id = await wired.bridge.tenants.chosen(caller, body.tenant_id)
     try:
         app, token = await wired.bridge.apps.register(
-            body.name, body.scopes, body.lifetime_seconds, tenant_id=tenant_id, by=caller, once=once
+            body.name,
+            body.scopes,
+            body.lifetime_seconds,
+            tenant_id=tenant_id,
+            by=caller,
+            once=once,
+            machine=body.machine,
+            thumbprint=body.dpop_jkt,
         )
     except Replayed as again:
         return {"app": app_json(await wired.bridge.apps.get(caller, again.resource)), "token": None}

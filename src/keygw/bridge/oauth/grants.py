@@ -322,7 +322,7 @@ class Grants:
         self._apps.check(app)
         scopes = app.scopes & {each for each in Scope if each.value in claims.scope.split()}
         ends = min(float(claims.expires_at), app.expires_at or float(claims.expires_at))
-        return replace(app, scopes=scopes, expires_at=ends, seen_at=float(claims.auth_time))
+        return replace(app, scopes=scopes, expires_at=ends, seen_at=float(claims.auth_time), proven=True)
 
     async def _of_refresh(self, text: str) -> tuple[Grant | None, App | None]:
         """Whose token it says to be: the secret is still to be compared."""
