@@ -1,7 +1,7 @@
-"""From a command that is accepted to one that is confirmed, on a warm link: the whole gateway, the virtual radio, a car.
+"""From a command that is accepted to one that is confirmed, on a warm link: gateway, virtual radio and car.
 
-The gateway is the one that ``keygw serve`` runs, in this process with a car and the ether between them. The clock starts
-when the stream of the vehicle tells that the command was accepted and stops when it tells that it is confirmed: between
+The gateway is the one that ``keygw serve`` runs, in this process with a car and the ether between them. The clock
+starts when the stream of the vehicle tells that the command was accepted and stops when it tells that it is confirmed: between
 them the policy is asked, and three states and the receipt are made durable, one before a byte is on the air.
 What it contains takes turns with it, in an open session with another car of the same ether and nothing around it: the
 same command, and the question for the receipt, without which nothing is confirmed.
@@ -52,7 +52,8 @@ def figures() -> Iterator[Figure]:
         "command_and_receipt_ms": round(both * 1e3, 2), "fdatasync_ms": round(flush * 1e3, 2), "rounds": ROUNDS,
     }  # fmt: skip
     name = "command on a warm link, p50"
-    yield Figure(f"{name}: accepted -> confirmed / command and receipt", GROUP, told / both, "x", goal=GOAL, detail=detail)
+    what = f"{name}: accepted -> confirmed / command and receipt"
+    yield Figure(what, GROUP, told / both, "x", goal=GOAL, detail=detail)
     whole: dict[str, object] = {"ms": round(asked * 1e3, 2)}
     yield Figure(f"{name}: request -> answer / command and receipt", GROUP, asked / both, "x", detail=whole)
     yield Figure(f"{name}: accepted -> confirmed / command alone", GROUP, told / trip, "x")
@@ -92,7 +93,7 @@ async def _measure(folder: Path) -> list[tuple[float, ...]]:
         gc.collect()
         gc.freeze()  # as ``keygw serve`` does
         flushed = stack.enter_context((folder / "flushed").open("wb", buffering=0))
-        laps = []
+        laps: list[tuple[float, ...]] = []
         for number, action in zip(range(WARM_UP + ROUNDS), cycle((Action.LOCK, Action.UNLOCK)), strict=False):
             began = time.perf_counter()
             order = {"action": str(action.label), "key_id": key}

@@ -22,6 +22,7 @@ from keygw_sim.scenarios.ladder import Ladder, Step, StepFailed
 from keygw_sim.scenarios.world import FREE, World
 from keygw_sim.served import FILE
 from keygw_sim.stdio import StopSignal, stop_signal
+from keygw_sim.studio.attach import attach, equip
 
 LINK = "bleak/bumble"
 NAMES = ("Aurora", "Borealis", "Cirrus", "Drift", "Ember", "Fjord", "Glacier", "Harbour")
@@ -290,6 +291,7 @@ async def _main(args: argparse.Namespace) -> int:
         async with World(Path(folder), name=name, seed=args.seed) as world:
             if args.stay:
                 world.options["car"] = ("--control",)
+                equip(world)
             if not await _told(Demo(ladder, world), stop):
                 ladder.failure = "stopped before its end"
                 ladder.finish()
@@ -321,11 +323,18 @@ async def _stay(world: World, stop: StopSignal, quiet: bool) -> None:
     await world.register_app()
     await world.pair_owner()
     car = json.loads(await asyncio.to_thread((world.folder / "car" / FILE).read_text))
+    async with attach(world) as room:
+        _say(world, car, room.link(), quiet)
+        await stop.wait()
+
+
+def _say(world: World, car: dict[str, str], console: str, quiet: bool) -> None:
     print(
         f"""
 Everything is still running. Ctrl-C ends it.
 
-  pages       {world.url}/
+  phone       {world.url}/phone/
+  console     {console}
   head unit   {car["url"]}/head-unit/#token={car["token"]}
   API page    {world.url}/docs
   app token   {world.token}
@@ -340,7 +349,6 @@ Everything is still running. Ctrl-C ends it.
         file=sys.stderr if quiet else sys.stdout,
         flush=True,
     )
-    await stop.wait()
 
 
 if __name__ == "__main__":

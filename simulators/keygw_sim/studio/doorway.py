@@ -70,7 +70,8 @@ class Doorway:
         self._ring.put("request", {
             "at": at, "ms": round(ms, 1), "method": method, "path": f"/{path}", "status": status,
             "trace": told.get("x-trace-id", ""), "code": fields.get("code"), "detail": fields.get("detail"),
-            "number": number if isinstance(number, int) else None, "id": fields.get("id"), "action": fields.get("action"),
+            "number": number if isinstance(number, int) else None, "id": fields.get("id"),
+            "action": fields.get("action"),
         })  # fmt: skip
 
 

@@ -98,6 +98,8 @@ class GatewayProcess:
     async def new_app(self, *scopes: str, **more: object) -> str:
         """The bearer token of a new app."""
         async with self.client(self.operator_token()) as http:
-            answer = await http.post("/v1/apps", json={"name": "Chaos", "scopes": list(scopes), "machine": True, **more})
+            answer = await http.post(
+                "/v1/apps", json={"name": "Chaos", "scopes": list(scopes), "machine": True, **more}
+            )
         answer.raise_for_status()
         return str(answer.json()["token"])

@@ -27,6 +27,7 @@ REVISIONS = (
     "0017",
     "0018",
     "0019",
+    "0020",
 )
 """Oldest first. ``REVISIONS[n - 1]`` makes schema version n."""
 

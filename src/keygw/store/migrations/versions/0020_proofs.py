@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from keygw.store.migrations.steps import steps
 
-revision = "0019"
-down_revision = "0018"
+revision = "0020"
+down_revision = "0019"
 
 upgrade = steps(
     "ALTER TABLE apps ADD COLUMN machine INTEGER NOT NULL DEFAULT 0",
