@@ -1,8 +1,8 @@
 """From a command that is accepted to one that is confirmed, on a warm link: gateway, virtual radio and car.
 
 The gateway is the one that ``keygw serve`` runs, in this process with a car and the ether between them. The clock
-starts when the stream of the vehicle tells that the command was accepted and stops when it tells that it is confirmed: between
-them the policy is asked, and three states and the receipt are made durable, one before a byte is on the air.
+starts when the stream of the vehicle tells that the command was accepted and stops when it tells that it is confirmed:
+between them the policy is asked, and three states and the receipt are made durable, one before a byte is on the air.
 What it contains takes turns with it, in an open session with another car of the same ether and nothing around it: the
 same command, and the question for the receipt, without which nothing is confirmed.
 """
