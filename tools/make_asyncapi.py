@@ -64,6 +64,13 @@ def document() -> str:
                 "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in names},
                 "bindings": {"ws": {"method": "GET", "bindingVersion": "0.1.0"}},
             },
+            "session": {
+                "address": "/v1/sessions/{session_id}/stream",
+                "description": "The same of an active app session's vehicle alone; it ends with the session",
+                "parameters": {"session_id": {"description": "As `POST /v1/sessions` answers it"}},
+                "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in names},
+                "bindings": {"ws": {"method": "GET", "bindingVersion": "0.1.0"}},
+            },
             "frames": {
                 "address": "/v1/vehicles/{vehicle_id}/frames",
                 "description": "WebSocket, subprotocol `keygw.frames.v1`; `Open` and `Opened` as text, then frames",

@@ -237,6 +237,7 @@ STREAMS: Mapping[str, Permission] = MappingProxyType(
     {
         "frames.frames": _both(Scope.VEHICLE_READ),  # and a phone that has a key of the vehicle (``bridge.relays``)
         "stream.stream": Permission(_ANY),
+        "stream.session_stream": _both(Scope.SESSION_CONNECT),
         "viss.viss": Permission(_ANY, _STATUS),  # an app is answered signal by signal
         "viss.viss_of": Permission(_ANY, _STATUS),
     }

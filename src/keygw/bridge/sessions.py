@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -70,6 +71,7 @@ class Sessions:
         self._notify = notify
         self._clock = clock
         self._random = random
+        self._watchers: dict[str, list[Callable[[AppSession], None]]] = {}
 
     async def open(
         self, app: App, vehicle_id: str | None, wanted: Sequence[str], closes_on: Sequence[CloseReason] = ()
@@ -144,6 +146,18 @@ class Sessions:
         """Its app asked too often for what a driver may not see."""
         return await self._move(session, SessionEvent.CLOSE, CloseReason.DRIVER_DISTRACTION)
 
+    @contextmanager
+    def watching(self, session_id: str, moved: Callable[[AppSession], None]) -> Iterator[None]:
+        """``moved`` is told of each step that this gateway writes, until the context ends."""
+        watchers = self._watchers.setdefault(session_id, [])
+        watchers.append(moved)
+        try:
+            yield
+        finally:
+            watchers.remove(moved)
+            if not watchers:
+                self._watchers.pop(session_id, None)
+
     async def sweep(self) -> None:
         """What time alone has made of sessions; a chore of the upkeep."""
         now = int(self._clock())
@@ -206,6 +220,8 @@ class Sessions:
                 moved = _renegotiated(moved, now, wanted or ())
             told = None if moved.state is session.state and wanted is None else _event(moved, event, now)
             if moved == session or await self._store.save_session(moved, session, told, self._tell):
+                for watcher in list(self._watchers.get(moved.id, ())):
+                    watcher(moved)
                 return moved
             session = await self._store.session(session.id) or moved
         raise Conflict("somebody else changes this session at the same time: look at it again", code="session_changed")

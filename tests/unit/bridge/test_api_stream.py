@@ -530,3 +530,47 @@ async def test_the_ping_cuts_who_does_not_answer(world: World, serve: Any) -> No
             while world.hub.consumers:
                 await client.get("/health")
         one.socket.transport.resume_reading()
+
+
+async def opened_session(client: httpx.AsyncClient, token: str) -> str:
+    made = await client.post("/v1/sessions", json={}, headers={"Authorization": f"Bearer {token}"})
+    assert made.status_code == 201, made.text
+    return str(made.json()["session"]["id"])
+
+
+@pytest.mark.parametrize(
+    ("method", "suffix", "word"), [("DELETE", "", "session_closed"), ("POST", ":suspend", "session_suspended")]
+)
+async def test_a_stream_under_a_session_ends_with_it(
+    client: httpx.AsyncClient, world: World, method: str, suffix: str, word: str
+) -> None:
+    _, token, key = await world.owner()
+    world.car.up(key.id)
+    session = await opened_session(client, token)
+    async with stream(client, token, f"/v1/sessions/{session}/stream") as one:
+        await one.hello()
+        snapshot = await one.follow(world)
+        assert snapshot["vehicle"] == world.vehicle.id
+        world.car.report(SignalId.CENTRAL_LOCK, False)
+        assert (await one.event("keygw.signal.changed"))["event"]["data"]["path"] == LOCK
+        await one.say("subscribe", vehicles=["veh_aaaaaaaaaaaaaaaa"], id=7)
+        assert (await one.until("error"))["code"] == "unknown_vehicle"
+        headers = {"Authorization": f"Bearer {token}"}
+        await client.request(method, f"/v1/sessions/{session}{suffix}", headers=headers)
+        assert await one.end() == (4410, word)
+    async with stream(client, token, f"/v1/sessions/{session}/stream") as late:
+        await late.say("hello", version=1)
+        assert await late.end() == (4410, word)
+
+
+async def test_a_session_of_another_has_no_stream(client: httpx.AsyncClient, world: World) -> None:
+    _, token, _ = await world.owner()
+    session = await opened_session(client, token)
+    _, stranger = await world.app("session.connect")
+    _, without = await world.app("vehicle.read")
+    async with stream(client, stranger, f"/v1/sessions/{session}/stream") as one:
+        await one.say("hello", version=1)
+        assert await one.end() == (4404, "unknown_session")
+    with pytest.raises(InvalidStatus):
+        async with stream(client, without, f"/v1/sessions/{session}/stream"):
+            pass

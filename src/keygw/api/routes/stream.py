@@ -10,6 +10,7 @@ from keygw.api.problems import problem, status_of
 from keygw.api.streams.conversation import Conversation, Receive
 from keygw.api.streams.line import line_of
 from keygw.api.streams.messages import SUBPROTOCOL, BadMessage
+from keygw.api.streams.session_stream import SessionConversation
 from keygw.api.streams.stream import Stream
 from keygw.api.streams.wire import PING_SECONDS
 from keygw.bridge.records import App
@@ -31,6 +32,20 @@ async def stream(socket: WebSocket, wired: Wired) -> None:
     await socket.accept(subprotocol=SUBPROTOCOL)
     one = Stream(wired, TokensOf(socket), line_of(socket), trace_id, permission)
     await Conversation(one, receiver(socket), app, PING_SECONDS).run()
+
+
+@router.websocket("/sessions/{session_id}/stream")
+async def session_stream(socket: WebSocket, session_id: str, wired: Wired) -> None:
+    """The same under an app session: its vehicle alone. It ends with the session, and says why."""
+    trace_id, permission = wired.trace_id(), STREAMS["stream.session_stream"]
+    try:
+        app = await admitted(socket, SUBPROTOCOL, permission)
+    except KeygwError as error:
+        await refuse(socket, trace_id, error)
+        return
+    await socket.accept(subprotocol=SUBPROTOCOL)
+    one = Stream(wired, TokensOf(socket), line_of(socket), trace_id, permission)
+    await SessionConversation(one, receiver(socket), app, PING_SECONDS, session_id).run()
 
 
 class TokensOf:

@@ -37,6 +37,10 @@ CODES: dict[str, int] = {
     "insufficient_scope": 4403,
     "hello_timeout": 4408,
     "slow_consumer": 4409,
+    # Of a stream under a session alone.
+    "unknown_session": 4404,
+    "session_closed": 4410,
+    "session_suspended": 4410,
     "too_many_streams": 4429,
     # Of a lent link (``keygw.frames.v1``) alone.
     "relay_over": 1000,
