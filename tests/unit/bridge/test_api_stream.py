@@ -316,7 +316,7 @@ async def test_a_newer_token_takes_the_place_of_the_old_one(
         assert (await one.next())["code"] == "token_unknown"
         with monkeypatch.context() as later:  # tokens of one app that overlap are OAuth's
 
-            async def newer(_: str) -> App:
+            async def newer(_: str, thumbprint: str | None = None) -> App:
                 return replace(app, expires_at=world.clock() + 600)
 
             later.setattr(world.bridge.apps, "authenticate", newer)
