@@ -2,7 +2,7 @@
 // protocols/key_session.
 
 import { Fault, faultOf, heed } from '../fault.js';
-import { FAST_ACTIONS, isKeyRefusal, isSuccess, isWaiting, OUTCOME } from '../session/codes.js';
+import { FAST_ACTIONS, isKeyRefusal, isSuccess, isWaiting } from '../session/codes.js';
 import { SessionError } from '../session/errors.js';
 import { idRaw } from '../session/ids.js';
 import { Meeting } from './meeting.js';
@@ -21,6 +21,7 @@ import { actionNumber, outcomeWord } from './words.js';
 
 /** @typedef {'searching' | 'near' | 'verifying' | 'asked' | 'done'} TapStep */
 /** `number`: give the same again to retry. @typedef {{signal?: AbortSignal | null, onStep?: (step: TapStep) => void, number?: number | null}} Manner */
+/** With `onSignals` the car is asked for its signals. @typedef {Manner & Listeners} Asking */
 /**
  * What the car has answered. `outcome`: the car's word, such as `done` or `door_open`; `receipt`: verified, null where the car gave
  * none. @typedef {{outcome: string, ok: boolean, road: 'fast' | 'full', receipt: Receipt | null, ms: number, number: number, listCarried: boolean}} Tapped
@@ -29,29 +30,31 @@ import { actionNumber, outcomeWord } from './words.js';
 export class Driver {
   #keyring;
   #api;
+  #ticks;
 
-  /** @param {{keyring: Keyring, api?: Api | null}} setting `api`: for time proofs; null where there is no gateway */
-  constructor({ keyring, api = null }) {
+  /** @param {{keyring: Keyring, api?: Api | null, ticks?: () => number}} setting `api`: for time proofs; null where there is no gateway */
+  constructor({ keyring, api = null, ticks }) {
     this.#keyring = keyring;
     this.#api = api;
+    this.#ticks = ticks;
   }
 
   /**
    * Reaches the car, proves the key, sends one command in the same breath, reads the receipt, leaves. A refusal by the car is
    * an answer; what breaks is a `Fault` that says in which step, and whether the car may have acted.
-   * @param {Air} air @param {string} vehicleId @param {string} action @param {Manner} [manner] @returns {Promise<Tapped>} @throws {Fault}
+   * @param {Air} air @param {string} vehicleId @param {string} action @param {Asking} [manner] @returns {Promise<Tapped>} @throws {Fault}
    */
-  async tap(air, vehicleId, action, { signal = null, onStep = () => undefined, number = null } = {}) {
+  async tap(air, vehicleId, action, { signal = null, onStep = () => undefined, number = null, onSignals } = {}) {
     const began = performance.now();
     const key = await this.#key(vehicleId);
     const command = { number: number ?? (await this.#keyring.nextNumber(key.keyId)), action: actionNumber(action) };
     const told = await this.#keyring.store.alone(`car/${vehicleId}`, async () => {
       try {
-        return await this.#tap(air, key, command, signal, onStep);
+        return await this.#tap(air, key, command, { signal, onStep, onSignals });
       } catch (error) {
         // A token that the car does not keep any more is refused like any fault: once more, with the token itself.
         if (!(error instanceof Unkept)) throw error;
-        return this.#tap(air, key, command, signal, onStep);
+        return this.#tap(air, key, command, { signal, onStep, onSignals });
       }
     });
     onStep('done');
@@ -60,7 +63,7 @@ export class Driver {
 
   /**
    * A session that stays: the car tells its signals, commands go at once. Ends by `leave`, or by the car or the link.
-   * @param {Air} air @param {string} vehicleId @param {Manner & Listeners} [manner] @returns {Promise<Meeting>} @throws {Fault}
+   * @param {Air} air @param {string} vehicleId @param {Asking} [manner] @returns {Promise<Meeting>} @throws {Fault}
    */
   async meet(air, vehicleId, { signal = null, onStep = () => undefined, onSignals, onClosed } = {}) {
     const key = await this.#key(vehicleId);
@@ -88,8 +91,9 @@ export class Driver {
     }
   }
 
-  /** @param {Air} air @param {HeldKey} key @param {Command} command @param {AbortSignal | null} signal @param {(step: TapStep) => void} onStep */
-  async #tap(air, key, command, signal, onStep) {
+  /** @param {Air} air @param {HeldKey} key @param {Command} command @param {{signal: AbortSignal | null, onStep: (step: TapStep) => void, onSignals: Listeners['onSignals']}} manner */
+  async #tap(air, key, command, { signal, onStep, onSignals }) {
+    const subscribe = onSignals !== undefined;
     const steps = new Steps(onStep);
     /** @type {Talk | null} */
     let talk = null;
@@ -98,7 +102,7 @@ export class Driver {
     try {
       const link = await this.#reach(air, key, signal, steps);
       const { kept, pair, uses, until } = await this.#keyring.recall(key);
-      talk = await this.#talk(link, key, kept, {});
+      talk = await this.#talk(link, key, kept, { onSignals });
       await talk.hello();
       steps.at('verifying');
       /** @type {'fast' | 'full'} */
@@ -106,13 +110,13 @@ export class Driver {
       /** @type {Answer & {list: number} | null} */
       let answer = null;
       if (pair && FAST_ACTIONS.includes(/** @type {1 | 2 | 3} */ (command.action))) {
-        answer = await talk.hurry(pair, command, false);
+        answer = await talk.hurry(pair, command, subscribe);
         if (answer && !isKeyRefusal(answer.outcome) && !isWaiting(answer.outcome)) {
           road = 'fast';
           await this.#keyring.remember(key, { pair, uses: uses + 1, until });
         }
       }
-      const first = answer ?? await this.#full(talk, key, kept, command);
+      const first = answer ?? await this.#full(talk, kept, command, subscribe);
       steps.at('asked');
       const visit = new Visit(talk, key, this.#keyring, this.#api);
       const settled = road === 'fast' || talk.over ? first : await visit.settle(command, first);
@@ -130,24 +134,19 @@ export class Driver {
     }
   }
 
-  /** @param {Talk} talk @param {HeldKey} key @param {boolean} kept @param {Command} command @returns {Promise<Answer & {list: number}>} */
-  async #full(talk, key, kept, command) {
+  /** @param {Talk} talk @param {boolean} kept @param {Command} command @param {boolean} subscribe @returns {Promise<Answer & {list: number}>} */
+  async #full(talk, kept, command, subscribe) {
+    const before = talk.asked;
     try {
-      const before = talk.asked;
-      talk.asked = true; // it rides in message_3
-      const result = await talk.full(command, false).catch((error) => {
+      talk.asked = true; // it rides in message_3; RESULT tells the newest receipt, which is its own if it left one
+      const result = await talk.full(command, subscribe).catch((error) => {
         if (talk.refused && !before) talk.asked = false; // refused before it was believed
         throw error;
       });
-      return { outcome: result.outcome, receipt: await this.#receiptOf(result), list: result.list };
+      return { outcome: result.outcome, receipt: isWaiting(result.outcome) ? 0 : result.receipt, list: result.list };
     } catch (error) {
       throw again(error, kept, talk);
     }
-  }
-
-  /** RESULT tells the newest receipt that the key may read: the command's own, if it left one. @param {import('../session/messages.js').Result} result */
-  async #receiptOf(result) {
-    return isWaiting(result.outcome) ? 0 : result.receipt;
   }
 
   /** @param {string} vehicleId @returns {Promise<HeldKey>} */
@@ -172,7 +171,7 @@ export class Driver {
       const signer = await this.#keyring.device();
       /** @type {SessionKey} */
       const held = { vehicleId: key.vehicle.id, vehicleKey: key.vehicle.publicKey, token: key.cwt, keyId: idRaw('key', key.keyId), index: key.claims.index, kept, signer };
-      return new Talk(link, held, listeners);
+      return new Talk(link, held, { ...listeners, ticks: this.#ticks });
     } catch (error) {
       await link.close();
       throw error;
@@ -212,5 +211,3 @@ class Steps {
     this.#tell(step);
   }
 }
-
-export { OUTCOME };

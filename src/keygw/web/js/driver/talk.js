@@ -14,10 +14,10 @@ import { Session } from '../session/session.js';
 /** @import {HeldKey as SessionKey} from '../session/session.js' */
 
 /** @typedef {{accepts: (event: SessionEvent) => boolean, resolve: (event: any) => void, reject: (fault: Fault) => void, timer: ReturnType<typeof setTimeout>}} Waiter */
-/** @typedef {{onSignals?: (signals: Signal[]) => void, onClosed?: (fault: Fault | null) => void}} Listeners */
+/** @typedef {{onSignals?: (signals: Signal[]) => void, onClosed?: (fault: Fault | null) => void, ticks?: () => number}} Listeners `ticks`: seconds that only grow */
 
 const ANSWER_MS = 10_000;
-const seconds = () => performance.now() / 1000;
+const clock = () => performance.now() / 1000;
 
 export class Talk {
   #link;
@@ -33,6 +33,7 @@ export class Talk {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
   #listeners;
+  #ticks;
   /** @type {{fault: Fault | null} | null} why it is over; `fault` is null where the key was refused, or we have left */
   over = null;
   /** The latest RESULT. @type {Result | null} */
@@ -48,7 +49,8 @@ export class Talk {
   constructor(link, key, listeners = {}) {
     this.#link = link;
     this.#listeners = listeners;
-    this.#session = new Session({ key, info: link.info, now: seconds(), link: link.link });
+    this.#ticks = listeners.ticks ?? clock;
+    this.#session = new Session({ key, info: link.info, now: this.#ticks(), link: link.link });
     const greeting = this.#expect((event) => event.kind === 'hello', ANSWER_MS);
     greeting.catch(() => undefined); // whoever asks for it hears
     this.#greeting = greeting;
@@ -78,7 +80,7 @@ export class Talk {
   /** The full handshake. @param {Command | null} command @param {boolean} subscribe @returns {Promise<Result>} */
   async full(command, subscribe) {
     const answer = this.#expect((event) => event.kind === 'result');
-    await this.#do(answer, () => this.#session.open({ command, subscribe }, seconds()));
+    await this.#do(answer, () => this.#session.open({ command, subscribe }, this.#ticks()));
     return (await answer).result;
   }
 
@@ -86,11 +88,11 @@ export class Talk {
   async hurry(pair, command, subscribe) {
     const answer = this.#expect((event) => event.kind === 'fast');
     this.asked = true;
-    await this.#do(answer, () => this.#session.hurry(pair, command, subscribe, seconds()));
+    await this.#do(answer, () => this.#session.hurry(pair, command, subscribe, this.#ticks()));
     const { result } = await answer;
     if (result) return result;
     const greeting = this.#expect((event) => event.kind === 'hello');
-    await this.#do(greeting, () => this.#session.helloAgain(seconds()));
+    await this.#do(greeting, () => this.#session.helloAgain(this.#ticks()));
     await greeting;
     return null;
   }
@@ -99,54 +101,54 @@ export class Talk {
   async command(command) {
     const answer = this.#expect((event) => event.kind === 'response' && event.response.number === command.number);
     this.asked = true;
-    await this.#do(answer, () => this.#session.command(command, seconds()));
+    await this.#do(answer, () => this.#session.command(command, this.#ticks()));
     return (await answer).response;
   }
 
   /** @param {number} after @returns {Promise<{receipts: Bytes[], more: boolean}>} */
   async receipts(after) {
     const answer = this.#expect((event) => event.kind === 'receipts');
-    await this.#do(answer, () => this.#session.receiptsAfter(after, seconds()));
+    await this.#do(answer, () => this.#session.receiptsAfter(after, this.#ticks()));
     return answer;
   }
 
   /** @param {number} sequence */
   async receiptsStored(sequence) {
-    await this.#tell(await this.#session.receiptsStored(sequence, seconds()));
+    await this.#tell(await this.#session.receiptsStored(sequence, this.#ticks()));
   }
 
   /** @param {Bytes} signed @returns {Promise<Bytes>} the acknowledgement; a RESULT may come behind it */
   async pushList(signed) {
     const answer = this.#expect((event) => event.kind === 'listAck');
-    await this.#do(answer, () => this.#session.pushList(signed, seconds()));
+    await this.#do(answer, () => this.#session.pushList(signed, this.#ticks()));
     return (await answer).signed;
   }
 
   /** @returns {Promise<Bytes>} empty where there never was one */
   async getList() {
     const answer = this.#expect((event) => event.kind === 'list');
-    await this.#do(answer, () => this.#session.getList(seconds()));
+    await this.#do(answer, () => this.#session.getList(this.#ticks()));
     return (await answer).signed;
   }
 
   /** @param {Bytes[]} statements @returns {Promise<Bytes>} the acknowledgement */
   async bringIssuerKeys(statements) {
     const answer = this.#expect((event) => event.kind === 'issuerKeyAck');
-    await this.#do(answer, () => this.#session.bringIssuerKeys(statements, seconds()));
+    await this.#do(answer, () => this.#session.bringIssuerKeys(statements, this.#ticks()));
     return (await answer).signed;
   }
 
   /** @param {Bytes} signed @returns {Promise<Result>} */
   async proveTime(signed) {
     const answer = this.#expect((event) => event.kind === 'result');
-    await this.#do(answer, () => this.#session.proveTime(signed, seconds()));
+    await this.#do(answer, () => this.#session.proveTime(signed, this.#ticks()));
     return (await answer).result;
   }
 
   /** @param {[Bytes, Bytes][]} chain @returns {Promise<Result>} */
   async putChain(chain) {
     const answer = this.#expect((event) => event.kind === 'result');
-    await this.#do(answer, () => this.#session.putChain(chain, seconds()));
+    await this.#do(answer, () => this.#session.putChain(chain, this.#ticks()));
     return (await answer).result;
   }
 
@@ -179,8 +181,8 @@ export class Talk {
   /** @param {Bytes} frame */
   async #heard(frame) {
     try {
-      const message = this.#joiner.push(frame, this.#session.limit, seconds());
-      if (message) await this.#tell(await this.#session.receive(message, seconds()));
+      const message = this.#joiner.push(frame, this.#session.limit, this.#ticks());
+      if (message) await this.#tell(await this.#session.receive(message, this.#ticks()));
     } catch (error) {
       if (!(error instanceof SessionError)) throw error;
       await this.#fail(error);
@@ -264,12 +266,12 @@ export class Talk {
     clearTimeout(this.#timer);
     if (this.over) return;
     const at = Math.min(this.#session.deadline, this.#joiner.deadline ?? Infinity);
-    this.#timer = setTimeout(() => { this.#hearing = this.#hearing.then(() => this.#tick()); }, Math.max(0, (at - seconds()) * 1000) + 5);
+    this.#timer = setTimeout(() => { this.#hearing = this.#hearing.then(() => this.#tick()); }, Math.max(0, (at - this.#ticks()) * 1000) + 5);
   }
 
   async #tick() {
     const late = this.#joiner.deadline;
-    if (late !== null && seconds() > late) await this.#fail(new SessionError('timed_out', 'too long between two frames'));
-    else await this.#tell(await this.#session.tick(seconds()));
+    if (late !== null && this.#ticks() > late) await this.#fail(new SessionError('timed_out', 'too long between two frames'));
+    else await this.#tell(await this.#session.tick(this.#ticks()));
   }
 }

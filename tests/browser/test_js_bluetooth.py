@@ -1,0 +1,115 @@
+"""The JavaScript session over Web Bluetooth: Chromium, BlueZ on a private bus, a radio, and the car behind it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import pytest_asyncio
+
+from browsing import chromium, visiting
+from keygw_sim.processes import Child
+from keygw_sim.scenarios.world import PHONE, World
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser, Page
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.usefixtures("dbus")]
+
+SCOPE = "vehicle.read command.lock command.unlock key.read key.share key.manage"
+ENTER = (Path(__file__).parent / "js_phone.js").read_text()
+CLICK = """(action) => { document.body.onclick = () => {
+  document.body.onclick = null;
+  window.tapped = action ? window.t.tap(action, { air: 'bluetooth' }) : window.t.meet('bluetooth');
+}; }"""
+
+
+@dataclass
+class Street:
+    """A page with a key of the car, on a machine with a Bluetooth adapter."""
+
+    page: Page
+    bluez: Child
+    world: World
+
+    async def locked(self) -> bool:
+        return bool((await self.world.car.ask(do="status"))["body"]["locked"])
+
+    async def clicked(self, action: str | None, *, choose: bool = True) -> Any:
+        """A tap from a click, a meeting without an action; the chooser takes the first device that it offers, or nobody chooses."""
+        await self.bluez.ask(do="remove")  # else the chooser offers the car's former addresses as well
+        session = await self.page.context.new_cdp_session(self.page)
+        offered: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+
+        def prompted(prompt: dict[str, Any]) -> None:
+            if not offered.done() and (prompt["devices"] or not choose):
+                offered.set_result(prompt)
+
+        session.on("DeviceAccess.deviceRequestPrompted", prompted)
+        await session.send("DeviceAccess.enable")
+        await self.page.evaluate(CLICK, action)
+        await self.page.mouse.click(5, 5)
+        async with asyncio.timeout(10):
+            prompt = await offered
+        answer: dict[str, Any] = {"id": prompt["id"]}
+        if choose:
+            await session.send("DeviceAccess.selectPrompt", {**answer, "deviceId": prompt["devices"][0]["id"]})
+        else:
+            await session.send("DeviceAccess.cancelPrompt", answer)
+        async with asyncio.timeout(40):
+            told = await self.page.evaluate("() => window.tapped")
+        await session.detach()
+        return told
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def street(world: World) -> AsyncIterator[Street]:
+    async with AsyncExitStack() as stack:
+        bluez = await stack.enter_async_context(
+            Child("keygw_sim.bluez", "--transport", world.transports[PHONE], "--follow-stdin")
+        )
+        browser: Browser = await stack.enter_async_context(chromium(DBUS_SYSTEM_BUS_ADDRESS=bluez.ready["address"]))
+        page, watch = await stack.enter_async_context(visiting(browser, world.url))
+        watch.allow("401", "400")
+        await page.goto("/")
+        await page.evaluate(ENTER, [await world.shown_code(), SCOPE])
+        yield Street(page, bluez, world)
+
+
+async def test_a_browser_unlocks_over_bluetooth(street: Street) -> None:
+    first = await street.clicked("unlock")
+    assert (first.get("outcome"), first.get("road"), first.get("receipt")) == ("done", "full", 0), first
+    assert first["steps"] == ["searching", "near", "verifying", "asked", "done"]
+    assert not await street.locked()
+    second = await street.clicked("lock")
+    assert (second.get("outcome"), second.get("road")) == ("done", "fast"), second
+    assert await street.locked()
+
+
+async def test_a_meeting_stays_and_tells_what_the_car_says(street: Street) -> None:
+    assert await street.clicked(None) == "met"
+    await street.page.wait_for_function("() => window.t.signals.length > 3")
+    for action, number in (("unlock", 1), ("lock", 2), ("unlock", 1)):
+        assert await street.page.evaluate("(action) => window.t.command(action)", action) == ["done", number]
+    assert not await street.locked()
+    await street.world.radio.ask(do="cut")
+    async with asyncio.timeout(10):
+        assert await street.page.evaluate("() => window.t.ended") == "link_lost"
+    assert not await street.page.evaluate("() => window.t.meeting.alive")
+
+
+async def test_nobody_chooses(street: Street) -> None:
+    told = await street.clicked("lock", choose=False)
+    assert (told["code"], told["step"], told["mayHaveHappened"]) == ("chooser_cancelled", "searching", False), told
+
+
+async def test_an_adapter_that_is_gone(street: Street) -> None:
+    assert await street.page.evaluate("() => window.t.bluetooth.state()") == "ok"
+    await street.bluez.ask(do="unplug")
+    await street.page.wait_for_function("async () => await window.t.bluetooth.state() === 'off'")
+    await street.bluez.ask(do="plug")
