@@ -52,7 +52,8 @@ export class Driver {
       try {
         return await this.#tap(air, key, command, { signal, onStep, onSignals });
       } catch (error) {
-        // A token that the car does not keep any more is refused like any fault: once more, with the token itself.
+        // A token that the car keeps no more is refused like any fault, and so is HELLO_REQ where the answer to FAST was spoilt on
+        // its way: once more on a new link, with the token itself and the same number.
         if (!(error instanceof Unkept)) throw error;
         return this.#tap(air, key, command, { signal, onStep, onSignals });
       }
@@ -68,6 +69,7 @@ export class Driver {
   async meet(air, vehicleId, { signal = null, onStep = () => undefined, onSignals, onClosed } = {}) {
     const key = await this.#key(vehicleId);
     const steps = new Steps(onStep);
+    let hopeful = false;
     /** @type {Talk | null} */
     let talk = null;
     try {
@@ -76,7 +78,8 @@ export class Driver {
       talk = await this.#talk(link, key, kept, { onSignals, onClosed });
       await talk.hello();
       steps.at('verifying');
-      const result = await talk.full(null, true).catch((error) => { throw again(error, kept, /** @type {Talk} */ (talk)); });
+      hopeful = kept;
+      const result = await talk.full(null, true);
       const visit = new Visit(talk, key, this.#keyring, this.#api);
       const verdict = isWaiting(result.outcome) ? await visit.cureKey() : result.outcome;
       if (!isSuccess(verdict)) throw new Fault(outcomeWord(verdict));
@@ -86,7 +89,7 @@ export class Driver {
       return new Meeting(talk, key, this.#keyring, this.#api);
     } catch (error) {
       await talk?.leave();
-      if (error instanceof Unkept) return this.meet(air, vehicleId, { signal, onStep, onSignals, onClosed });
+      if (hopeful && talk?.refused) return this.meet(air, vehicleId, { signal, onStep, onSignals, onClosed });
       throw faultOf(error, { step: steps.now });
     }
   }
@@ -97,11 +100,13 @@ export class Driver {
     const steps = new Steps(onStep);
     /** @type {Talk | null} */
     let talk = null;
+    let hopeful = false;
     const leave = () => { void talk?.leave(); };
     signal?.addEventListener('abort', leave);
     try {
       const link = await this.#reach(air, key, signal, steps);
       const { kept, pair, uses, until } = await this.#keyring.recall(key);
+      hopeful = kept || pair !== null;
       talk = await this.#talk(link, key, kept, { onSignals });
       await talk.hello();
       steps.at('verifying');
@@ -116,7 +121,7 @@ export class Driver {
           await this.#keyring.remember(key, { pair, uses: uses + 1, until });
         }
       }
-      const first = answer ?? await this.#full(talk, kept, command, subscribe);
+      const first = answer ?? await this.#full(talk, command, subscribe);
       steps.at('asked');
       const visit = new Visit(talk, key, this.#keyring, this.#api);
       const settled = road === 'fast' || talk.over ? first : await visit.settle(command, first);
@@ -125,7 +130,7 @@ export class Driver {
       await quietly(visit.carry(talk.result?.list ?? first.list)); // no door waits for it
       return { outcome: outcomeWord(settled.outcome), ok: isSuccess(settled.outcome), road, receipt, listCarried: visit.listCarried };
     } catch (error) {
-      if (error instanceof Unkept) throw error;
+      if (hopeful && talk?.refused) throw new Unkept();
       const fault = faultOf(error, { step: steps.now, number: command.number, mayHaveHappened: talk?.asked === true });
       throw signal?.aborted ? Object.assign(new Fault('cancelled'), { step: fault.step, number: fault.number, mayHaveHappened: fault.mayHaveHappened }) : fault;
     } finally {
@@ -134,18 +139,16 @@ export class Driver {
     }
   }
 
-  /** @param {Talk} talk @param {boolean} kept @param {Command} command @param {boolean} subscribe @returns {Promise<Answer & {list: number}>} */
-  async #full(talk, kept, command, subscribe) {
+  /** @param {Talk} talk @param {Command} command @param {boolean} subscribe @returns {Promise<Answer & {list: number}>} */
+  async #full(talk, command, subscribe) {
     const before = talk.asked;
     try {
       talk.asked = true; // it rides in message_3; RESULT tells the newest receipt, which is its own if it left one
-      const result = await talk.full(command, subscribe).catch((error) => {
-        if (talk.refused && !before) talk.asked = false; // refused before it was believed
-        throw error;
-      });
+      const result = await talk.full(command, subscribe);
       return { outcome: result.outcome, receipt: isWaiting(result.outcome) ? 0 : result.receipt, list: result.list };
     } catch (error) {
-      throw again(error, kept, talk);
+      if (talk.refused) talk.asked = before; // nothing was believed
+      throw error;
     }
   }
 
@@ -179,11 +182,8 @@ export class Driver {
   }
 }
 
-/** The car keeps that token no more, or somebody says so in its place. */
+/** What was hoped for, a kept token or the fast path, is refused: now without. */
 class Unkept extends Error {}
-
-/** @param {unknown} error @param {boolean} kept @param {Talk} talk @returns {unknown} */
-const again = (error, kept, talk) => (kept && talk.refused ? new Unkept() : error);
 
 /** What comes behind the answer costs nobody the answer. @template T @param {Promise<T>} part @returns {Promise<T | null>} */
 async function quietly(part) {
