@@ -41,7 +41,7 @@ class Street:
         return bool((await self.world.car.ask(do="status"))["body"]["locked"])
 
     async def clicked(self, action: str | None, *, choose: bool = True) -> Any:
-        """A tap from a click, a meeting without an action; the chooser takes the first device that it offers, or nobody chooses."""
+        """A tap from a click, a meeting without an action. The chooser takes the first device, or nobody chooses."""
         await self.bluez.ask(do="remove")  # else the chooser offers the car's former addresses as well
         session = await self.page.context.new_cdp_session(self.page)
         offered: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()

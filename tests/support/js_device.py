@@ -1,4 +1,4 @@
-"""A phone made of ``keygw/web/js`` under Node, as the user of the conformance kit holds it: its link runs to our car."""
+"""A phone made of ``keygw/web/js`` under Node, as the user of the conformance kit: its link runs to our car."""
 
 from __future__ import annotations
 
