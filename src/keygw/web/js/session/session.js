@@ -1,9 +1,9 @@
 // The device's side of one key session: no link, no clock, no storage (protocols/key_session). Messages go in, messages
 // and events come out. Calls are taken one after the other, whatever is awaited.
 
+import { answerOf } from './answers.js';
 import { Awaited, wantsChain } from './awaited.js';
 import { concat, utf8 } from './bytes.js';
-import { Channel, channelKeys, LABEL } from './channel.js';
 import { Deadlines } from './clock.js';
 import { ERROR, FAST_ACTIONS, isKeyRefusal, isWaiting, LINK, TYPE } from './codes.js';
 import { credentialOfVehicle, Initiator, kidOfIndex } from './edhoc.js';
@@ -12,10 +12,13 @@ import { fast } from './fast.js';
 import { AFTER_AUTHENTICATION, BEFORE_AUTHENTICATION } from './frames.js';
 import { idRaw } from './ids.js';
 import * as forms from './messages.js';
-import { expand, freshEphemeral, sha256 } from './primitives.js';
+import { expand, freshEphemeral } from './primitives.js';
+import { Requests } from './requests.js';
+import { show } from './shown.js';
 import { step } from './states.js';
 
 /** @import {Bytes} from './bytes.js' */
+/** @import {Channel} from './channel.js' */
 /** @import {Step, SessionEvent} from './events.js' */
 /** @import {FastPair} from './fast.js' */
 /** @import {Command, Hello} from './messages.js' */
@@ -28,7 +31,7 @@ import { step } from './states.js';
  */
 /** @typedef {{command: Command | null, subscribe: boolean}} Opening */
 
-export class Session {
+export class Session extends Requests {
   /** @type {State} */
   state = 'SILENT';
   /** Whether only what may turn the verdict on the key is served. */
@@ -64,6 +67,7 @@ export class Session {
    * @throws {SessionError} breach, version_unsupported
    */
   constructor({ key, info, now, link = LINK.DIRECT, ephemeral = freshEphemeral }) {
+    super();
     const { versions } = forms.readInfo(info);
     if (!versions.includes(forms.VERSION)) throw new SessionError('version_unsupported', 'the vehicle speaks no version that we do');
     this.#key = key;
@@ -116,55 +120,19 @@ export class Session {
     });
   }
 
-  /** A command in the open session. @param {Command} command @param {number} now */
-  command(command, now) {
-    const body = () => forms.writeCommand(command);
-    return this.#request(TYPE.CMD, body, now, () => this.#awaited.askedCommand(command.number));
-  }
-
-  /** @param {number} sequence send the receipts after this one @param {number} now */
-  receiptsAfter(sequence, now) {
-    return this.#request(TYPE.RECEIPT_GET, () => forms.writeSequence(sequence), now);
-  }
-
-  /** @param {number} sequence all up to this one are stored safely @param {number} now */
-  receiptsStored(sequence, now) {
-    return this.#request(TYPE.RECEIPT_ACK, () => forms.writeSequence(sequence), now);
-  }
-
-  /** @param {Bytes} signed a `dkrl` @param {number} now */
-  pushList(signed, now) {
-    return this.#request(TYPE.RL_PUSH, () => signed, now);
-  }
-
-  /** @param {number} now */
-  getList(now) {
-    return this.#request(TYPE.RL_GET, () => new Uint8Array(0), now);
-  }
-
-  /** @param {Bytes} signed a `dktp` for the nonce of the last RESULT @param {number} now */
-  proveTime(signed, now) {
-    return this.#request(TYPE.TIME_PROOF, () => signed, now);
-  }
-
   /** @param {[Bytes, Bytes][]} chain grant and parent's token, the nearest first @param {number} now */
   putChain(chain, now) {
     const body = () => forms.writeChain(chain);
-    return this.#request(TYPE.CRED_PUT, body, now, () => {
+    return this.request(TYPE.CRED_PUT, body, now, () => {
       if (!wantsChain(this.#verdict)) throw new SessionError('misuse', 'nobody has asked for the chain');
       this.#verdict = null; // one chain for each time that it is asked for
     });
   }
 
-  /** @param {Bytes[]} statements `dkik`, the oldest first @param {number} now */
-  bringIssuerKeys(statements, now) {
-    return this.#request(TYPE.ISSUER_KEY, () => forms.writeIssuerKeys(statements), now);
-  }
-
   /** @param {number} round from 1, counting up @param {number} method @param {number} now */
   range(round, method, now) {
     const body = () => forms.writeRanging(round, method);
-    return this.#request(TYPE.RANGE, body, now, () => this.#awaited.askedRange(round, method));
+    return this.request(TYPE.RANGE, body, now, () => this.#awaited.askedRange(round, method));
   }
 
   /** The key of a ranging round, for the radio; 16 bytes. @param {number} round @param {number} method */
@@ -233,12 +201,12 @@ export class Session {
     });
   }
 
-  /** @param {number} type @param {() => Bytes} body @param {number} now @param {() => void} [note] */
-  #request(type, body, now, note) {
+  /** @param {number} type @param {() => Bytes} body @param {number} now @param {(awaited: Awaited) => void} [note] @returns {Promise<Step>} @override */
+  request(type, body, now, note) {
     return this.#act(now, type, async () => {
       const plain = body();
       if (plain.length + 17 > AFTER_AUTHENTICATION) throw new SessionError('misuse', 'larger than a message may be');
-      note?.();
+      note?.(this.#awaited);
       this.#awaited.asked(type);
       return /** @type {Channel} */ (this.channel).seal(type, plain);
     });
@@ -276,7 +244,7 @@ export class Session {
     if (type === TYPE.FAST_RESULT) return this.#fastResult(body, now);
     const plain = await /** @type {Channel} */ (this.channel).open(type, body);
     if (type === TYPE.RESULT) return this.#result(plain, next, now);
-    return { send: [], events: [this.#answer(type, plain)] };
+    return { send: [], events: [answerOf(type, plain, this.#awaited)] };
   }
 
   /** @param {Bytes} body */
@@ -292,17 +260,12 @@ export class Session {
     const hello = /** @type {Hello} */ (this.hello);
     await handshake.message2(body);
     this.#move('PROVEN', now);
-    const bound = await sha256(this.#info, hello.body);
     const { command, subscribe } = this.#opening;
-    const message3 = await handshake.message3(forms.writeIntent(bound.slice(0, 8), this.#link, subscribe, command));
-    const context = concat(bound, idRaw('veh', this.#key.vehicleId), this.#key.keyId);
-    /** @param {number} label @param {number} length */
-    const derive = (label, length) => handshake.exporter(label, context, length);
-    this.channel = new Channel(await channelKeys(derive), handshake.values.TH_4);
-    this.#pair = { kFast: await derive(LABEL.FAST, 32), kId: await derive(LABEL.FAST_ID, 32) };
-    this.#rangeKey = await derive(LABEL.RANGE, 32);
+    const said = { vehicleId: this.#key.vehicleId, keyId: this.#key.keyId, info: this.#info, hello, link: this.#link, subscribe, command };
+    const shown = await show(handshake, said);
+    [this.channel, this.#pair, this.#rangeKey] = [shown.channel, shown.pair, shown.rangeKey];
     this.#move('SHOWN', now);
-    return { send: [concat(Uint8Array.of(TYPE.MESSAGE_3), message3)], events: [] };
+    return { send: [concat(Uint8Array.of(TYPE.MESSAGE_3), shown.message3)], events: [] };
   }
 
   /** @param {Bytes} plain @param {State} next @param {number} now @returns {Step} */
@@ -338,30 +301,5 @@ export class Session {
     const events = [{ kind: 'fast', result }];
     const over = isKeyRefusal(result.outcome) || isWaiting(result.outcome);
     return { send: [], events: over ? [...events, ...this.#close(null, false).events] : events };
-  }
-
-  /** Everything else that an open session hears. @param {number} type @param {Bytes} plain @returns {SessionEvent} */
-  #answer(type, plain) {
-    switch (type) {
-      case TYPE.RES: {
-        const response = forms.readResponse(plain);
-        this.#awaited.answeredCommand(response.number);
-        return { kind: 'response', response };
-      }
-      case TYPE.EVENT:
-        return { kind: 'signals', signals: forms.readEvent(plain) };
-      case TYPE.RANGE: {
-        const ranging = forms.readRanging(plain);
-        this.#awaited.answeredRange(ranging);
-        return { kind: 'ranging', ranging };
-      }
-      case TYPE.RECEIPT:
-        this.#awaited.answered(type);
-        return { kind: 'receipts', ...forms.readReceipts(plain) };
-      default:
-        this.#awaited.answered(type);
-        if (type === TYPE.RL_ACK) return { kind: 'listAck', signed: plain };
-        return type === TYPE.RL_GIVE ? { kind: 'list', signed: plain } : { kind: 'issuerKeyAck', signed: plain };
-    }
   }
 }
