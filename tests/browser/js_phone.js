@@ -1,4 +1,4 @@
-// What a page would do with keygw/web/js: enter by the car's code, give this browser a key of its own, and tap. For page.evaluate.
+// What a page would do with keygw/web/js: enter by the code of the car, give this browser a key of its own, and tap.
 
 async ([code, scope]) => {
   const [{ openStore }, { Keyring }, { Api }, { RelayAir }, { BluetoothAir }, { Driver }, proofs, bytes] = await Promise.all([

@@ -13,7 +13,7 @@ import { actionNumber, outcomeWord } from './words.js';
 /** @import {Api} from '../api/index.js' */
 /** @import {Air, Link} from '../link/port.js' */
 /** @import {HeldKey as SessionKey} from '../session/session.js' */
-/** @import {Command, Signal} from '../session/messages.js' */
+/** @import {Command} from '../session/messages.js' */
 /** @import {Keyring, HeldKey} from '../store/keyring.js' */
 /** @import {Receipt} from '../token/receipt.js' */
 /** @import {Answer} from './visit.js' */
