@@ -65,8 +65,8 @@ function Frame({ state, phone, now }) {
 
 /** The car's name; a choice where there are several. @param {{state: State, phone: Phone}} props */
 function Title({ state, phone }) {
-  if (state.keys.length < 2) return html`<p class="top-name">${state.mine?.name}</p>`;
-  return html`<label class="unseen" for="car">${t('card.switch')}</label>
+  if (state.keys.length < 2) return html`<h1 class="top-name">${state.mine?.name}</h1>`;
+  return html`<h1 class="unseen">${state.mine?.name}</h1><label class="unseen" for="car">${t('card.switch')}</label>
     <select id="car" class="top-name" value=${state.mine?.vehicleId} onChange=${(/** @type {any} */ event) => phone.chooseCar(event.target.value)}>
       ${state.keys.map((each) => html`<option key=${each.vehicleId} value=${each.vehicleId}>${each.name}</option>`)}</select>`;
 }

@@ -140,10 +140,10 @@ export function makePhone() {
     meet();
   };
   /** Asks the car itself how it is, unless that was heard just now; a tap goes before it. */
-  const meet = async () => {
+  const meet = async (wanted = false) => {
     const key = await chosen();
     const lock = key && carOf(state.signals, Date.now()).lock;
-    if (!key || !lock || lock.quality === 'live' || busy(state.doing) || state.way !== 'relay' || key.state !== 'active' || document.visibilityState !== 'visible') return;
+    if (!key || !lock || (lock.quality === 'live' && !wanted) || busy(state.doing) || state.way !== 'relay' || key.state !== 'active' || document.visibilityState !== 'visible') return;
     looking.abort();
     looking = new AbortController();
     const { signal } = looking;
@@ -172,7 +172,7 @@ export function makePhone() {
     await changed();
     make({ type: 'choose', vehicleId: key.token.vehicle.id });
     location.hash = '#/key';
-    set({ place: 'key', told: word });
+    set({ place: 'key', told: word, online: true, ways: { ...state.ways, relay: (await api.held()) ? 'ok' : 'no_token' } });
     await attend();
   };
 
@@ -193,7 +193,7 @@ export function makePhone() {
       addEventListener('hashchange', route);
       addEventListener('online', () => soon());
       addEventListener('offline', () => set({ online: false, ways: { ...state.ways, relay: 'offline' } }));
-      document.addEventListener('visibilitychange', () => { if (document.visibilityState === 'visible') sync().then(meet); });
+      document.addEventListener('visibilitychange', () => { if (document.visibilityState === 'visible') sync().then(() => meet()); });
       told.onmessage = () => reload().then(soon);
       try {
         route();
@@ -241,8 +241,8 @@ export function makePhone() {
       const key = await chosen();
       if (!key || busy(state.doing)) return;
       const doing = (/** @type {import('./model/action.js').Event} */ event) => make({ type: 'doing', event });
-      const way = state.way;
-      looking.abort();
+      // What was out of reach a moment ago may be there now: it is tried, and what comes of it is true.
+      const way = state.way ?? (navigator.onLine && (await api.held()) ? 'relay' : null);
       doing({ type: 'tap', action, link: way ?? 'relay' });
       if (!way) {
         doing({ type: 'failed', code: navigator.onLine ? 'no_gateway' : 'offline', unsure: false });
@@ -264,7 +264,7 @@ export function makePhone() {
       }
       soon();
     },
-    refresh: () => sync().then(meet),
+    refresh: () => sync().then(() => meet(true)),
     remedy: (/** @type {string} */ name) => {
       const { action } = state.doing;
       if (name === 'pair') phone.go('pair');

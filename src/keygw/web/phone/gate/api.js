@@ -17,8 +17,15 @@ const ANSWER_MS = 30_000;
 const PENDING_MS = 1000;
 const MOST_PENDING = 30;
 const base = () => location.origin;
-/** @type {string | null} */
-let nonce = null;
+const NONCE = 'keygw.nonce';
+/** So long a nonce of the gateway's counts at least. */
+const NONCE_MS = 290_000;
+
+/** The newest that any tab has heard; null where the next request will be told one. @returns {string | null} */
+function nonceNow() {
+  const [nonce, at] = JSON.parse(localStorage.getItem(NONCE) ?? '[]');
+  return nonce && Date.now() - at < NONCE_MS ? nonce : null;
+}
 
 /** @param {string} method @param {string} path @param {string} [access] @returns {Promise<string>} a DPoP proof */
 export async function proof(method, path, access) {
@@ -27,7 +34,7 @@ export async function proof(method, path, access) {
   const header = { typ: 'dpop+jwt', alg: 'ES256', jwk: { kty: 'EC', crv: 'P-256', x, y } };
   const claims = {
     jti: toBase64url(crypto.getRandomValues(new Uint8Array(16))), htm: method, htu: base() + path.split('?')[0], iat: Math.floor(Date.now() / 1000),
-    ...(nonce ? { nonce } : {}), ...(access ? { ath: toBase64url(await sha256(utf8(access))) } : {}),
+    ...(nonceNow() ? { nonce: nonceNow() } : {}), ...(access ? { ath: toBase64url(await sha256(utf8(access))) } : {}),
   };
   const content = `${toBase64url(utf8(JSON.stringify(header)))}.${toBase64url(utf8(JSON.stringify(claims)))}`;
   const signature = await crypto.subtle.sign({ name: 'ECDSA', hash: 'SHA-256' }, keys.privateKey, utf8(content));
@@ -39,7 +46,8 @@ async function send(path, init) {
   const late = AbortSignal.timeout(ANSWER_MS);
   try {
     const answer = await fetch(path, { ...init, signal: init.signal ? AbortSignal.any([init.signal, late]) : late, credentials: 'omit', cache: 'no-store' });
-    nonce = answer.headers.get('DPoP-Nonce') ?? nonce;
+    const nonce = answer.headers.get('DPoP-Nonce');
+    if (nonce) localStorage.setItem(NONCE, JSON.stringify([nonce, Date.now()]));
     return answer;
   } catch (error) {
     if (init.signal?.aborted) throw new Fault('cancelled');
@@ -138,7 +146,10 @@ export async function fresh(stale) {
  * @param {string} method @param {string} path @param {{body?: unknown, headers?: Record<string, string>, signal?: AbortSignal}} [more]
  * @returns {Promise<Response>} an answer that is not about the token
  */
-export async function ask(method, path, { body, headers = {}, signal } = {}) {
+export const ask = (method, path, more = {}) => (nonceNow() ? asked(method, path, more) : db.alone('nonce', () => asked(method, path, more)));
+
+/** @type {(method: string, path: string, more: {body?: unknown, headers?: Record<string, string>, signal?: AbortSignal}) => Promise<Response>} */
+async function asked(method, path, { body, headers = {}, signal }) {
   let stale;
   for (let tried = 0; ; tried += 1) {
     const { access } = await fresh(stale);

@@ -21,8 +21,9 @@ export async function lend(vehicleId, ms, signal) {
     try {
       return await connect(path, { type: 'open', version: 1, token: access, proof: await proof('GET', path, access) }, ms, signal);
     } catch (error) {
-      // A nonce may have ended since the last answer: one request brings the next.
-      if (!(error instanceof Fault) || error.code !== 'use_dpop_nonce' || tried) throw error;
+      // A nonce may have ended since the last answer, and a socket may break for no reason: one request brings the next
+      // nonce, or says that there is no gateway. Nothing has left for the car yet.
+      if (!(error instanceof Fault) || !['use_dpop_nonce', 'no_gateway'].includes(error.code) || tried) throw error;
       await ask('GET', '/v1/apps/self');
     }
   }

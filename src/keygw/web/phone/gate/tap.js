@@ -21,6 +21,8 @@ import { Talk } from './talk.js';
  */
 
 const OPEN_MS = 8000;
+/** A look is given up sooner: a tap may wait behind it. */
+const LOOK_MS = 3000;
 const TURNS = 4;
 /** Signal number -> path, of what is drawn. @type {Record<number, string>} */
 const PATHS = {
@@ -61,7 +63,7 @@ export async function tap(kept, action, { onStep, onSignals, signal }) {
  * @returns {Promise<{pair: Kept['pair'], kept: boolean, code: string, ack: string | null}>}
  */
 export async function look(kept, { onSignals, signal }) {
-  return meeting(kept, { onSignals, onAsked: () => undefined, signal }, async (talk) => {
+  return meeting(kept, { ms: LOOK_MS, onSignals, onAsked: () => undefined, signal }, async (talk) => {
     let verdict = await talk.exchange('result', (now) => talk.session.open({ command: null, subscribe: true }, now));
     let { pair } = verdict;
     for (let turn = 0; turn < TURNS && verdict.waiting; turn += 1) {
@@ -78,15 +80,15 @@ export async function look(kept, { onSignals, signal }) {
 
 /**
  * A conversation over the lent link, until `act` is done. @template T
- * @param {Kept} kept @param {{onSignals: (signals: any[]) => void, onAsked: () => void, signal?: AbortSignal}} told @param {(talk: Talk) => Promise<T>} act @returns {Promise<T>}
+ * @param {Kept} kept @param {{ms?: number, onSignals: (signals: any[]) => void, onAsked: () => void, signal?: AbortSignal}} told @param {(talk: Talk) => Promise<T>} act @returns {Promise<T>}
  */
-async function meeting(kept, { onSignals, onAsked, signal }, act) {
+async function meeting(kept, { ms = OPEN_MS, onSignals, onAsked, signal }, act) {
   const { vehicle } = kept.token;
   const key = {
     vehicleId: vehicle.id, vehicleKey: decompress(fromBase64url(vehicle.public_key)), token: fromBase64url(kept.token.cwt), keyId: idRaw('key', kept.keyId),
     index: kept.index, kept: kept.kept, signer: await device(),
   };
-  const link = await lend(vehicle.id, OPEN_MS, signal);
+  const link = await lend(vehicle.id, ms, signal);
   const talk = new Talk(link, key, false, (signals) => onSignals(signals.flatMap(signalOf)), onAsked);
   try {
     await talk.next('hello');

@@ -45,6 +45,8 @@ const BY_PHASE = /** @type {Record<string, Step>} */ ({ idle: 'way', searching: 
 export function why(code, reached = 'idle') {
   const known = KNOWN[code];
   if (!known) return { code: 'other', step: BY_PHASE[reached] ?? 'way', remedy: 'again', passing: true };
+  // Who refuses a key before the car was reached is the gateway, which lends it no link.
+  if (known[0] === 'key' && reached === 'searching') return { code, step: 'way', remedy: known[1], passing: known[1] === 'again' };
   // A link that breaks after the command was sent breaks in the last step, whatever its name says.
   const step = known[0] === 'car' && (reached === 'asked' || reached === 'verifying') ? BY_PHASE[reached] : known[0];
   return { code, step, remedy: known[1], passing: known[1] === 'again' };

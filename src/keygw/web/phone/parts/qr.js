@@ -3,22 +3,23 @@
 import { html, useMemo } from '../../shared/html.js';
 import encodeQR from '../../vendor/qr/index.js';
 
+/** Modules of light around it: a camera needs four (ISO/IEC 18004, 9.1). */
 const QUIET = 4;
 
 /** @param {string} text @returns {{size: number, path: string}} a square for each dark module */
 export function pathOf(text) {
-  const rows = encodeQR(text, 'raw', { ecc: 'medium', border: 0 });
+  const rows = encodeQR(text, 'raw', { ecc: 'medium', border: QUIET });
   let path = '';
   for (const [y, row] of rows.entries()) {
     for (let x = 0; x < row.length; x += 1) {
       if (!row[x]) continue;
       let wide = 1;
       while (row[x + wide]) wide += 1;
-      path += `M${x + QUIET} ${y + QUIET}h${wide}v1h-${wide}z`;
+      path += `M${x} ${y}h${wide}v1h-${wide}z`;
       x += wide;
     }
   }
-  return { size: rows.length + 2 * QUIET, path };
+  return { size: rows.length, path };
 }
 
 /** @param {{text: string, label: string}} props */

@@ -12,10 +12,10 @@ import { WHY_EN } from '../words/en_why.js';
 export function Activity({ state, now }) {
   const days = byDay(state.receipts, now);
   return html`<section class="stack page" aria-labelledby="activity-title">
-    <h1 id="activity-title">${t('activity.title')}</h1>
-    ${days.length === 0 ? html`<div class="card empty stack tight"><p class="empty-icon" aria-hidden="true"><${Icon} name="activity" size=${40} /></p><h2>${t('activity.empty')}</h2><p>${t('activity.empty.lead')}</p></div>`
+    <h2 class="page-title" id="activity-title">${t('activity.title')}</h2>
+    ${days.length === 0 ? html`<div class="card empty stack tight"><p class="empty-icon" aria-hidden="true"><${Icon} name="activity" size=${40} /></p><h3>${t('activity.empty')}</h3><p>${t('activity.empty.lead')}</p></div>`
       : html`<p class="soft">${t('activity.lead')}</p>`}
-    ${days.map(([day, receipts]) => html`<section key=${day}><h2 class="day">${day}</h2>
+    ${days.map(([day, receipts]) => html`<section key=${day}><h3 class="day">${day}</h3>
       <ul class="card list">${receipts.map((receipt) => html`<${Line} key=${receipt.sequence} receipt=${receipt} state=${state} />`)}</ul></section>`)}
   </section>`;
 }

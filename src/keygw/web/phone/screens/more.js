@@ -21,9 +21,9 @@ export function More({ state, phone, now }) {
   };
   if (!mine) return null;
   return html`<section class="stack page" aria-labelledby="more-title">
-    <h1 id="more-title">${t('more.title')}</h1>
+    <h2 class="page-title" id="more-title">${t('more.title')}</h2>
     ${mine.lost && html`<div class="note refused"><p>${t('lost.is')}</p><button onClick=${phone.found}>${t('lost.found')}</button></div>`}
-    <section class="card stack tight"><h2>${t('more.phone')}</h2><dl class="pairs">
+    <section class="card stack tight"><h3>${t('more.phone')}</h3><dl class="pairs">
       <div><dt>${t('more.key')}</dt><dd>${t(mine.role === 'owner' ? 'card.owner' : 'card.friend')}<br /><small class="soft">${rightsLine(mine.entitlements)}</small></dd></div>
       <div><dt>${t('key.until')}</dt><dd>${near(Date.parse(mine.expires_at), now)}</dd></div>
       ${mine.token_expires_at && html`<div><dt>${t('more.token')}</dt><dd>${near(Date.parse(mine.token_expires_at), now)}</dd></div>`}

@@ -26,10 +26,10 @@ export function People({ state, phone, now }) {
   const over = all.filter((row) => row.over);
   const chosen = all.find((row) => row.id === open) ?? null;
   return html`<section class="stack page" aria-labelledby="people-title">
-    <h1 id="people-title">${t('share.title')}</h1>
+    <h2 class="page-title" id="people-title">${t('share.title')}</h2>
     ${state.shareFrom && html`<button class="primary wide" id="share-new" onClick=${() => phone.go('share-new')}><${Icon} name="plus" /> ${t('share.new')}</button>`}
     ${!live.length && html`<div class="card empty stack tight"><p class="empty-icon" aria-hidden="true"><${Icon} name="share" size=${40} /></p>
-      <h2>${t(state.shareFrom ? 'share.empty' : 'share.not')}</h2><p>${t(state.shareFrom ? 'share.empty.lead' : 'share.not.lead')}</p></div>`}
+      <h3>${t(state.shareFrom ? 'share.empty' : 'share.not')}</h3><p>${t(state.shareFrom ? 'share.empty.lead' : 'share.not.lead')}</p></div>`}
     ${live.length > 0 && html`<ul class="card list people">${live.map((row) => html`<${Person} key=${row.id} row=${row} state=${state} now=${now} open=${() => setOpen(row.id)} />`)}</ul>`}
     ${over.length > 0 && html`<details class="over"><summary>${t('share.over')} (${over.length})</summary>
       <ul class="card list people">${over.map((row) => html`<${Person} key=${row.id} row=${row} state=${state} now=${now} open=${() => setOpen(row.id)} />`)}</ul></details>`}
