@@ -122,6 +122,7 @@ async def test_one_phone_in_all_its_states(browser: Browser, world: World) -> No
         await page.context.set_offline(True)
         await page.reload()
         await page.locator("#offline").wait_for()
+        await page.locator('#fact-lock[data-quality="stale"]').wait_for()
         await settle(page)
         await usable_by_all(page)
         await shoot(page, "phone-offline")
@@ -179,6 +180,23 @@ def test_every_word_is_there_in_both_languages(require: Callable[[str, bool, str
     for path in (WEB / "phone").rglob("*.js"):
         used.update(re.findall(r"\bt\('([a-z][\w.]*)'", path.read_text("utf-8")))
     assert used <= en.keys(), used - en.keys()
+
+
+def test_the_page_names_every_module_that_it_needs() -> None:
+    """Fetched at once, not one after the other's imports were read."""
+    needed: set[Path] = set()
+
+    def walk(path: Path) -> None:
+        for name in re.findall(r"^(?:import|export)[^;]*?from ['\"](\.[^'\"]+)['\"]", path.read_text("utf-8"), re.M):
+            found = (path.parent / name).resolve()
+            if found not in needed:
+                needed.add(found)
+                walk(found)
+
+    walk(WEB / "phone/main.js")
+    page = (WEB / "phone/index.html").read_text("utf-8")
+    named = {(WEB / "phone" / name).resolve() for name in re.findall(r'modulepreload" href="([^"]+)"', page)}
+    assert named == needed
 
 
 @pytest.mark.asyncio(loop_scope="session")

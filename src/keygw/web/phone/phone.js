@@ -166,12 +166,13 @@ export function makePhone() {
       link = { id, secret };
       history.replaceState(null, '', '#/accept'); // the secret does not stay where it is seen
     }
+    make({ type: 'doing', event: { type: 'forget' } }); // what failed was said; elsewhere it is no news
     set({ place: place || 'key', told: null });
   };
   const arrived = async (/** @type {Kept} */ key, /** @type {string} */ word) => {
     await changed();
     make({ type: 'choose', vehicleId: key.token.vehicle.id });
-    location.hash = '#/key';
+    history.replaceState(null, '', '#/key');
     set({ place: 'key', told: word, online: true, ways: { ...state.ways, relay: (await api.held()) ? 'ok' : 'no_token' } });
     await attend();
   };

@@ -39,13 +39,14 @@ const UNKNOWN = Object.freeze({ value: null, quality: 'unknown', at: null });
 /**
  * @param {Signal | undefined} signal
  * @param {number} now milliseconds
+ * @param {boolean} [heard] whether there is anybody from whom a change would be heard; else nothing is live
  * @returns {Fact}
  */
-export function fact(signal, now) {
+export function fact(signal, now, heard = true) {
   if (!signal || signal.quality === 'unknown' || typeof signal.value !== 'boolean') return UNKNOWN;
   const at = Date.parse(signal.ts ?? signal.received_at ?? '');
-  const heard = Date.parse(signal.received_at ?? signal.ts ?? '');
-  const old = Number.isFinite(heard) && now - heard > (signal.max_age ?? 60) * 1000;
+  const came = Date.parse(signal.received_at ?? signal.ts ?? '');
+  const old = !heard || (Number.isFinite(came) && now - came > (signal.max_age ?? 60) * 1000);
   return { value: signal.value, quality: old ? 'stale' : signal.quality ?? 'stale', at: Number.isFinite(at) ? at : null };
 }
 
@@ -60,12 +61,13 @@ export function fact(signal, now) {
 /**
  * @param {Record<string, Signal>} signals by path
  * @param {number} now milliseconds
+ * @param {boolean} [heard]
  * @returns {Car}
  */
-export function carOf(signals, now) {
+export function carOf(signals, now, heard = true) {
   /** @type {Record<string, Fact>} */
   const parts = {};
-  for (const [part, path] of Object.entries(PARTS)) parts[part] = fact(signals[path], now);
+  for (const [part, path] of Object.entries(PARTS)) parts[part] = fact(signals[path], now, heard);
   const charge = signals[CHARGE];
   const measured = charge && charge.quality !== 'unknown' && typeof charge.value === 'number';
   const doors = group(DOORS, parts);
@@ -78,7 +80,7 @@ export function carOf(signals, now) {
     trunk: parts.trunk,
     hazard: parts.hazard,
     charge: measured
-      ? { value: /** @type {number} */ (charge.value), quality: fact({ ...charge, value: true }, now).quality, at: Date.parse(charge.ts ?? '') || null }
+      ? { value: /** @type {number} */ (charge.value), quality: fact({ ...charge, value: true }, now, heard).quality, at: Date.parse(charge.ts ?? '') || null }
       : { value: null, quality: 'unknown', at: null },
     quality: worst(shown.map((each) => each.quality)),
     at: oldest(shown.map((each) => each.at)),

@@ -68,11 +68,17 @@ export const RIGHTS = Object.freeze({
 export const givable = (profile, held) => (RIGHTS[profile] ?? []).every((right) => held.includes(right));
 
 /**
+ * The same offer as an address of this page: whoever scans it is at once where it is accepted. The secret stays behind the `#`.
+ * @param {string} link as the gateway gives it
+ */
+export const pageLink = (link) => link.replace(/\/i\/(inv_[a-z2-7]{16})#([A-Za-z0-9_-]{43})$/, '/phone/#/accept/$1/$2');
+
+/**
  * An invitation's link, as somebody pastes it: the id, and the secret behind the `#`.
  * @param {string} text
  * @returns {{id: string, secret: string} | null}
  */
 export function readLink(text) {
-  const match = /\/i\/(inv_[a-z2-7]{16})#([A-Za-z0-9_-]{43})\s*$/.exec(text.trim());
+  const match = /\/(?:i|phone\/#\/accept)\/(inv_[a-z2-7]{16})[#/]([A-Za-z0-9_-]{43})$/.exec(text.trim());
   return match ? { id: match[1], secret: match[2] } : null;
 }

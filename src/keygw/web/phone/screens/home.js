@@ -16,7 +16,7 @@ import { age, near, t } from '../words.js';
 export function Home({ state, phone, now }) {
   const mine = state.mine;
   if (!mine) return null;
-  const car = carOf(state.signals, now);
+  const car = carOf(state.signals, now, state.online);
   const may = phone.may();
   const action = offered(car.lock.value, may);
   const blocked = blockedBy(mine, now);

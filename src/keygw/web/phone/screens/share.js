@@ -1,7 +1,7 @@
 // The share wizard: who, what, how long; then link, QR code and activation code, shown once.
 
 import { html, useState } from '../../shared/html.js';
-import { faultOf, FIRST, givable, MOST_NAME, PROFILES, RIGHTS, SPANS } from '../model/share.js';
+import { faultOf, FIRST, givable, MOST_NAME, pageLink, PROFILES, RIGHTS, SPANS } from '../model/share.js';
 import { Icon } from '../parts/icon.js';
 import { Qr } from '../parts/qr.js';
 import { Sheet } from '../parts/sheet.js';
@@ -83,13 +83,13 @@ function Made({ made, name, close }) {
     }
   };
   return html`<${Sheet} title=${t('share.ready', { name })} close=${close} name="made">
-    <${Qr} text=${made.link} label=${t('share.qr')} />
+    <${Qr} text=${pageLink(made.link)} label=${t('share.qr')} />
     <p class="soft small center">${t('share.scan')}</p>
     ${made.activation_code && html`<div class="secret"><p class="small">${t('share.secret')}</p><p class="secret-digits" id="activation-code">${made.activation_code.slice(0, 3)} ${made.activation_code.slice(3)}</p><p class="hint">${t('share.secret.hint')}</p></div>`}
     <div><label for="made-link">${t('share.link')}</label>
       <div class="row nowrap"><input id="made-link" class="mono" readOnly value=${made.link} onFocus=${(/** @type {any} */ event) => event.target.select()} /><button type="button" aria-label=${t('copy')} onClick=${copy}><${Icon} name=${copied ? 'check' : 'copy'} /></button></div>
       <p class="hint" role="status">${copied ? t('copied') : t('share.once')}</p></div>
-    ${'share' in navigator && html`<button class="wide" onClick=${() => navigator.share({ url: made.link }).catch(() => null)}>${t('share.send')}</button>`}
+    ${'share' in navigator && html`<button class="wide" onClick=${() => navigator.share({ url: pageLink(made.link) }).catch(() => null)}>${t('share.send')}</button>`}
     <button class="primary wide" onClick=${close}>${t('done')}</button>
   <//>`;
 }
