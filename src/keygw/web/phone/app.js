@@ -25,7 +25,7 @@ export function App({ phone }) {
   const [now, setNow] = useState(Date.now());
   const [, setTold] = useState(0);
   useEffect(() => {
-    const ends = [phone.onState((/** @type {State} */ next) => { setState(next); setNow(Date.now()); }), onLanguage(() => setTold((n) => n + 1))];
+    const ends = [phone.onState((/** @type {State} */ next) => { setState(next); setNow(Date.now()); }), onLanguage(() => setTold((/** @type {number} */ n) => n + 1))];
     const timer = setInterval(() => setNow(Date.now()), LOOK_MS);
     return () => { clearInterval(timer); ends.forEach((end) => end()); };
   }, []);
@@ -93,8 +93,9 @@ class Guard extends Component {
     this.setState({ broken: true });
   }
 
-  /** @param {{children: unknown}} props @param {{broken?: boolean}} state */
-  render({ children }, { broken }) {
-    return broken ? html`<${Broken} code="other" />` : children;
+  /** @override @returns {any} */
+  render() {
+    const { state, props } = /** @type {any} */ (this);
+    return state.broken ? html`<${Broken} code="other" />` : props.children;
   }
 }

@@ -37,7 +37,7 @@ export const put = (name, value) => within('readwrite', (shelf) => shelf.put(val
 export const drop = (name) => within('readwrite', (shelf) => shelf.delete(name));
 
 /** One tab at a time. @template T @param {string} name @param {() => Promise<T>} act @returns {Promise<T>} */
-export const alone = (name, act) => navigator.locks.request(`keygw.${name}`, act);
+export const alone = async (name, act) => await navigator.locks.request(`keygw.${name}`, act);
 
 /** A P-256 pair whose private half never leaves WebCrypto, made at the first use. @param {string} name @returns {Promise<CryptoKeyPair>} */
 export const pair = (name) => alone(name, async () => {

@@ -36,7 +36,7 @@ export async function listen(told, standing, signal) {
 
 /** @param {ReadableStream<Uint8Array>} body @param {string} last @param {(type: string, data: any) => void} told @param {() => void} stop */
 async function drain(body, last, told, stop) {
-  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  const reader = body.pipeThrough(/** @type {ReadableWritablePair<string, Uint8Array>} */ (new TextDecoderStream())).getReader();
   let text = '';
   try {
     for (;;) {

@@ -35,7 +35,7 @@ function connect(path, opening, ms, signal) {
     const socket = new WebSocket(location.origin.replace(/^http/, 'ws') + path, PROTOCOL);
     socket.binaryType = 'arraybuffer';
     /** @type {(frame: Uint8Array<ArrayBuffer>) => void} */
-    let heard = (frame) => early.push(frame);
+    let heard = (frame) => { early.push(frame); };
     /** @type {Uint8Array<ArrayBuffer>[]} */
     const early = [];
     /** @type {((fault: Fault) => void) | null} */

@@ -8,7 +8,7 @@ const QUIET = 4;
 
 /** @param {string} text @returns {{size: number, path: string}} a square for each dark module */
 export function pathOf(text) {
-  const rows = encodeQR(text, 'raw', { ecc: 'medium', border: QUIET });
+  const rows = /** @type {boolean[][]} */ (encodeQR(text, 'raw', { ecc: 'medium', border: QUIET }));
   let path = '';
   for (const [y, row] of rows.entries()) {
     for (let x = 0; x < row.length; x += 1) {
