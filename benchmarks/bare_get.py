@@ -1,4 +1,4 @@
-"""The least that FastAPI does for a GET: ``python -m benchmarks.bare_get FILE`` serves what is in it until its stdin ends.
+"""The least that FastAPI does for a GET: ``python -m benchmarks.bare_get FILE`` serves it until its stdin ends.
 
 ``/model``: through the response model of ``GET /v1/vehicles/{id}/signals``, which validates it; ``/bytes``: as it is.
 The server is uvicorn on uvloop with httptools, as the gateway's.

@@ -63,6 +63,7 @@ async def test_one_phone_in_all_its_states(browser: Browser, world: World) -> No
         await usable_by_all(page)
 
         # The fast path: the second tap needs one round trip.
+        told = ""
         for label in ("Unlock", "Lock"):
             await page.get_by_role("button", name=label, exact=True).click()
             await page.locator(drawn(page, "done")).wait_for()

@@ -2404,8 +2404,8 @@ export interface components {
         /**
          * AppOut
          * @description ``tenant_id``: null for an operator of the whole gateway. ``person_id``: for whom an app acts. ``role``: null for
-         *     an app. ``dpop_jkt``: of the key to which its token is bound (RFC 7638). ``machine``: it may command cars with a bearer
-         *     token. An app with neither, and no grant, commands none.
+         *     an app. ``dpop_jkt``: of the key to which its token is bound (RFC 7638). ``machine``: it may command cars with a
+         *     bearer token. An app with neither, and no grant, commands none.
          */
         AppOut: {
             /** Created At */
