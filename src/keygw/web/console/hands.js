@@ -54,6 +54,11 @@ export function Hands({ source, fail, say }) {
   const body = car.body;
   const far = metres ?? (phone ? Math.round(Math.hypot(...phone.at)) : 0);
   return html`<div class="hands stack">
+    <section class="card stack tight" aria-label=${t("app")}>
+      <h2>${t("app")}</h2>
+      <div class="pads"><button class="primary" disabled=${busy !== ""} onClick=${() => ask(body.locked ? "unlock" : "lock")}>${busy === "unlock" || busy === "lock" ? t("asking") : t(body.locked ? "app_unlock" : "app_lock")}</button>
+        <button disabled=${busy !== ""} onClick=${() => ask("open_trunk")}>${t("app_trunk")}</button></div>
+    </section>
     <section class="card stack tight" aria-label=${t("car")}>
       <div class="row apart"><h2>${source.about.car.name}</h2>
         <span class="badge ${body.locked ? "ok" : "waiting"}">${t(body.locked ? "locked" : "unlocked")}</span></div>
@@ -84,11 +89,6 @@ export function Hands({ source, fail, say }) {
         <button disabled=${busy !== ""} onClick=${() => give("phone", { do: "ask", action: "lock", wait: 3 })}>${t("phone_lock")}</button>
       </div>
     </section>`}
-    <section class="card stack tight" aria-label=${t("app")}>
-      <h2>${t("app")}</h2>
-      <div class="pads"><button class="primary" disabled=${busy !== ""} onClick=${() => ask(body.locked ? "unlock" : "lock")}>${busy === "unlock" || busy === "lock" ? t("asking") : t(body.locked ? "app_unlock" : "app_lock")}</button>
-        <button disabled=${busy !== ""} onClick=${() => ask("trunk_open")}>${t("app_trunk")}</button></div>
-    </section>
     ${source.about.radio && html`<section class="card stack tight" aria-label=${t("air")}>
       <h2>${t("air")}</h2>
       <label for="delay" class="row apart"><span>${t("delay")}</span><span>${air.delay_ms} ms</span></label>

@@ -30,7 +30,7 @@ export function Lanes({ store, items, chosen, onChoose }) {
         const [from, to] = each.of === "request" ? [0, 1] : each.by === "device" ? [end, 3] : [3, end];
         const way = Math.sign(AT[to] - AT[from]);
         const name = each.of === "request" ? each.name.split("/").slice(-1)[0].slice(0, 26) : each.name;
-        const tell = each.of === "request" ? `${each.name.split(" ")[0]} ${name}` : `${name}${each.text ? ` · ${each.text.split("  ")[0].slice(0, 28)}` : ""}`;
+        const tell = each.of === "request" ? `${each.name.split(" ")[0]} ${name}` : `${name}${each.text ? ` · ${each.text.split(" · ")[0].slice(0, 28)}` : ""}`;
         return html`<g class="say ${each.word} ${each.s === chosen ? "chosen" : ""}" role="button" tabindex="0" aria-label=${`${stamp(each.at)} ${tell} ${each.word}`}
           onClick=${() => onChoose(each.s)} onKeyDown=${(/** @type {KeyboardEvent} */ event) => event.key === "Enter" && onChoose(each.s)}>
           <rect class="hit" x="0" y=${y - 22} width=${WIDE} height=${STEP} />

@@ -204,7 +204,7 @@ function Console({ source, api, onEnd }) {
     <div class="room ${source.simulator ? "" : "real-room"} ${entry ? "opened" : ""}" onDragOver=${(/** @type {any} */ event) => event.preventDefault()}
       onDrop=${(/** @type {any} */ event) => { event.preventDefault(); take(event.dataTransfer.files[0]); }}>
       ${source.simulator && html`<aside class="left ${tab === "hands" ? "shown" : ""}" aria-label=${t("tab_hands")}><${Hands} source=${source} fail=${fail} say=${say} /></aside>`}
-      <section class="middle ${tab === "hands" ? "hidden-small" : ""}" aria-label=${t(`tab_${tab}`)}>
+      <div class="middle ${tab === "hands" ? "hidden-small" : ""}">
         <nav class="tabs" aria-label=${t("views")}>${tabs.map((each) => html`<button class=${each === "hands" ? "only-small" : ""} aria-current=${each === tab ? "page" : undefined} onClick=${() => go(each)}>${t(`tab_${each}`)}</button>`)}</nav>
         ${OF[tab] && html`<div class="row tools">
           <input ref=${find} class="find" type="search" aria-label=${t("find")} placeholder=${t("find_how")} value=${asked} onInput=${(/** @type {any} */ event) => setAsked(event.target.value)}
@@ -219,7 +219,7 @@ function Console({ source, api, onEnd }) {
         ${tab === "keys" && html`<${Keys} source=${source} fail=${fail} />`}
         ${tab === "attacks" && html`<${Attacks} source=${source} fail=${fail} onRecords=${(/** @type {any[]} */ found) => bring(found, t("tab_attacks"))} />`}
         ${tab === "charts" && html`<${Charts} store=${store} version=${version} />`}
-      </section>
+      </div>
       ${OF[tab] && html`<aside class="right" aria-label=${t("detail")}><${Detail} key=${chosen} entry=${entry} trace=${entry ? store.traceOf(entry) : ""} onTrace=${onTrace} onCopy=${copy} onClose=${() => { setChosen(null); document.getElementById("list")?.focus(); }} /></aside>`}
     </div>
     ${told && html`<p class="toast note ${told.kind}" role="status">${told.text}</p>`}
@@ -236,7 +236,7 @@ function Line({ entry, tab, trace }) {
     ${tab === "requests" ? html`<span class="size">${entry.status}</span>` : tab === "trace" && html`<span class="size">${entry.size || ""}</span>`}
     <span class="text">${entry.text || entry.code}</span>
     <span class="trace mono">${trace && trace.slice(0, 8)}</span>
-    <span class="verdict">${entry.word && entry.word !== "part" && html`<${Word} word=${entry.word} />`}</span>`;
+    <span class="verdict">${entry.word === "ok" ? t("word_ok") : entry.word && entry.word !== "part" && html`<${Word} word=${entry.word} />`}</span>`;
 }
 
 render(html`<${App} />`, /** @type {HTMLElement} */ (document.getElementById("app")));

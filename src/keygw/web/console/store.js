@@ -32,7 +32,7 @@ export function summary(said, line, s) {
     entry.number = fields.find((/** @type {any} */ each) => each.name === "number")?.value ?? null;
     const told = fields.filter((/** @type {any} */ each) => TELLING.has(each.name) && each.value !== null);
     entry.text = [entry.code && entry.code !== entry.word ? entry.code : "", ...told.map((/** @type {any} */ each) => `${each.name} ${each.value}`)]
-      .filter(Boolean).join("  ");
+      .filter(Boolean).join(" · ");
   } else if (of === "request") {
     entry.name = `${said.method} ${said.path}`;
     entry.status = said.status;
@@ -70,7 +70,7 @@ const GOOD = new Set(["done", "already_in_state", "open"]);
 function telling(data) {
   return Object.entries(data ?? {})
     .filter(([, value]) => value !== null && value !== undefined && typeof value !== "object")
-    .map(([name, value]) => `${name} ${value}`).join("  ").slice(0, 240);
+    .map(([name, value]) => `${name} ${value}`).join(" · ").slice(0, 240);
 }
 
 /**
