@@ -81,7 +81,7 @@ async def every_view(browser: Browser, room: Room, name: str, **how: Any) -> Non
         await page.get_by_role("button", name="Unlock", exact=True).click()
         for view in VIEWS:
             await page.get_by_role("navigation").get_by_role("button", name=view).click()
-            await page.get_by_role("region", name=view).first.wait_for()
+            await page.locator("[aria-current=page]", has_text=view).wait_for()
             await page.get_by_text("Loading...").wait_for(state="detached")
             if view == "Requests":
                 await page.get_by_role("option").last.click()
@@ -121,18 +121,16 @@ async def test_an_attack_fails_and_the_cars_reason_is_shown(browser: Browser, ro
         await page.locator(".badge.ok", has_text="Live").wait_for()
 
 
+SMALL = (
+    ("跟踪", "list"), ("时序", "lanes"), ("操作", "hands"), ("钥匙", "keys"), ("攻击", "attacks"), ("图表", "charts"),
+)  # fmt: skip
+
+
 @pytest.mark.parametrize("dark", [False, True])
 async def test_small_and_in_chinese(browser: Browser, room: Room, dark: bool) -> None:
     async with console(browser, room, language="zh-CN", dark=dark) as page:
         name = "dark" if dark else "light"
-        for view, shown in (
-            ("跟踪", "list"),
-            ("时序", "lanes"),
-            ("操作", "hands"),
-            ("钥匙", "keys"),
-            ("攻击", "attacks"),
-            ("图表", "charts"),
-        ):
+        for view, shown in SMALL:
             await page.get_by_role("navigation").get_by_role("button", name=view).click()
             await page.locator(f"#{shown}, .{shown}").first.wait_for()
             await shoot(page, f"console-phone-zh-{shown}-{name}")
@@ -159,9 +157,6 @@ async def test_a_session_becomes_a_test_that_runs(browser: Browser, room: Room, 
     async with asyncio.timeout(90):
         said, _ = await running.communicate()
     assert running.returncode == 0, said.decode()
-    file.write_text(
-        text.replace('{"outcome": "done", "ok": True}', '{"outcome": "melted"}').replace('"confirmed"', '"melted"')
-    )
 
 
 async def test_a_trace_goes_out_and_comes_in_again(browser: Browser, room: Room) -> None:
@@ -176,19 +171,26 @@ async def test_a_trace_goes_out_and_comes_in_again(browser: Browser, room: Room)
         await page.locator(".menu summary").click()
         async with page.expect_download() as going:
             await page.get_by_role("button", name="Export as JSON lines").click()
-        text = Path(await (await going.value).path()).read_text()
+        text = await asyncio.to_thread(Path(await (await going.value).path()).read_text)
         assert json.loads(text.splitlines()[0])["kind"] == "connected"
 
 
-RECORD = {
-    "n": 1, "at": 1795483974.5, "link": "0001", "kind": "frame", "by": "device", "raw": "c430dc0e7a70c19cb94f32a3171078bdd0d64fcc0d85fdc822",
-    "frame": {"sequence": 4, "first": True, "last": True, "operation": "write_request", "handle": 16}, "fields": [], "state": "open",
-    "message": {"type": 48, "name": "CMD", "bytes": 24, "frames": 1, "spec": "protocols/key_session/README.md#messages", "opened": True,
-                "fields": [{"name": "number", "value": 2561826667, "at": 2, "bytes": 5, "secret": False},
-                           {"name": "action", "value": "lock", "at": 7, "bytes": 1, "secret": False},
-                           {"name": "tag", "value": "4f32a3171078bdd0d64fcc0d85fdc822", "at": 8, "bytes": 16, "secret": False}]},
+RECORD: dict[str, Any] = {
+    "n": 1, "at": 1795483974.5, "link": "0001", "kind": "frame", "by": "device", "state": "open", "fields": [],
+    "raw": "c430dc0e7a70c19cb94f32a3171078bdd0d64fcc0d85fdc822",
+    "frame": {"sequence": 4, "first": True, "last": True, "operation": "write_request", "handle": 16},
+    "message": {
+        "type": 48, "name": "CMD", "bytes": 24, "frames": 1, "opened": True,
+        "spec": "protocols/key_session/README.md#messages",
+        "fields": [
+            {"name": "number", "value": 2561826667, "at": 2, "bytes": 5, "secret": False},
+            {"name": "action", "value": "lock", "at": 7, "bytes": 1, "secret": False},
+            {"name": "tag", "value": "4f32a3171078bdd0d64fcc0d85fdc822", "at": 8, "bytes": 16, "secret": False},
+        ],
+    },
     "verdict": {"word": "ok", "code": "", "detail": "", "at": None, "spec": ""},
 }  # fmt: skip
+TRACED = ["toplevel", "devtools.timeline", "disabled-by-default-devtools.timeline", "__metadata"]
 SCROLL = """async () => {
   const list = document.getElementById("list");
   list.focus();
@@ -218,11 +220,9 @@ async def test_twenty_thousand_frames_scroll_without_stutter_at_a_real_car(brows
             {"name": "frames.jsonl", "mimeType": "application/x-ndjson", "buffer": lines.encode()}
         )
         await page.get_by_text("20000 of at most 20000").wait_for()
+        await settle(page)
         cdp = await page.context.new_cdp_session(page)
-        await cdp.send(
-            "Tracing.start",
-            {"transferMode": "ReportEvents", "traceConfig": {"includedCategories": ["devtools.timeline"]}},
-        )
+        await cdp.send("Tracing.start", {"traceConfig": {"includedCategories": TRACED}, "transferMode": "ReportEvents"})
         events: list[dict[str, Any]] = []
         ended = asyncio.get_running_loop().create_future()
         cdp.on("Tracing.dataCollected", lambda told: events.extend(told["value"]))
@@ -230,12 +230,20 @@ async def test_twenty_thousand_frames_scroll_without_stutter_at_a_real_car(brows
         most = await page.evaluate(SCROLL)
         await cdp.send("Tracing.end")
         await ended
-        tasks = [event["dur"] / 1000 for event in events if event["name"] == "RunTask" and "dur" in event]
+        main = {
+            (event["pid"], event["tid"])
+            for event in events
+            if event["name"] == "thread_name" and event["args"]["name"] == "CrRendererMain"
+        }
+        tasks = [  # of a processor's time, so that other work of this machine does not count
+            event["tdur"] / 1000
+            for event in events
+            if event["name"].endswith("RunTask") and "tdur" in event and (event["pid"], event["tid"]) in main
+        ]
         await cdp.send("HeapProfiler.collectGarbage")
         heap = (await cdp.send("Runtime.getHeapUsage"))["usedSize"]
-        print(
-            f"\n20,000 frames: {most} rows in the DOM, longest of {len(tasks)} tasks {max(tasks):.1f} ms, heap {heap / 1e6:.1f} MB"
-        )
+        told = f"{most} rows in the DOM, longest of {len(tasks)} tasks {max(tasks):.1f} ms, heap {heap / 1e6:.1f} MB"
+        print(f"\n20,000 frames: {told}")  # noqa: T201 - a figure that people ask for
         await shoot(page, "console-real-trace")
         assert most <= ROWS_IN_DOM
         assert heap < HEAP_BYTES

@@ -1,6 +1,7 @@
 /** Figures of the last two minutes: frames, bytes, refusals each second, and how long commands took. */
 import { html, useEffect, useRef } from "../shared/html.js";
 import uPlot from "../vendor/uplot/uPlot.esm.js";
+import { stamp } from "./store.js";
 import { t } from "./words.js";
 
 const SECONDS = 120;
@@ -62,7 +63,7 @@ function Plot({ data, names, points, tones, version }) {
     plot.current = new uPlot({
       width: Math.max(240, place.clientWidth), height: HIGH, cursor: { show: false }, legend: { show: true, live: false },
       scales: { y: { range: (/** @type {any} */ _, /** @type {number} */ low, /** @type {number} */ high) => [0, Math.max(1, high ?? 1)] } },
-      axes: [axis, { ...axis, size: 44 }],
+      axes: [{ ...axis, values: (/** @type {any} */ _, /** @type {number[]} */ at) => at.map((each) => stamp(each).slice(0, 8)), space: 90 }, { ...axis, size: 56 }],
       series: [{}, ...names.map((label, number) => ({
         label, stroke: tone(tones[number]), width: 2, dash: number ? [6, 3] : undefined, points: { show: points, size: 6 }, paths: points ? () => null : undefined,
       }))],

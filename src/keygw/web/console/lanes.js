@@ -6,8 +6,8 @@ import { t } from "./words.js";
 const STEP = 34;
 const MOST = 80;
 const LANES = ["app", "gateway", "phone", "car"];
-const WIDE = 720;
-const AT = [110, 280, 450, 640];
+const WIDE = 580;
+const AT = [112, 232, 352, 520];
 
 /** @param {{store: import("./store.js").Store, items: any[], chosen: number, onChoose: (s: number) => void}} props */
 export function Lanes({ store, items, chosen, onChoose }) {
@@ -22,7 +22,7 @@ export function Lanes({ store, items, chosen, onChoose }) {
         <path d="M0 0 8 4 0 8z" fill="context-stroke" /></marker></defs>
       ${LANES.map((lane, place) => html`<g>
         <line class="lane" x1=${AT[place]} x2=${AT[place]} y1="34" y2=${high - 8} />
-        <rect class="head" x=${AT[place] - 56} y="4" width="112" height="26" rx="8" />
+        <rect class="head" x=${AT[place] - 48} y="4" width="96" height="26" rx="8" />
         <text x=${AT[place]} y="22" text-anchor="middle" class="who">${t(`lane_${lane}`)}</text></g>`)}
       ${told.map((each, place) => {
         const y = 60 + place * STEP;

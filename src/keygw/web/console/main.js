@@ -230,7 +230,7 @@ function Console({ source, api, onEnd }) {
 function Line({ entry, tab, trace }) {
   const said = tab === "trace" ? t(entry.whole ? "whole" : "piece") : "";
   return html`<span class="when">${stamp(entry.at)}</span>
-    <span class="way">${tab === "trace" ? { device: "→", vehicle: "←" }[/** @type {"device"} */ (entry.by)] ?? "·" : entry.by ? t(`by_${entry.by}`) : t(`of_${entry.of}`)}${tab === "trace" && entry.by && html`<span class="unseen">${t(`by_${entry.by}`)} ${said}</span>`}</span>
+    <span class=${tab === "trace" ? "way" : "way wide-way"}>${tab === "trace" ? { device: "→", vehicle: "←" }[/** @type {"device"} */ (entry.by)] ?? "·" : entry.by ? t(`by_${entry.by}`) : t(`of_${entry.of}`)}${tab === "trace" && entry.by && html`<span class="unseen">${t(`by_${entry.by}`)} ${said}</span>`}</span>
     ${tab === "trace" && html`<span class="link mono">${entry.link}</span>`}
     <span class="name">${entry.whole ? entry.name : t("frame_n", { n: entry.name })}</span>
     ${tab === "requests" ? html`<span class="size">${entry.status}</span>` : tab === "trace" && html`<span class="size">${entry.size || ""}</span>`}

@@ -43,7 +43,7 @@ export function summary(said, line, s) {
     entry.trace = said.trace;
     entry.size = said.ms;
   } else if (of === "event") {
-    entry.name = said.event.type;
+    entry.name = said.event.type.replace(/^keygw\./, "");
     entry.text = telling(said.event.data);
     entry.code = said.event.data?.state ?? said.event.data?.reason ?? "";
   } else if (of === "order") {
@@ -64,12 +64,13 @@ export function summary(said, line, s) {
 }
 
 const TELLING = new Set(["action", "outcome", "reason", "error", "link", "mtu", "peer", "rotating_id", "list", "receipt", "sequence", "state", "time"]);
+const DULL = new Set(["vehicle_id", "id", "app_id", "unit", "ts", "received_at", "source", "quality", "max_age", "created_at", "expires_at", "updated_at", "number", "wait"]);
 const GOOD = new Set(["done", "already_in_state", "open"]);
 
 /** @param {any} data */
 function telling(data) {
   return Object.entries(data ?? {})
-    .filter(([, value]) => value !== null && value !== undefined && typeof value !== "object")
+    .filter(([name, value]) => !DULL.has(name) && value !== null && value !== undefined && typeof value !== "object")
     .map(([name, value]) => `${name} ${value}`).join(" · ").slice(0, 240);
 }
 
