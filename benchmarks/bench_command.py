@@ -1,8 +1,8 @@
-"""From a command that is accepted to one that is confirmed, on a warm link: gateway, virtual radio and car.
+"""From a command that is accepted to one that is confirmed, on a warm link: gateway, virtual radio, car.
 
-The gateway is the one that ``keygw serve`` runs, in this process with a car and the ether between them. The clock
-starts when the stream of the vehicle tells that the command was accepted and stops when it tells that it is confirmed:
-between them the policy is asked, and three states and the receipt are made durable, one before a byte is on the air.
+The gateway is the one that ``keygw serve`` runs, in this process with a car and the ether between them. Time starts
+when the stream of the vehicle tells that the command was accepted and stops when it tells that it is confirmed: between
+them the policy is asked, and three states and the receipt are made durable, one before a byte is on the air.
 What it contains takes turns with it, in an open session with another car of the same ether and nothing around it: the
 same command, and the question for the receipt, without which nothing is confirmed.
 """
@@ -54,8 +54,9 @@ def figures() -> Iterator[Figure]:
         "command_and_receipt_ms": round(both * 1e3, 2), "fdatasync_ms": round(flush * 1e3, 2), "rounds": ROUNDS,
     }  # fmt: skip
     name = "command on a warm link, p50"
-    what = f"{name}: accepted -> confirmed / command and receipt"
-    yield Figure(what, GROUP, told / both, "x", goal=GOAL, detail=detail)
+    yield Figure(
+        f"{name}: accepted -> confirmed / command and receipt", GROUP, told / both, "x", goal=GOAL, detail=detail
+    )
     whole: dict[str, object] = {"ms": round(asked * 1e3, 2)}
     yield Figure(f"{name}: request -> answer / command and receipt", GROUP, asked / both, "x", detail=whole)
     yield Figure(f"{name}: accepted -> confirmed / command alone", GROUP, told / trip, "x")

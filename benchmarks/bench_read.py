@@ -62,9 +62,8 @@ async def _measure(folder: Path) -> tuple[int, list[dict[str, float]]]:
         await world.app.post(f"/v1/vehicles/{world.vehicle_id}/link:connect", {})
         path = f"/v1/vehicles/{world.vehicle_id}/signals"
         await world.app.delete(f"/v1/vehicles/{world.vehicle_id}/link")
-        file = Path(world.gateway.ready["operator_token_file"])
-        token = (await asyncio.to_thread(file.read_text)).strip()
-        bearer = {"Authorization": f"Bearer {token}"}
+        operator = await asyncio.to_thread(Path(world.gateway.ready["operator_token_file"]).read_text)
+        bearer = {"Authorization": f"Bearer {operator.strip()}"}
         os.sched_setaffinity(world.gateway.pid, {core})
         async with httpx.AsyncClient(base_url=world.url, trust_env=False) as http:
             answers = [await http.get(path, headers=each) for each in (bearer, _bound(auth, path))]

@@ -78,8 +78,14 @@ class View:
 
     def may_read(self, signal: SignalId, now: float) -> bool:
         """By scope, and by a live key that allows reading the status."""
-        if self.app.scopes.isdisjoint(SIGNAL_SCOPES.get(signal, ())):
-            return False
+        return not self.app.scopes.isdisjoint(SIGNAL_SCOPES.get(signal, ())) and self._status(now)
+
+    def readable(self, now: float) -> frozenset[SignalId]:
+        """All of which ``may_read`` says yes."""
+        scopes = self.app.scopes if self._status(now) else frozenset()
+        return frozenset(signal for signal, wanted in SIGNAL_SCOPES.items() if not scopes.isdisjoint(wanted))
+
+    def _status(self, now: float) -> bool:
         return self.app.operator or any(Entitlement.STATUS_READ in key.entitlements for key in self.usable_keys(now))
 
 

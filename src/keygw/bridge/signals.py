@@ -146,15 +146,16 @@ class SignalCache:
         self, view: View, paths: Sequence[str] | None, now: float, units: Units = Units.VSS
     ) -> list[dict[str, Any]]:
         """One answer per path, in order; without ``paths`` everything that this app may read."""
+        readable = view.readable(now)
         if paths is None:
-            paths = [signal.path for signal in SIGNAL_SCOPES if view.may_read(signal, now)]
-        return [self._answer(view, path, now, units) for path in paths]
+            paths = [signal.path for signal in SIGNAL_SCOPES if signal in readable]
+        return [self._answer(view, path, readable, units) for path in paths]
 
-    def _answer(self, view: View, path: str, now: float, units: Units) -> dict[str, Any]:
+    def _answer(self, view: View, path: str, readable: frozenset[SignalId], units: Units) -> dict[str, Any]:
         wanted = SIGNAL_IDS.get(path)
         if wanted is None:
             return {"path": path, "error": "unsupported"}
-        if not view.may_read(wanted, now):
+        if wanted not in readable:
             return {"path": path, "error": "forbidden", "required_scope": sorted(SIGNAL_SCOPES[wanted])[-1].value}
         signal = self._known(view.vehicle.id, wanted)
         if signal is None:

@@ -12,6 +12,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
+from keygw.bridge.oauth import grants
 from keygw.bridge.oauth.grants import ACCESS_SECONDS, IDLE_SECONDS, STEP_UP_SECONDS
 from keygw.bridge.oauth.proofs import SLOT_SECONDS
 from keygw.bridge.records import App
@@ -19,6 +20,8 @@ from keygw.client.bound import BoundAuth
 from keygw.crypto.signer import LocalSigner
 from keygw.model.base64url import encode_base64url
 from keygw.model.entitlement import PROFILES
+from keygw.token.access import AccessClaims, decode_access
+from keygw.token.trust import TrustedIssuers
 
 if TYPE_CHECKING:
     from tests.unit.bridge.conftest import World
@@ -215,6 +218,35 @@ async def test_an_access_token_ends_by_itself(client: httpx.AsyncClient, world: 
 
 
 # -- refresh ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_token_that_was_opened_before_counts_no_longer_than_any(
+    client: httpx.AsyncClient, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its signature is checked once; what else may end it, each time."""
+    auth = await world.granted("key.read")
+    opened: list[str] = []
+
+    def counted(text: str, *args: Any, **more: Any) -> AccessClaims:
+        opened.append(text)
+        return decode_access(text, *args, **more)
+
+    monkeypatch.setattr(grants, "decode_access", counted)
+    for _ in range(3):
+        assert (await ask(client, auth, "GET", "/v1/keys")).status_code == 200
+    assert len(opened) == 1
+    other = await world.granted("key.read")
+    crossed = bound(auth, "GET", "/v1/keys", token=other.held.access_token)
+    assert (await client.get("/v1/keys", headers=crossed)).json()["code"] == "invalid_dpop_proof"
+    keyring: Any = world.services.issuer
+    current, trusted, records = keyring._now
+    monkeypatch.setattr(keyring, "_now", (current, TrustedIssuers(()), records))
+    assert (await ask(client, auth, "GET", "/v1/keys")).json()["code"] == "token_malformed"
+    monkeypatch.setattr(keyring, "_now", (current, trusted, records))
+    assert (await ask(client, auth, "GET", "/v1/keys")).status_code == 200
+    world.clock.now += ACCESS_SECONDS
+    auth.nonce = world.bridge.oauth.proofs.nonce
+    assert (await ask(client, auth, "GET", "/v1/keys")).json()["code"] == "token_expired"
 
 
 async def test_a_refresh_replaces_both_tokens(client: httpx.AsyncClient, world: World) -> None:

@@ -40,6 +40,8 @@ IDLE_SECONDS = 90 * 86400
 STEP_UP_SECONDS = 300
 """So long after a person was seen to be there may a grant start the engine, share a key and pair."""
 REFRESH_PREFIX = "kgr_"
+MOST_OPENED = 4096
+"""Access tokens whose signature need not be checked again."""
 _SECRET_LETTERS = 43
 _APP_ID = 20
 
@@ -92,6 +94,7 @@ class Grants:
         self._notes = notes
         self._clock = clock
         self._random = random
+        self._opened: dict[bytes, tuple[object, AccessClaims]] = {}
 
     async def begin(
         self,
@@ -205,7 +208,7 @@ class Grants:
     async def open(self, token: str, proof: str | None, method: str, url: str, base: str) -> tuple[App, Proof]:
         """Who calls with a token that is bound to a key. ``BoundTokenRefused``; ``Conflict`` busy."""
         try:
-            claims = decode_access(token, self._issuer.keyring.trusted, now=self._clock(), issuer=base)
+            claims = self._claims(token, base)
         except TokenError as error:
             code = "token_expired" if error.code == "token_expired" else "token_malformed"
             raise BoundTokenRefused(str(error), code=code) from error
@@ -221,7 +224,7 @@ class Grants:
         """The caller of a stream that is open already, by a fresh token of the same grant. The stream was opened with a
         proof; who has only the token cannot speak in it."""
         try:
-            claims = decode_access(token, self._issuer.keyring.trusted, now=self._clock(), issuer=base)
+            claims = self._claims(token, base)
         except TokenError as error:
             raise BoundTokenRefused(str(error), code="token_malformed") from error
         if claims.grant != before.id:
@@ -237,7 +240,7 @@ class Grants:
             scope, more = app.scopes, {"exp": int(app.expires_at or 0), "token_type": "refresh_token"}
         else:
             try:
-                claims = decode_access(text, self._issuer.keyring.trusted, now=self._clock(), issuer=base)
+                claims = self._claims(text, base)
                 app = await self._caller(claims)
             except (TokenError, BoundTokenRefused):
                 return {"active": False}
@@ -257,7 +260,7 @@ class Grants:
                 return
         else:
             try:
-                claims = decode_access(text, self._issuer.keyring.trusted, now=self._clock(), issuer=base)
+                claims = self._claims(text, base)
             except TokenError:
                 return
             grant, app = await self._store.grant(claims.grant), await self._rows.app(claims.grant)
@@ -313,6 +316,20 @@ class Grants:
             if key.state in (KeyState.ACTIVE, KeyState.SUSPENDED):
                 key = await self._credentials.revoke(key_id, actor=by.actor)
             self._errands.request(key.vehicle_id)
+
+    def _claims(self, text: str, base: str) -> AccessClaims:
+        """``decode_access``, once for each token: its hash is remembered, while the issuer keys stay what they are and
+        until it expires. What has become of the grant since then says ``_caller``. ``TokenError``."""
+        trusted, now = self._issuer.keyring.trusted, self._clock()
+        digest = sha256(f"{base} {text}".encode("utf-8", "replace"))
+        known = self._opened.get(digest)
+        if known is not None and known[0] is trusted and now < known[1].expires_at:
+            return known[1]
+        claims = decode_access(text, trusted, now=now, issuer=base)
+        if len(self._opened) >= MOST_OPENED:
+            self._opened.clear()
+        self._opened[digest] = trusted, claims
+        return claims
 
     async def _caller(self, claims: AccessClaims) -> App:
         """The grant's app as it stands, with what this token says of it."""
