@@ -72,10 +72,13 @@ export class Driver {
     let hopeful = false;
     /** @type {Talk | null} */
     let talk = null;
+    const leave = () => { void talk?.leave(); };
+    signal?.addEventListener('abort', leave);
     try {
       const link = await this.#reach(air, key, signal, steps);
       const { kept } = await this.#keyring.recall(key);
       talk = await this.#talk(link, key, kept, { onSignals, onClosed });
+      heed(signal);
       await talk.hello();
       steps.at('verifying');
       hopeful = kept;
@@ -90,7 +93,10 @@ export class Driver {
     } catch (error) {
       await talk?.leave();
       if (hopeful && talk?.refused) return this.meet(air, vehicleId, { signal, onStep, onSignals, onClosed });
+      heedAt(signal, steps);
       throw faultOf(error, { step: steps.now });
+    } finally {
+      signal?.removeEventListener('abort', leave);
     }
   }
 
@@ -108,6 +114,7 @@ export class Driver {
       const { kept, pair, uses, until } = await this.#keyring.recall(key);
       hopeful = kept || pair !== null;
       talk = await this.#talk(link, key, kept, { onSignals });
+      heed(signal);
       await talk.hello();
       steps.at('verifying');
       /** @type {'fast' | 'full'} */
@@ -184,6 +191,11 @@ export class Driver {
 
 /** What was hoped for, a kept token or the fast path, is refused: now without. */
 class Unkept extends Error {}
+
+/** @param {AbortSignal | null} signal @param {Steps} steps @throws {Fault} cancelled */
+function heedAt(signal, steps) {
+  if (signal?.aborted) throw new Fault('cancelled', { step: steps.now });
+}
 
 /** What comes behind the answer costs nobody the answer. @template T @param {Promise<T>} part @returns {Promise<T | null>} */
 async function quietly(part) {
