@@ -28,7 +28,7 @@ UV ?= $(VENV)/lock/bin/uv
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-browser test-bluez lint format bench prove world soak interop fuzz chaos lock setup clean FORCE
+.PHONY: help demo test test-browser pictures test-bluez lint format bench prove world soak interop fuzz chaos lock setup clean FORCE
 
 help: ## show this list
 	@echo "keygw: the open digital-key gateway"; echo
@@ -45,6 +45,9 @@ test: $(DEV_READY) $(NODE_READY) ## the whole test suite
 
 test-browser: $(DEV_READY) ## the pages alone, in the Chromium of this machine; pictures go to build/pictures
 	@$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses=4 --dist=loadfile tests/browser $(ARGS)
+
+pictures: test-browser ## take the pictures of the docs anew
+	@$(BIN)/python tools/pictures.py --take
 
 lint: $(DEV_READY) ## ruff, mypy --strict and the laws of the house
 	@$(BIN)/python -m ruff check .

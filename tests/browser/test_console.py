@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
 
-from browsing import shoot, usable_by_all, visiting
+from browsing import settle, shoot, usable_by_all, visiting
 from keygw_sim.scenarios.world import World
 from keygw_sim.studio.__main__ import people
 from keygw_sim.studio.attach import attach, equip
