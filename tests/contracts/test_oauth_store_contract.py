@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keygw.bridge.oauth.records import Answer, Client, Grant, GrantKind, Request
+from keygw.bridge.oauth.records import Answer, Client, Code, Grant, GrantKind, Passkey, Request
 from keygw.bridge.people_ports import Note
 from keygw.bridge.ports import BridgeStore
 from keygw.bridge.records import App
@@ -27,6 +27,8 @@ PERSON = Person("per_1", "default", "Phone", 1001)
 HOME = App("app_home", "Phone", frozenset({Scope.KEY_MANAGE}), 1001.0, b"h" * 32, person_id="per_1")
 APP = App("app_1", "Phone", frozenset({Scope.KEY_READ}), 1002.0, b"a" * 32, expires_at=9000.0, person_id="per_1")
 GRANT = Grant("app_1", "cli_1", "app_home", "t" * 43, GrantKind.PAIRING_CODE, 1002, 1002, b"r" * 32)
+CODE = Code(b"c" * 32, "cli_1", "app_home", ("key.read",), "https://a.example/", "x" * 43, None, 1060)
+PASSKEY = Passkey("psk_1", "per_1", "app_home", "Phone", b"id\x00\xff", b"data\x00", 3, True, 1000)
 REQUEST = Request("req_1", "cli_1", "default", b"s" * 32, "ABCDEFGH", ("key.read",), 1000, 1600)
 
 
@@ -159,3 +161,63 @@ async def test_requests_are_bounded_and_forgotten(store: BridgeStore) -> None:
     assert not await store.add_request(twin, 9), "the user code is taken"
     assert await store.add_request(replace(twin, created_at=1601, expires_at=2000), 3), "the others are over"
     assert await store.request_by_user_code("CODE1") is None
+
+
+async def test_where_a_client_may_be_sent_is_kept_in_its_order(store: BridgeStore) -> None:
+    uris = ("https://b.example/", "https://a.example/?x=1")
+    assert await store.add_client(replace(CLIENT, redirect_uris=uris), 10, 0)
+    found = await store.client(CLIENT.id)
+    assert found is not None
+    assert found.redirect_uris == uris
+
+
+async def test_a_code_counts_each_time_that_it_comes(store: BridgeStore) -> None:
+    await store.add_code(CODE, 0)
+    assert await store.code(CODE.hash) == CODE
+    uses = [each.uses for each in await asyncio.gather(*(store.use_code(CODE.hash) for _ in range(4))) if each]
+    assert sorted(uses) == [1, 2, 3, 4]
+    after = await store.set_code_grant(CODE.hash, "app_1")
+    assert after == replace(CODE, uses=4, grant_id="app_1")
+    assert await store.use_code(b"?" * 32) is None
+    assert await store.set_code_grant(b"?" * 32, "app_1") is None
+
+
+async def test_codes_that_are_over_are_forgotten(store: BridgeStore) -> None:
+    await store.add_code(CODE, 0)
+    bound = replace(CODE, hash=b"d" * 32, thumbprint="t" * 43, expires_at=2000)
+    await store.add_code(bound, 1061)
+    assert await store.code(CODE.hash) is None
+    assert await store.code(bound.hash) == bound
+
+
+async def test_passkeys_are_kept_bounded_and_removed(granted: BridgeStore) -> None:
+    assert await granted.add_passkey(PASSKEY, 2, note("passkey.added"))
+    assert await granted.passkey("psk_1") == await granted.passkey_by_credential(b"id\x00\xff") == PASSKEY
+    with pytest.raises(Conflict) as taken:
+        await granted.add_passkey(replace(PASSKEY, id="psk_2"), 2, note("passkey.added"))
+    assert taken.value.code == "passkey_exists"
+    second = replace(PASSKEY, id="psk_2", credential_id=b"2", created_at=999)
+    assert await granted.add_passkey(second, 2, note("passkey.added"))
+    assert not await granted.add_passkey(replace(PASSKEY, id="psk_3", credential_id=b"3"), 2, note("passkey.added"))
+    assert list(await granted.passkeys_of("per_1")) == [second, PASSKEY], "oldest first"
+    assert await granted.remove_passkey("psk_1", note("passkey.removed"))
+    assert not await granted.remove_passkey("psk_1", note("passkey.removed"))
+    assert await granted.passkey("psk_1") is None
+
+
+async def test_a_passkeys_counter_goes_on(granted: BridgeStore) -> None:
+    assert await granted.add_passkey(PASSKEY, 2, note("passkey.added"))
+    assert [await granted.use_passkey("psk_1", counter, 1005) for counter in (3, 0, 4, 4)] == [
+        False,
+        False,
+        True,
+        False,
+    ]
+    tries = await asyncio.gather(*(granted.use_passkey("psk_1", 9, 1006) for _ in range(3)))
+    assert sum(tries) == 1
+    none = replace(PASSKEY, id="psk_0", credential_id=b"0", counter=0)
+    assert await granted.add_passkey(none, 3, note("passkey.added"))
+    assert [await granted.use_passkey("psk_0", 0, 1007) for _ in range(2)] == [True, True], "one that counts nothing"
+    found = await granted.passkey("psk_0")
+    assert found is not None
+    assert (found.counter, found.used_at) == (0, 1007)

@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--list", action="store_true", help="only name the targets")
     parser.add_argument("--child", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
-    sys.path[:0] = [str(HERE)]
+    sys.path[:0] = [str(HERE), str(ROOT / "tests" / "support")]
     if given.child:
         return child(*given.child)
     if given.replay:

@@ -16,6 +16,9 @@ from typing import Any, NamedTuple
 
 import httpx
 
+from authenticator import Authenticator
+from consenting import authorization, options_of
+from keygw.client.bound import BoundAuth
 from keygw.crypto.signer import LocalSigner, thumbprint
 from keygw.model.base64url import decode_base64url, encode_base64url
 from keygw.model.entitlement import Entitlement
@@ -48,6 +51,8 @@ class Scene:
     vehicle_signer: LocalSigner
     ids: dict[str, str]
     now: int
+    grant: BoundAuth | None = None
+    """Of a person who was seen just now."""
     phone: LocalSigner = field(default_factory=LocalSigner.generate)
     home: dict[str, str] = field(init=False)
 
@@ -60,9 +65,19 @@ class Scene:
         assert made.is_success, (path, made.text)
         return dict(made.json())
 
+    def proven(self, method: str, path: str) -> dict[str, str]:
+        """The headers of one request by ``grant``."""
+        assert self.grant is not None
+        token = self.grant.held.access_token
+        return {"Authorization": f"DPoP {token}", "DPoP": self.grant.proof(method, self.grant.url + path, token)}
+
     @property
     def point(self) -> str:
         return encode_base64url(self.phone.public_key)
+
+
+PROVEN = {"Authorization": "DPoP"}
+"""In the place of headers: those of ``Scene.grant``, with a fresh proof for each request."""
 
 
 class Good(NamedTuple):
@@ -363,6 +378,48 @@ async def ownership_accept(scene: Scene) -> Good:
 def _vehicle() -> Json:
     point = encode_base64url(LocalSigner.generate().public_key)
     return {"id": "veh_mfrggzdfmztwq2lk", "name": "Van", "public_key": point, "advertising_key": "A" * 22}
+
+
+async def _consent(scene: Scene) -> tuple[Json, Json, dict[str, str], Authenticator]:
+    """What a page was asked for, what it asks a passkey for, what its browser sends along, and the passkey."""
+    key = Authenticator(scene.grant.url if scene.grant is not None else "")
+    options = await scene.ask("/v1/passkeys:options", headers=scene.proven("POST", "/v1/passkeys:options"))
+    await scene.ask("/v1/passkeys", key.make(options), scene.proven("POST", "/v1/passkeys"))
+    wish = {"client_name": "App", "scope": "key.read", "redirect_uris": ["https://app.example/back"]}
+    client = await scene.ask("/oauth2/register", wish, {})
+    asked = authorization(client["client_id"], "https://app.example/back", scope="key.read")
+    page = await scene.client.get(f"/oauth2/authorize?{asked}")
+    scene.client.cookies.clear()
+    return {"query": asked}, options_of(page.text), {"Cookie": page.headers["set-cookie"].partition(";")[0]}, key
+
+
+@good
+async def authorize_allow(scene: Scene) -> Good:
+    query, options, by, key = await _consent(scene)
+    return Good({**query, **key.sign(options)}, 200, by)
+
+
+@good
+async def authorize_deny(scene: Scene) -> Good:
+    query, options, by, _ = await _consent(scene)
+    return Good({**query, "challenge": options["challenge"]}, 200, by)
+
+
+@good
+async def passkeys_add(scene: Scene) -> Good:
+    assert scene.grant is not None
+    options = await scene.ask("/v1/passkeys:options", headers=scene.proven("POST", "/v1/passkeys:options"))
+    return Good(Authenticator(scene.grant.url).make(options), 201, PROVEN)
+
+
+@good
+async def passkeys_verify(scene: Scene) -> Good:
+    assert scene.grant is not None
+    key = Authenticator(scene.grant.url)
+    made = key.make(await scene.ask("/v1/passkeys:options", headers=scene.proven("POST", "/v1/passkeys:options")))
+    await scene.ask("/v1/passkeys", made, scene.proven("POST", "/v1/passkeys"))
+    asked = await scene.ask("/v1/passkeys:challenge", headers=scene.proven("POST", "/v1/passkeys:challenge"))
+    return Good(key.sign(asked), 200, PROVEN)
 
 
 @good

@@ -10,6 +10,7 @@ from keygw.api.guard import Guard
 from keygw.api.routes import (
     apps,
     audit,
+    authorize,
     cards,
     commands,
     consents,
@@ -31,6 +32,7 @@ from keygw.api.routes import (
     ownership,
     pages,
     pairings,
+    passkeys,
     people,
     policy,
     sessions,
@@ -76,7 +78,7 @@ def create_api(services: Services) -> FastAPI:
     app.state.services = services
     # In the order of what is asked most: each of them is tried in turn.
     first = (commands, keys, vehicles, status, health, meta, apps, audit, pairings, ownership, invitations, devices)
-    granting = (oauth, grants, consents, sessions, cards, offers, webhooks)
+    granting = (oauth, authorize, grants, consents, passkeys, sessions, cards, offers, webhooks)
     rest = (policy, status_lists, operators, tenants, limits, people, events, stream, frames, docs, link, pages)
     routers = [*(each.router for each in (*first, *granting, *rest, issuer_keys, viss)), issuer_keys.public]
     permissions.state(routers)

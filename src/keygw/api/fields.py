@@ -21,7 +21,7 @@ class Body(BaseModel):
 
 
 def _binary(least: int, most: int | None = None, pattern: str | None = None) -> Any:
-    """``pattern``: what the document says of its letters, where it is more than the length."""
+    """So many bytes. ``pattern``: what the document says of their letters, where it is more than the length."""
     most = most or least
     size = f"{least}" if most == least else f"{least} to {most}"
 
@@ -80,6 +80,10 @@ Evidence = _binary(1, 3072)
 """What a platform says of a device key."""
 Enrol = _binary(48, 4095)
 """ENROL of a pairing, as it was sent."""
+PasskeyPart = _binary(1, 4096)
+"""Of the answer of an authenticator."""
+PasskeyChallenge = _binary(40)
+CredentialId = _binary(1, 1023)
 Secret = _binary(32)
 """What stands behind the ``#`` of an invitation's link."""
 Time = Annotated[float, BeforeValidator(parse_time), WithJsonSchema({"type": "string", "format": "date-time"})]

@@ -18,6 +18,7 @@ MADE: dict[str, dict[str, str]] = {
     "oauth_token": {"grant_id": "/grant_id"},
     "operators_add": {"operator_id": "/operator/id"},
     "ownership_offer": {"transfer_id": "/id", "secret": "/secret"},
+    "passkeys_add": {"passkey_id": "/id"},
     "pairings_start": {"pairing_id": "/id"},
     "people_add": {"person_id": "/id"},
     "people_get": {"app_id": "/app_ids/0"},

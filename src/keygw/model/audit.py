@@ -52,6 +52,8 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
         "operator.bootstrap_ended": "The token that the gateway began with was ended",
         "operator.revoked": "An operator's token ended for good",
         "operator.token_replaced": "An operator got a new token in place of the old one",
+        "passkey.added": "A person may log in with another passkey",
+        "passkey.removed": "A passkey is good for nothing any more",
         "person.added": "Somebody got an account",
         "person.app_bound": "An app acts for a person from now on",
         "person.app_unbound": "An app acts for nobody any more",

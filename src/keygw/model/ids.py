@@ -3,8 +3,8 @@
 ``veh_mfrggzdfmztwq2lk`` vehicle, ``key_`` digital key (``jti``/``cti``), ``dev_`` device, ``cmd_`` command,
 ``app_`` app, ``par_`` pairing, ``inv_`` invitation, ``gwy_`` a gateway while it runs, ``ten_`` tenant, ``opr_``
 operator, ``per_`` person, ``cli_`` OAuth client, ``req_`` a request of one, ``ses_`` app session, ``off_`` what an app
-sends into a car, ``whk_`` webhook, ``dlv_`` a delivery of one. A device id is not random: it is the head of its key's
-thumbprint, so it binds to that key.
+sends into a car, ``whk_`` webhook, ``dlv_`` a delivery of one, ``psk_`` a passkey. A device id is not random: it is
+the head of its key's thumbprint, so it binds to that key.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ PREFIXES = (
     "ses",
     "off",
     "dlv",
+    "psk",
 )
 _ID = re.compile(rf"(?:{'|'.join(PREFIXES)})_[a-z2-7]{{16}}", re.ASCII)
 _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"

@@ -11,9 +11,11 @@ from keygw.model.person import Person
 from keygw.store.app_rows import insert_app
 from keygw.store.group import Row, Storage, Transaction
 from keygw.store.notes import write_note
+from keygw.store.oauth_codes import SqlOauthCodes
 from keygw.store.oauth_requests import SqlOauthRequests
+from keygw.store.passkey_store import SqlPasskeys
 
-_CLIENT = "SELECT id, tenant_id, name, scopes, created_at, home_id, used_at FROM oauth_clients"
+_CLIENT = "SELECT id, tenant_id, name, scopes, created_at, home_id, used_at, redirect_uris FROM oauth_clients"
 _GRANT = (
     "SELECT g.app_id, g.client_id, g.home_id, g.thumbprint, g.kind, g.created_at, g.auth_time, g.refresh_hash, "
     "g.refresh_former, g.key_ids FROM oauth_grants g"
@@ -22,7 +24,7 @@ _LIVE = f"{_GRANT} JOIN apps a ON a.id = g.app_id WHERE a.revoked = 0"
 _ORDER = "ORDER BY g.created_at, g.app_id"
 
 
-class SqlOauth(SqlOauthRequests):
+class SqlOauth(SqlOauthCodes, SqlOauthRequests, SqlPasskeys):
     """``bridge.oauth.records.OauthStore``. Each write is a transaction of its own, durable on return."""
 
     _database: Storage
@@ -34,6 +36,7 @@ class SqlOauth(SqlOauthRequests):
             client.name,
             " ".join(client.scopes),
             client.created_at,
+            " ".join(client.redirect_uris),
         )
 
         async def work(tx: Transaction) -> bool:
@@ -51,7 +54,8 @@ class SqlOauth(SqlOauthRequests):
             if rows[0][0] >= unused:
                 return False
             await tx.fetch(
-                "INSERT INTO oauth_clients (id, tenant_id, name, scopes, created_at) VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO oauth_clients (id, tenant_id, name, scopes, created_at, redirect_uris) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
                 values,
             )
             return True
@@ -62,8 +66,9 @@ class SqlOauth(SqlOauthRequests):
         rows = await self._database.fetch(f"{_CLIENT} WHERE id = ?", (client_id,))
         if not rows:
             return None
-        client_id, tenant_id, name, scopes, created_at, home_id, used_at = rows[0]
-        return Client(client_id, tenant_id, name, tuple(scopes.split()), created_at, home_id, used_at)
+        client_id, tenant_id, name, scopes, created_at, home_id, used_at, uris = rows[0]
+        wanted = tuple(scopes.split())
+        return Client(client_id, tenant_id, name, wanted, created_at, home_id, used_at, tuple(uris.split()))
 
     async def set_home(self, client_id: str, person: Person, home: App, notes: Sequence[Note]) -> str:
         async def work(tx: Transaction) -> str:

@@ -51,6 +51,10 @@ _PARTS: Mapping[str, tuple[str, str]] = {
         "app_id, client_id, kind, created_at, auth_time",
         f"oauth_grants WHERE app_id IN ({_APPS}) ORDER BY created_at, app_id",
     ),
+    "passkeys": (
+        "id, name, synced, created_at, used_at",
+        "passkeys WHERE person_id = ? ORDER BY created_at, id",
+    ),
     "sessions": (
         "id, app_id, vehicle_id, state, created_at, updated_at",
         f"app_sessions WHERE app_id IN ({_APPS}) ORDER BY created_at, id",
@@ -196,6 +200,7 @@ _ERASURE = (
     f"DELETE FROM app_cards WHERE session_id IN ({_SESSIONS})",
     f"DELETE FROM webhooks WHERE app_id IN ({_APPS})",
     f"DELETE FROM app_sessions WHERE app_id IN ({_APPS})",
+    "DELETE FROM passkeys WHERE person_id = ?",
     f"UPDATE oauth_clients SET name = '{ERASED}' WHERE id IN ({_CLIENTS})",
     f"UPDATE apps SET name = '{ERASED}', revoked = 1 WHERE id IN ({_APPS})",
 )

@@ -13,7 +13,7 @@ from typing import Final
 PAGES: Final = {"": "home", "phone": "phone", "console": "console", "head-unit": "head_unit"}
 """A page's path -> its folder. A page is ``index.html`` there."""
 
-SHELVES: Final = ("shared", "js", "vendor")
+SHELVES: Final = ("shared", "js", "vendor", "authorize")
 """What pages share; at the path of the same name."""
 
 CSP: Final = (

@@ -7,6 +7,9 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from authenticator import Authenticator
 from keygw.crypto.kdf import sha256
 from keygw.model import base64url
 from keygw.model.audit import AuditCheckpoint
@@ -26,6 +29,7 @@ from keygw.token import (
     grant,
     issuer_key,
     jwt,
+    passkey,
     possession,
     receipt,
     revocation,
@@ -238,6 +242,42 @@ def _proofs() -> list[bytes]:
     return [made.encode()]
 
 
+SITE = passkey.Site("keys.example", "https://keys.example")
+CHALLENGE = b"sixteen or more bytes"
+
+
+@cache
+def _passkey() -> Authenticator:
+    """The same in each run: Ed25519 signs without randomness."""
+    made = Authenticator(SITE.origin, -8, id=bytes(range(32)))
+    made.key = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+    return made
+
+
+@cache
+def _made() -> dict[str, bytes]:
+    """The parts of a registration and of an assertion, both good."""
+    asked = {"challenge": base64url.encode_base64url(CHALLENGE)}
+    made, signed = _passkey().make(asked), _passkey().sign(asked)
+    told = {name: base64url.decode_base64url(value) for name, value in signed.items()}
+    return {
+        **told,
+        "attestation_object": base64url.decode_base64url(made["attestation_object"]),
+        "made_client_data": base64url.decode_base64url(made["client_data"]),
+    }
+
+
+def _registration(data: bytes) -> passkey.Credential:
+    return passkey.open_registration(SITE, CHALLENGE, _made()["made_client_data"], data)
+
+
+def _assertion(data: bytes) -> int:
+    made = _made()
+    known = passkey.open_registration(SITE, CHALLENGE, made["made_client_data"], made["attestation_object"])
+    said = passkey.Assertion(known.id, made["client_data"], data, made["signature"])
+    return passkey.verify_assertion(SITE, CHALLENGE, known, said)
+
+
 def _access(data: bytes) -> access.AccessClaims:
     return access.decode_access(data.decode("utf-8", "surrogateescape"), TRUST, now=NOW, issuer=GATEWAY)
 
@@ -408,6 +448,18 @@ TARGETS = [
     Target(
         "token.dpop.claims", _dpop_claims, TOKEN, lambda: [_part(token, 1) for token in _proofs()],
         covers=("token.dpop.open_proof",), longest=600,
+    ),
+    Target(
+        "token.passkey.client", passkey.decode_challenge, TOKEN, lambda: [_made()["client_data"]],
+        covers=("token.passkey.decode_challenge",), longest=600,
+    ),
+    Target(
+        "token.passkey.registration", _registration, TOKEN, lambda: [_made()["attestation_object"]],
+        covers=("token.passkey.open_registration",), longest=400, steps=12_000,
+    ),
+    Target(
+        "token.passkey.assertion", _assertion, TOKEN, lambda: [_made()["authenticator_data"]],
+        covers=("token.passkey.verify_assertion",), longest=400, steps=12_000,
     ),
     Target("token.access", _access, TOKEN, _accesses, covers=("token.access.decode_access",), longest=1200),
     Target(

@@ -23,8 +23,9 @@ from keygw.bridge.apps import Apps, token_hash
 from keygw.bridge.bridge import Bridge
 from keygw.bridge.executor import Timing
 from keygw.bridge.feed import Feed
+from keygw.bridge.notes import Notes
 from keygw.bridge.oauth.clients import parse_scope
-from keygw.bridge.oauth.records import GrantKind
+from keygw.bridge.oauth.records import Client, GrantKind, Passkey
 from keygw.bridge.records import App, CommandRecord
 from keygw.bridge.scopes import GRANTABLE
 from keygw.bridge.signals import SignalCache
@@ -315,8 +316,30 @@ class World:
 
     async def granted_by(self, home: App, key: DigitalKey, *scopes: str) -> BoundAuth:
         """The same by the app that holds this owner key."""
+        client = await self.bridge.oauth.clients.register("client", scopes, "default")
+        return await self._granted_to(client, home, key, scopes)
+
+    async def at_home(self, *scopes: str) -> BoundAuth:
+        """The same of a person who was let in by the car's code: the owner key is the home's of that client."""
+        client = await self.bridge.oauth.clients.register("client", scopes, "default")
+        home = await self.bridge.oauth.arrivals._home(client)
+        await self.store.bridge.claim_vehicle(self.vehicle.id, home.id)
+        return await self._granted_to(client, home, await self.give_key(home), scopes)
+
+    async def passkey(self) -> str:
+        """The id of one that somebody has."""
+        auth = await self.at_home("key.manage")
+        app = await self.store.bridge.app(auth.held.grant_id)
+        assert app is not None
+        assert app.person_id is not None
+        assert app.home_id is not None
+        known = Passkey(new_id("psk", self.random), app.person_id, app.home_id, "x", self.random(16), b"x", 0, False, 1)
+        note = Notes(self.clock).note(app, "passkey.added", app.tenant_id)
+        assert await self.store.bridge.add_passkey(known, 9, note)
+        return known.id
+
+    async def _granted_to(self, client: Client, home: App, key: DigitalKey, scopes: Sequence[str]) -> BoundAuth:
         oauth, signer, url = self.bridge.oauth, LocalSigner.generate(), self.services.public_url
-        client = await oauth.clients.register("client", scopes, "default")
         mark, kind = thumbprint_of(signer.public_key), GrantKind.PAIRING_CODE
         app = await oauth.grants.begin(client, home, [key.id], parse_scope(" ".join(scopes)), mark, kind)
         told = await oauth.grants.tokens(client, app.id, mark, url)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from api_cases import GOOD, Good, Operation, Scene, bad, furnish, operations
+from api_cases import GOOD, PROVEN, Good, Operation, Scene, bad, furnish, operations
 from keygw.bridge.offer_ports import Voice
 from keygw.crypto.signer import LocalSigner
 
@@ -55,6 +55,7 @@ TYPES += ["application/json; charset=utf-16", "application/json, text/plain"]
 
 @pytest.fixture
 async def scene(client: httpx.AsyncClient, world: World, operator: dict[str, str]) -> Scene:
+    object.__setattr__(world.services, "public_url", "http://localhost:8765")  # passkeys want a name
     _, token, key = await world.owner()
     app, _ = await world.app()
     kid = (await client.get("/.well-known/jwks.json")).json()["keys"][0]["kid"]
@@ -65,6 +66,7 @@ async def scene(client: httpx.AsyncClient, world: World, operator: dict[str, str
         "event_id": (await world.bridge.offers.send(caller, session.session.id, words)).id,
         "session_id": session.session.id,
         "card": "bay",
+        "passkey_id": await world.passkey(),
         "grant_id": grant.held.grant_id,
         "user_code": await world.asked(),
         "vehicle_id": world.vehicle.id,
@@ -74,7 +76,8 @@ async def scene(client: httpx.AsyncClient, world: World, operator: dict[str, str
         "kid": kid,
     }
     headers = {"Authorization": f"Bearer {token}"}
-    return Scene(client, headers, operator, world.car.signer, {**ids, "page": "1"}, int(world.clock()))
+    person = await world.at_home("key.manage")
+    return Scene(client, headers, operator, world.car.signer, {**ids, "page": "1"}, int(world.clock()), person)
 
 
 async def send(
@@ -86,6 +89,8 @@ async def send(
     if "idempotency-key" in operation.named("header"):
         given.setdefault("Idempotency-Key", "a-wish")
     path = operation.path.format_map(scene.ids)
+    if by is PROVEN:
+        given |= scene.proven(operation.method, path)
     return await scene.client.request(operation.method, path, content=content, headers=list(given.items()))  # type: ignore[arg-type]  # httpx takes a mixture
 
 

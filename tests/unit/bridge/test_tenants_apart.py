@@ -85,6 +85,7 @@ async def two(world: World, client: httpx.AsyncClient, operator: dict[str, str],
         "card": "bay",
         "webhook_id": webhook,
         "delivery_id": (await client.post(f"/v1/webhooks/{webhook}:ping", headers=owner)).json()["id"],
+        "passkey_id": await world.passkey(),
         "grant_id": (await world.granted("key.read")).held.grant_id,
     }
     callers = {"app": auth(app_b["token"]), "admin": auth(admin.json()["token"])}

@@ -98,6 +98,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/oauth2/authorize/allow": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Log in, and let it in
+         * @description Of the page: the passkey logs the person in, and says yes to just this request from this browser.
+         */
+        post: operations["oauth_allow"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/oauth2/authorize/deny": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Turn it away
+         * @description Of the page: the client hears `access_denied`.
+         */
+        post: operations["oauth_deny"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/oauth2/device_authorization": {
         parameters: {
             query?: never;
@@ -1233,6 +1273,109 @@ export interface paths {
          *     profile asks for an attestation, it must come along, made for `proven`.
          */
         post: operations["pairings_redeem"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/passkeys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The passkeys of the caller's person */
+        get: operations["passkeys_list_all"];
+        put?: never;
+        /**
+         * Register a passkey
+         * @description P-256 or Ed25519, with the person verified; attestation is not looked at.
+         */
+        post: operations["passkeys_add"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/passkeys/{passkey_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One passkey */
+        get: operations["passkeys_get"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove a passkey
+         * @description At once. What was granted with it is ended by itself (`/v1/grants`).
+         */
+        delete: operations["passkeys_remove"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/passkeys:challenge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What a passkey is asked to sign
+         * @description By one of the passkeys of the person behind the caller.
+         */
+        post: operations["passkeys_challenge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/passkeys:options": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What a new passkey is made of
+         * @description Takes a person who was seen a moment ago.
+         */
+        post: operations["passkeys_options"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/passkeys:verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * The person is here
+         * @description The step-up of RFC 9470, in place of the car's code: the next access token (`refresh_token`) says that the person
+         *     was seen now.
+         */
+        post: operations["passkeys_verify"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2376,6 +2519,34 @@ export interface components {
             status: "ok";
         };
         /**
+         * Allowing
+         * @description ``query``: of the page's address, to the letter; and the answer of ``navigator.credentials.get``.
+         */
+        Allowing: {
+            /**
+             * Authenticator Data
+             * @description base64url, 1 to 4096 bytes
+             */
+            authenticator_data: string;
+            /**
+             * Client Data
+             * @description base64url, 1 to 4096 bytes
+             */
+            client_data: string;
+            /**
+             * Credential Id
+             * @description base64url, 1 to 1023 bytes
+             */
+            credential_id: string;
+            /** Query */
+            query: string;
+            /**
+             * Signature
+             * @description base64url, 1 to 4096 bytes
+             */
+            signature: string;
+        };
+        /**
          * Answer
          * @description ``secret``: what stands behind the ``#`` of the link.
          */
@@ -2437,6 +2608,32 @@ export interface components {
         Apps: {
             /** Apps */
             apps: components["schemas"]["AppOut"][];
+        };
+        /**
+         * AssertionIn
+         * @description Of the answer of ``navigator.credentials.get``.
+         */
+        AssertionIn: {
+            /**
+             * Authenticator Data
+             * @description base64url, 1 to 4096 bytes
+             */
+            authenticator_data: string;
+            /**
+             * Client Data
+             * @description base64url, 1 to 4096 bytes
+             */
+            client_data: string;
+            /**
+             * Credential Id
+             * @description base64url, 1 to 1023 bytes
+             */
+            credential_id: string;
+            /**
+             * Signature
+             * @description base64url, 1 to 4096 bytes
+             */
+            signature: string;
         };
         /**
          * AttemptOut
@@ -2701,6 +2898,8 @@ export interface components {
             dpop_bound_access_tokens: boolean;
             /** Grant Types */
             grant_types: string[];
+            /** Redirect Uris */
+            redirect_uris: string[];
             /** Response Types */
             response_types: string[];
             /** Scope */
@@ -2859,6 +3058,19 @@ export interface components {
          * @enum {string}
          */
         DeliveryState: "pending" | "delivered" | "failed" | "withheld" | "skipped";
+        /**
+         * Denying
+         * @description ``query``: of the page's address, to the letter; ``challenge``: that the page was given.
+         */
+        Denying: {
+            /**
+             * Challenge
+             * @description base64url, 40 bytes
+             */
+            challenge: string;
+            /** Query */
+            query: string;
+        };
         /**
          * DeprecatedOut
          * @description ``sunset``: after that the route may be gone. ``link``: what to do.
@@ -3072,7 +3284,7 @@ export interface components {
          * @description How somebody was asked. The words stand in ``grants`` as apps see them.
          * @enum {string}
          */
-        GrantKind: "pairing_code" | "device_code" | "invitation";
+        GrantKind: "pairing_code" | "device_code" | "invitation" | "authorization_code";
         /**
          * GrantOut
          * @description ``seen_at``: when the person was last seen to be there. ``thumbprint``: of the key that its tokens are bound to
@@ -3638,6 +3850,11 @@ export interface components {
             /** Client Name */
             client_name: string;
             /**
+             * Redirect Uris
+             * @description Where a browser comes back with a code: https, http on this machine, or a scheme with a dot in it
+             */
+            redirect_uris?: string[];
+            /**
              * Scope
              * @description The most that it will ask for, joined by spaces
              * @default cards.write command.lights command.lock command.start command.trunk command.unlock head_unit.show key.manage key.read key.share session.connect status.energy.read status.location.read status.security.read vehicle.read webhook.manage
@@ -3818,6 +4035,24 @@ export interface components {
         NewPairing: {
             /** Code */
             code: string;
+            /** Name */
+            name: string;
+        };
+        /**
+         * NewPasskey
+         * @description Of the answer of ``navigator.credentials.create``. ``name``: what the person calls it.
+         */
+        NewPasskey: {
+            /**
+             * Attestation Object
+             * @description base64url, 1 to 4096 bytes
+             */
+            attestation_object: string;
+            /**
+             * Client Data
+             * @description base64url, 1 to 4096 bytes
+             */
+            client_data: string;
             /** Name */
             name: string;
         };
@@ -4040,6 +4275,17 @@ export interface components {
          */
         OperatorRole: "admin" | "fleet" | "support" | "auditor" | "issuer";
         /**
+         * OptionsOut
+         * @description For ``PublicKeyCredential.parseCreationOptionsFromJSON``, or ``parseRequestOptionsFromJSON``. Good once, for five
+         *     minutes, for this caller.
+         */
+        OptionsOut: {
+            /** Challenge */
+            challenge: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
          * OverdueKeys
          * @description Longest first. ``count`` is that of ``keys``.
          */
@@ -4140,6 +4386,27 @@ export interface components {
             state: "searching" | "proving" | "enrolled" | "done" | "failed";
             /** Vehicle Id */
             vehicle_id: string | null;
+        };
+        /**
+         * PasskeyOut
+         * @description ``synced``: the same passkey may be on other devices of that person.
+         */
+        PasskeyOut: {
+            /** Created At */
+            created_at: string;
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Synced */
+            synced: boolean;
+            /** Used At */
+            used_at: string | null;
+        };
+        /** PasskeysOut */
+        PasskeysOut: {
+            /** Passkeys */
+            passkeys: components["schemas"]["PasskeyOut"][];
         };
         /** PersonKey */
         PersonKey: {
@@ -4470,6 +4737,11 @@ export interface components {
         Rotation: {
             /** Overlap Seconds */
             overlap_seconds?: number | null;
+        };
+        /** SentOut */
+        SentOut: {
+            /** Redirect To */
+            redirect_to: string;
         };
         /**
          * SessionEventIn
@@ -5401,6 +5673,74 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
+    oauth_allow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Allowing"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SentOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    oauth_deny: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Denying"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SentOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
     oauth_device_authorization: {
         parameters: {
             query?: never;
@@ -5671,14 +6011,20 @@ export interface operations {
                 "application/x-www-form-urlencoded": {
                     /** @description Of POST /oauth2/register */
                     client_id: string;
+                    /** @description Of the authorization endpoint */
+                    code?: string;
+                    /** @description Of PKCE (RFC 7636) */
+                    code_verifier?: string;
                     /** @description Of POST /oauth2/device_authorization */
                     device_code?: string;
-                    /** @description `urn:keygw:params:oauth:grant-type:pairing-code`, `urn:ietf:params:oauth:grant-type:device_code`, `urn:keygw:params:oauth:grant-type:invitation` or `refresh_token` */
+                    /** @description `urn:keygw:params:oauth:grant-type:pairing-code`, `urn:ietf:params:oauth:grant-type:device_code`, `urn:keygw:params:oauth:grant-type:invitation`, `authorization_code` or `refresh_token` */
                     grant_type: string;
                     /** @description Of the link of an invitation */
                     invitation_id?: string;
                     /** @description The 8 digits that the car shows */
                     pairing_code?: string;
+                    /** @description That of the authorization request */
+                    redirect_uri?: string;
                     /** @description Of the last answer */
                     refresh_token?: string;
                     /** @description Joined by spaces; by default all that the client registered with, or that the grant holds */
@@ -7937,6 +8283,235 @@ export interface operations {
             400: components["responses"]["Problem400"];
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    passkeys_list_all: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeysOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            408: components["responses"]["Problem408"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    passkeys_add: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPasskey"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    passkeys_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                passkey_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    passkeys_remove: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                passkey_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    passkeys_challenge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OptionsOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    passkeys_options: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OptionsOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    passkeys_verify: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AssertionIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GrantOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
             408: components["responses"]["Problem408"];
             409: components["responses"]["Problem409"];
             413: components["responses"]["Problem413"];

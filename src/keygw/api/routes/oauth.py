@@ -25,7 +25,8 @@ router = APIRouter(tags=["oauth"], route_class=OauthRoute)
 PAIRING_CODE = "urn:keygw:params:oauth:grant-type:pairing-code"
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 INVITATION = "urn:keygw:params:oauth:grant-type:invitation"
-GRANT_TYPES = (PAIRING_CODE, DEVICE_CODE, INVITATION, "refresh_token")
+AUTHORIZATION_CODE = "authorization_code"
+GRANT_TYPES = (PAIRING_CODE, DEVICE_CODE, INVITATION, AUTHORIZATION_CODE, "refresh_token")
 
 
 class NewClient(BaseModel):
@@ -39,6 +40,11 @@ class NewClient(BaseModel):
     scope: Annotated[str, StringConstraints(max_length=1024)] = Field(
         default=" ".join(sorted(OFFERED)), description="The most that it will ask for, joined by spaces"
     )
+    redirect_uris: list[Annotated[str, StringConstraints(max_length=512)]] = Field(
+        default_factory=list,
+        max_length=8,
+        description="Where a browser comes back with a code: https, http on this machine, or a scheme with a dot in it",
+    )
 
 
 class ClientOut(BaseModel):
@@ -46,6 +52,7 @@ class ClientOut(BaseModel):
     client_id_issued_at: int
     client_name: str
     scope: str
+    redirect_uris: list[str]
     grant_types: list[str]
     response_types: list[str]
     token_endpoint_auth_method: str
@@ -90,15 +97,16 @@ async def register(body: NewClient, caller: MaybeCaller, wired: Wired, request: 
     carries the first DPoP-Nonce, so that the next request need not ask for one."""
     tenant_id = (caller.tenant_id if caller is not None else None) or DEFAULT_TENANT
     clients = wired.bridge.oauth.clients
-    client = await clients.register(body.client_name, body.scope.split(), tenant_id)
+    client = await clients.register(body.client_name, body.scope.split(), tenant_id, body.redirect_uris)
     tell_nonce(request, wired.bridge.oauth.proofs.nonce)
     return {
         "client_id": client.id,
         "client_id_issued_at": client.created_at,
         "client_name": client.name,
         "scope": " ".join(client.scopes),
-        "grant_types": GRANT_TYPES,
-        "response_types": [],
+        "redirect_uris": client.redirect_uris,
+        "grant_types": [each for each in GRANT_TYPES if client.redirect_uris or each != AUTHORIZATION_CODE],
+        "response_types": ["code"] if client.redirect_uris else [],
         "token_endpoint_auth_method": "none",
         "dpop_bound_access_tokens": True,
     }
@@ -111,11 +119,14 @@ async def register(body: NewClient, caller: MaybeCaller, wired: Wired, request: 
     openapi_extra=form_body(
         ("grant_type", "client_id"),
         {
-            "grant_type": f"`{PAIRING_CODE}`, `{DEVICE_CODE}`, `{INVITATION}` or `refresh_token`",
+            "grant_type": f"`{PAIRING_CODE}`, `{DEVICE_CODE}`, `{INVITATION}`, `authorization_code` or `refresh_token`",
             "client_id": "Of POST /oauth2/register",
             "scope": "Joined by spaces; by default all that the client registered with, or that the grant holds",
             "pairing_code": "The 8 digits that the car shows",
             "vehicle_name": "What the car is to be called here",
+            "code": "Of the authorization endpoint",
+            "redirect_uri": "That of the authorization request",
+            "code_verifier": "Of PKCE (RFC 7636)",
             "device_code": "Of POST /oauth2/device_authorization",
             "invitation_id": "Of the link of an invitation",
             "secret": "What stands behind the `#` of that link",
@@ -141,6 +152,10 @@ async def token(wired: Wired, request: Request, response: Response) -> dict[str,
         tokens = await oauth.consents.collect(client, wanted(form, "device_code"), proof.thumbprint, base)
     elif kind == INVITATION:
         tokens = await _invited(wired, form, client, proof.thumbprint, base)
+    elif kind == AUTHORIZATION_CODE:
+        code, verifier = wanted(form, "code"), wanted(form, "code_verifier")
+        uri = wanted(form, "redirect_uri", 512)
+        tokens = await oauth.codes.collect(client, code, uri, verifier, proof.thumbprint, base)
     else:
         scope = parse_scope(form["scope"], within=client.scopes) if "scope" in form else None
         text = wanted(form, "refresh_token", 4096)
@@ -218,6 +233,9 @@ async def metadata(request: Request) -> dict[str, Any]:
     base = outer_base(request)
     return {
         "issuer": base,
+        "authorization_endpoint": f"{base}/oauth2/authorize",
+        "authorization_response_iss_parameter_supported": True,
+        "code_challenge_methods_supported": ["S256"],
         "token_endpoint": f"{base}/oauth2/token",
         "registration_endpoint": f"{base}/oauth2/register",
         "device_authorization_endpoint": f"{base}/oauth2/device_authorization",
@@ -225,7 +243,8 @@ async def metadata(request: Request) -> dict[str, Any]:
         "introspection_endpoint": f"{base}/oauth2/introspect",
         "jwks_uri": f"{base}/.well-known/jwks.json",
         "scopes_supported": sorted(OFFERED),
-        "response_types_supported": [],
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
         "grant_types_supported": list(GRANT_TYPES),
         "token_endpoint_auth_methods_supported": ["none"],
         "revocation_endpoint_auth_methods_supported": ["none"],

@@ -34,6 +34,7 @@ async def slash(request: Request) -> Response:
 @router.api_route("/shared/{name:path}", methods=_METHODS)
 @router.api_route("/js/{name:path}", methods=_METHODS)
 @router.api_route("/vendor/{name:path}", methods=_METHODS)
+@router.api_route("/authorize/{name:path}", methods=_METHODS)
 async def asset(request: Request, name: str) -> Response:
     return _served(request, request.url.path.removeprefix("/"))
 

@@ -6,6 +6,7 @@ client later is the key to which its tokens are bound.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from keygw.bridge.oauth.errors import OauthError
@@ -23,18 +24,38 @@ NEVER = frozenset({Scope.VEHICLE_MANAGE})
 OFFERED = GRANTABLE - NEVER
 
 
+MOST_REDIRECTS = 8
+_REDIRECT = re.compile(
+    r"(?:https://[A-Za-z0-9.\-]{1,253}(?::[0-9]{1,5})?(?:/[\x21\x24-\x3b\x3d\x3f-\x5b\x5d\x5f\x61-\x7a\x7e]*)?"
+    r"|http://(?:127\.0\.0\.1|\[::1\]|localhost)(?::[0-9]{1,5})?(?:/[\x21\x24-\x3b\x3d\x3f-\x5b\x5d\x5f\x61-\x7a\x7e]*)?"
+    r"|[a-z][a-z0-9+\-]*(?:\.[a-z0-9+\-]+)+:/[\x21\x24-\x3b\x3d\x3f-\x5b\x5d\x5f\x61-\x7a\x7e]*)",
+    re.ASCII,
+)
+"""https; http on this machine alone; or a scheme of the app's own, a domain name backwards (RFC 8252, section 7). No
+fragment (RFC 6749, section 3.1.2), and nothing that a page or a header would read as its own."""
+
+
 class Clients:
     def __init__(self, store: OauthStore, clock: Clock, random: Random) -> None:
         self._store = store
         self._clock = clock
         self._random = random
 
-    async def register(self, name: str, scopes: Sequence[str], tenant_id: str) -> Client:
-        """``OauthError`` invalid_client_metadata; ``Conflict`` too_many_clients."""
+    async def register(
+        self, name: str, scopes: Sequence[str], tenant_id: str, redirect_uris: Sequence[str] = ()
+    ) -> Client:
+        """``OauthError`` invalid_client_metadata, invalid_redirect_uri; ``Conflict`` too_many_clients."""
         now = int(self._clock())
         wanted = parse_scope(" ".join(scopes), code="invalid_client_metadata")
         names = tuple(sorted(wanted))
-        client = Client(new_id("cli", self._random), tenant_id, name, names, now)
+        uris = tuple(dict.fromkeys(redirect_uris))
+        if len(uris) > MOST_REDIRECTS or not all(len(each) <= 512 and _REDIRECT.fullmatch(each) for each in uris):
+            raise OauthError(
+                f"at most {MOST_REDIRECTS} redirect_uris: https, http on this machine, or a scheme with a dot in it; "
+                "none with a fragment",
+                code="invalid_redirect_uri",
+            )
+        client = Client(new_id("cli", self._random), tenant_id, name, names, now, redirect_uris=uris)
         if not await self._store.add_client(client, MOST_UNUSED, now - UNUSED_SECONDS):
             raise Conflict("too many new clients: try again within the hour", code="too_many_clients", retryable=True)
         return client

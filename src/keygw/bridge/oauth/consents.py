@@ -108,7 +108,7 @@ class Consents:
             raise OauthError("the app that said yes was put out meanwhile", code="access_denied")
         if not await self._store.save_request(replace(request, answer=Answer.USED), Answer.APPROVED):
             raise OauthError("this is no device code of this client, or it was used", code="invalid_grant")
-        keys = [key.id for key in await self._owner_keys(home)]
+        keys = [key.id for key in await self.owner_keys(home)]
         scopes = [Scope(name) for name in request.scopes]
         app = await self._grants.begin(client, home, keys, scopes, thumbprint, GrantKind.DEVICE_CODE)
         return await self._grants.tokens(client, app.id, thumbprint, base)
@@ -140,7 +140,7 @@ class Consents:
         """The request, and the app on whose owner keys the answer would stand."""
         require(by, Scope.KEY_MANAGE)
         home = by if by.home_id is None else await self._rows.app(by.home_id)
-        if home is None or not await self._owner_keys(home):  # before the code is looked at: that is not to be told
+        if home is None or not await self.owner_keys(home):  # before the code is looked at: that is not to be told
             raise Forbidden("only who owns a vehicle can let others in", code="not_vehicle_owner")
         request = await self._store.request_by_user_code(_plain(user_code))
         client = None if request is None else await self._store.client(request.client_id)
@@ -149,7 +149,7 @@ class Consents:
             raise NotFound("nobody shows that code, or it is over: look at it again", code="unknown_request")
         return Consent(request, client), home
 
-    async def _owner_keys(self, home: App) -> Sequence[DigitalKey]:
+    async def owner_keys(self, home: App) -> Sequence[DigitalKey]:
         """Those that live, of devices that the gateway hosts for that app, newest of each vehicle."""
         if home.person_id is None:
             return []

@@ -298,12 +298,26 @@ class Grants:
             require(by, Scope.APP_MANAGE)
         await self._end(by, view.app)
 
+    async def saw(self, app: App) -> GrantView:
+        """The person behind this grant was seen just now: its next access token says so. ``NotFound`` for no grant."""
+        if await self._store.grant(app.id) is None:
+            raise _unknown()
+        await self._store.set_auth_time(app.id, int(self._clock()))
+        return await self.get(app, app.id)
+
+    async def end_reused(self, app_id: str) -> None:
+        """What came of a code that came twice (RFC 6749 section 4.1.2)."""
+        app = await self._rows.app(app_id)
+        if app is not None and not app.revoked:
+            await self._end(app, app)
+
     def check_seen(self, app: App) -> None:
         """Was the person seen to be there a moment ago? ``BoundTokenRefused`` insufficient_user_authentication (RFC
         9470). What an operator has registered or runs is no person's, and is let through."""
         if app.seen_at is not None and self._clock() - app.seen_at > STEP_UP_SECONDS:
             raise BoundTokenRefused(
-                f"this takes a person who was seen within {STEP_UP_SECONDS} seconds: give the car's code once more",
+                f"this takes a person who was seen within {STEP_UP_SECONDS} seconds: use a passkey, or give the "
+                "car's code once more",
                 code="insufficient_user_authentication",
                 max_age=STEP_UP_SECONDS,
             )

@@ -22,6 +22,7 @@ class GrantKind(StrEnum):
     DEVICE_CODE = "device_code"
     INVITATION = "invitation"
     """Nobody was asked: the link of an invitation lets its phone claim it, and no further."""
+    AUTHORIZATION_CODE = "authorization_code"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ class Client:
     created_at: int
     home_id: str | None = None
     used_at: int | None = None
+    redirect_uris: tuple[str, ...] = ()
+    """Where a browser may be sent with an authorization code, to the letter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,79 @@ class Request:
     asked_at: int = 0
 
 
-class OauthStore(Protocol):
+@dataclass(frozen=True, slots=True)
+class Code:
+    """An authorization code (RFC 6749 section 4.1). ``hash``: SHA-256 of it. ``home_id``: on whose owner keys the grant
+    will stand. ``challenge``: of PKCE, S256. ``thumbprint``: of the key to which its tokens must be bound, if that was
+    said (``dpop_jkt``). ``uses``: how often it came; ``grant_id``: what came of the first. Unix seconds."""
+
+    hash: bytes = field(repr=False)
+    client_id: str
+    home_id: str
+    scopes: tuple[str, ...]
+    redirect_uri: str
+    challenge: str = field(repr=False)
+    thumbprint: str | None
+    expires_at: int
+    uses: int = 0
+    grant_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Passkey:
+    """A passkey of a person. ``home_id``: the app row with that person's owner keys. ``credential_id``, ``data``,
+    ``counter``, ``synced``: see ``token.passkey.Credential``. Unix seconds."""
+
+    id: str
+    person_id: str
+    home_id: str
+    name: str
+    credential_id: bytes = field(repr=False)
+    data: bytes = field(repr=False)
+    counter: int
+    synced: bool
+    created_at: int
+    used_at: int | None = None
+
+
+class PasskeyStore(Protocol):
+    """Every write is durable when it returns, and its note with it. ``StoreError`` if the database cannot be used."""
+
+    async def add_passkey(self, passkey: Passkey, most: int, note: Note) -> bool:
+        """False, and nothing is written, if the person has that many. ``Conflict`` passkey_exists if the credential id
+        is taken."""
+
+    async def passkey(self, passkey_id: str) -> Passkey | None: ...
+
+    async def passkey_by_credential(self, credential_id: bytes) -> Passkey | None: ...
+
+    async def passkeys_of(self, person_id: str) -> Sequence[Passkey]:
+        """Oldest first."""
+
+    async def use_passkey(self, passkey_id: str, counter: int, at: int) -> bool:
+        """It has signed once more. False, and nothing is written, if its counter did not go on; one that stays at 0
+        counts nothing."""
+
+    async def remove_passkey(self, passkey_id: str, note: Note) -> bool:
+        """False: there was none."""
+
+
+class CodeStore(Protocol):
+    """Every write is durable when it returns."""
+
+    async def add_code(self, code: Code, over: int) -> None:
+        """Insert, and forget those that ended before ``over``."""
+
+    async def code(self, digest: bytes) -> Code | None: ...
+
+    async def use_code(self, digest: bytes) -> Code | None:
+        """Count one use more. The code as it is then."""
+
+    async def set_code_grant(self, digest: bytes, grant_id: str) -> Code | None:
+        """What came of it. The code as it is then."""
+
+
+class OauthStore(PasskeyStore, CodeStore, Protocol):
     """Every write is durable when it returns, and its note with it. ``StoreError`` if the database cannot be used."""
 
     async def add_client(self, client: Client, unused: int, since: int) -> bool:

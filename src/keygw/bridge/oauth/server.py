@@ -8,11 +8,14 @@ from keygw.bridge.errands import Errands
 from keygw.bridge.keys import Keys
 from keygw.bridge.notes import Notes
 from keygw.bridge.oauth.arrivals import Arrivals
+from keygw.bridge.oauth.challenges import Challenges
 from keygw.bridge.oauth.clients import Clients
+from keygw.bridge.oauth.codes import Codes
 from keygw.bridge.oauth.consents import Consents
 from keygw.bridge.oauth.errors import BoundTokenRefused, ProofRefused
 from keygw.bridge.oauth.grants import Grants
 from keygw.bridge.oauth.guests import Guests
+from keygw.bridge.oauth.passkeys import Passkeys
 from keygw.bridge.oauth.proofs import Proofs
 from keygw.bridge.pairings import Pairings
 from keygw.bridge.ports import BridgeStore, Clock, Credentials, IssuerBook
@@ -43,12 +46,18 @@ class AuthorizationServer:
     ) -> None:
         self._apps = apps
         self.clients = Clients(store, clock, random)
-        self.proofs = Proofs(store, nonce_key or random(NONCE_KEY_BYTES), clock, sole=nonce_key is None)
+        key = nonce_key or random(NONCE_KEY_BYTES)
+        self.proofs = Proofs(store, key, clock, sole=nonce_key is None)
+        self.challenges = Challenges(store, key, clock, random)
         self.grants = Grants(
             store, store, apps, keys, access, credentials, errands, issuer, self.proofs, notes, clock, random
         )
+        self.passkeys = Passkeys(store, store, self.challenges, self.grants, notes, clock, random)
         self.consents = Consents(store, store, store, self.grants, credentials, clock, random)
         self.guests = Guests(store, self.grants, credentials, notes, clock, random)
+        self.codes = Codes(
+            store, store, self.clients, self.passkeys, self.challenges, self.consents, self.grants, clock, random
+        )
         self.arrivals = Arrivals(store, store, pairings, self.grants, notes, clock, random)
 
     async def opened(self, token: str, proof: str | None, method: str, url: str, base: str) -> tuple[App, Proof]:
