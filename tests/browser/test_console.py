@@ -145,6 +145,8 @@ async def test_a_session_becomes_a_test_that_runs(browser: Browser, room: Room, 
     async with console(browser, room, desk=True) as page:
         await page.get_by_role("button", name="Phone: lock").click()
         await page.get_by_text("Outcome:").wait_for()
+        await page.get_by_role("button", name="Unlock", exact=True).click()
+        await page.get_by_role("button", name="Lock", exact=True).wait_for()
         await page.locator(".menu summary").click()
         await page.get_by_role("button", name="Copy as pytest").click()
         await page.get_by_text("Copied.").wait_for()
