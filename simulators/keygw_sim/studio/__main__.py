@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 async def people(world: World) -> None:
-    """Everybody who is needed: the car has an owner, and a friend's phone a key."""
+    """Everybody who is needed: the car has an owner and knows the time, and a friend's phone has a key."""
     await world.start_radio()
     await world.start_gateway()
     await world.start_car()
@@ -46,6 +46,7 @@ async def people(world: World) -> None:
     await world.pair_owner()
     await world.start_phone()
     await world.share_with_phone()
+    await world.knows_time()
 
 
 async def _run(args: argparse.Namespace) -> int:
