@@ -101,27 +101,28 @@ class Codes:
             return SentBack(code, location(redirect_uri, base, kept, error=code))
 
         if len({name for name, _ in pairs}) != len(pairs) or (state is not None and not _STATE.fullmatch(state)):
-            raise back("invalid_request")
-        for name in ("request", "request_uri"):
-            if name in found:
-                raise back(f"{name}_not_supported")
+            raise back(code="invalid_request")
+        if "request" in found:
+            raise back(code="request_not_supported")
+        if "request_uri" in found:
+            raise back(code="request_uri_not_supported")
         if "response_type" not in found:
-            raise back("invalid_request")
+            raise back(code="invalid_request")
         if found["response_type"] != "code":
-            raise back("unsupported_response_type")
+            raise back(code="unsupported_response_type")
         if found.get("response_mode", "query") != "query":
-            raise back("invalid_request")
+            raise back(code="invalid_request")
         # RFC 7636 section 4.4.1; a challenge without a method would be a plain one
         if found.get("code_challenge_method") != "S256" or not _CHALLENGE.fullmatch(found.get("code_challenge", "")):
-            raise back("invalid_request")
+            raise back(code="invalid_request")
         if "dpop_jkt" in found and not _CHALLENGE.fullmatch(found["dpop_jkt"]):
-            raise back("invalid_request")
+            raise back(code="invalid_request")
         if "none" in found.get("prompt", "").split():
-            raise back("login_required")
+            raise back(code="login_required")
         try:
             scopes = parse_scope(found.get("scope"), within=client.scopes)
         except OauthError:
-            raise back("invalid_scope") from None
+            raise back(code="invalid_scope") from None
         return Wish(query, client, redirect_uri, scopes, state, found["code_challenge"], found.get("dpop_jkt"))
 
     def ask(self, wish: Wish, browser: str, base: str) -> dict[str, Any]:
