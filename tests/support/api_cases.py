@@ -394,13 +394,13 @@ async def _consent(scene: Scene) -> tuple[Json, Json, dict[str, str], Authentica
 
 
 @good
-async def authorize_allow(scene: Scene) -> Good:
+async def oauth_allow(scene: Scene) -> Good:
     query, options, by, key = await _consent(scene)
     return Good({**query, **key.sign(options)}, 200, by)
 
 
 @good
-async def authorize_deny(scene: Scene) -> Good:
+async def oauth_deny(scene: Scene) -> Good:
     query, options, by, _ = await _consent(scene)
     return Good({**query, "challenge": options["challenge"]}, 200, by)
 
