@@ -2548,21 +2548,10 @@ export interface components {
         };
         /**
          * Answer
-         * @description ``secret``: what stands behind the ``#`` of the link.
-         */
-        "Answer-Input": {
-            /**
-             * Secret
-             * @description base64url, 32 bytes
-             */
-            secret: string;
-        };
-        /**
-         * Answer
          * @description Of a request that waits for a person.
          * @enum {string}
          */
-        "Answer-Output": "waiting" | "approved" | "denied" | "used";
+        Answer: "waiting" | "approved" | "denied" | "used";
         /**
          * AppCreated
          * @description ``token`` is shown this once; only its hash is kept. Null where the same request was answered before.
@@ -2975,7 +2964,7 @@ export interface components {
          * @description ``client_name``: as the client calls itself, which proves nothing; the code that both show does.
          */
         ConsentOut: {
-            answer: components["schemas"]["Answer-Output"];
+            answer: components["schemas"]["Answer"];
             /** Client Id */
             client_id: string;
             /** Client Name */
@@ -3088,6 +3077,22 @@ export interface components {
             sunset: string | null;
         };
         /**
+         * DeviceAuthorizationOut
+         * @description RFC 8628 section 3.2. ``user_code``: for the person to see.
+         */
+        DeviceAuthorizationOut: {
+            /** Device Code */
+            device_code: string;
+            /** Expires In */
+            expires_in: number;
+            /** Interval */
+            interval: number;
+            /** User Code */
+            user_code: string;
+            /** Verification Uri */
+            verification_uri: string;
+        };
+        /**
          * DeviceKind
          * @enum {string}
          */
@@ -3095,7 +3100,32 @@ export interface components {
         /** DeviceList */
         DeviceList: {
             /** Devices */
-            devices: components["schemas"]["keygw__api__routes__devices__DeviceOut"][];
+            devices: components["schemas"]["DeviceOut"][];
+        };
+        /**
+         * DeviceOut
+         * @description ``attestation``: the level that profiles judge by. ``model``: hexadecimal aaguid. ``registered_at``: null for a
+         *     device that was never registered, as of a phone that has claimed an invitation.
+         */
+        DeviceOut: {
+            /** App Id */
+            app_id: string | null;
+            attestation: components["schemas"]["AttestationLevel"];
+            /** Attestation Format */
+            attestation_format: string | null;
+            /** Attested At */
+            attested_at: string | null;
+            /** Id */
+            id: string;
+            kind: components["schemas"]["DeviceKind"];
+            /** Label */
+            label: string;
+            /** Model */
+            model: string | null;
+            /** Public Key */
+            public_key: string;
+            /** Registered At */
+            registered_at: string | null;
         };
         /**
          * DisabledReason
@@ -3343,6 +3373,17 @@ export interface components {
             active: boolean;
         } & {
             [key: string]: unknown;
+        };
+        /**
+         * InvitationAnswer
+         * @description ``secret``: what stands behind the ``#`` of the link.
+         */
+        InvitationAnswer: {
+            /**
+             * Secret
+             * @description base64url, 32 bytes
+             */
+            secret: string;
         };
         /**
          * InvitationCreated
@@ -5315,47 +5356,6 @@ export interface components {
             /** Webhooks */
             webhooks: components["schemas"]["WebhookOut"][];
         };
-        /**
-         * DeviceOut
-         * @description ``attestation``: the level that profiles judge by. ``model``: hexadecimal aaguid. ``registered_at``: null for a
-         *     device that was never registered, as of a phone that has claimed an invitation.
-         */
-        keygw__api__routes__devices__DeviceOut: {
-            /** App Id */
-            app_id: string | null;
-            attestation: components["schemas"]["AttestationLevel"];
-            /** Attestation Format */
-            attestation_format: string | null;
-            /** Attested At */
-            attested_at: string | null;
-            /** Id */
-            id: string;
-            kind: components["schemas"]["DeviceKind"];
-            /** Label */
-            label: string;
-            /** Model */
-            model: string | null;
-            /** Public Key */
-            public_key: string;
-            /** Registered At */
-            registered_at: string | null;
-        };
-        /**
-         * DeviceOut
-         * @description RFC 8628 section 3.2. ``user_code``: for the person to see.
-         */
-        keygw__api__routes__oauth__DeviceOut: {
-            /** Device Code */
-            device_code: string;
-            /** Expires In */
-            expires_in: number;
-            /** Interval */
-            interval: number;
-            /** User Code */
-            user_code: string;
-            /** Verification Uri */
-            verification_uri: string;
-        };
     };
     responses: {
         /** @description The request cannot be read (bad_request, malformed_json, idempotency_key_required) */
@@ -5765,7 +5765,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["keygw__api__routes__oauth__DeviceOut"];
+                    "application/json": components["schemas"]["DeviceAuthorizationOut"];
                 };
             };
             /** @description Refused, in the words of RFC 6749 section 5.2 and of what builds on it */
@@ -6715,7 +6715,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["keygw__api__routes__devices__DeviceOut"];
+                    "application/json": components["schemas"]["DeviceOut"];
                 };
             };
             400: components["responses"]["Problem400"];
@@ -6779,7 +6779,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["keygw__api__routes__devices__DeviceOut"];
+                    "application/json": components["schemas"]["DeviceOut"];
                 };
             };
             400: components["responses"]["Problem400"];
@@ -7358,7 +7358,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Answer-Input"];
+                "application/json": components["schemas"]["InvitationAnswer"];
             };
         };
         responses: {

@@ -44,13 +44,13 @@ class NewInvitation(Rights):
     open_seconds: Annotated[int, Field(ge=1, le=WEEK)] | None = None
 
 
-class Answer(Body):
+class InvitationAnswer(Body):
     """``secret``: what stands behind the ``#`` of the link."""
 
     secret: Secret
 
 
-class Claim(Answer):
+class Claim(InvitationAnswer):
     """``proof``: COSE_Sign1 by the device key, ``dkip`` of ``protocols/key_token``. ``attestation``: where the profile
     asks for one."""
 
@@ -60,7 +60,7 @@ class Claim(Answer):
     activation_code: Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")] | None = None
 
 
-class Decline(Answer):
+class Decline(InvitationAnswer):
     """Key and proof only once the device has claimed it."""
 
     public_key: PublicKey | None = None
@@ -280,7 +280,7 @@ async def grant(invitation_id: str, body: GrantIn, caller: Caller, wired: Wired)
     responses=problems(404, 429, 503, body=True, public=True),
     summary="What the link offers (no token)",
 )
-async def view(invitation_id: str, body: Answer, wired: Wired) -> dict[str, Any]:
+async def view(invitation_id: str, body: InvitationAnswer, wired: Wired) -> dict[str, Any]:
     return offer_json(await wired.bridge.invitations.look(invitation_id, body.secret))
 
 

@@ -70,7 +70,7 @@ class TokensOut(BaseModel):
     grant_id: str
 
 
-class DeviceOut(BaseModel):
+class DeviceAuthorizationOut(BaseModel):
     """RFC 8628 section 3.2. ``user_code``: for the person to see."""
 
     device_code: str
@@ -166,7 +166,7 @@ async def token(wired: Wired, request: Request, response: Response) -> dict[str,
 
 @router.post(
     "/oauth2/device_authorization",
-    response_model=DeviceOut,
+    response_model=DeviceAuthorizationOut,
     responses=refusals(507),
     openapi_extra=form_body(
         ("client_id",),
