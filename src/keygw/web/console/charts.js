@@ -1,6 +1,6 @@
 /** Figures of the last two minutes: frames, bytes, refusals each second, and how long commands took. */
 import { html, useEffect, useRef } from "../shared/html.js";
-import uPlot from "../vendor/uplot/uPlot.esm.js";
+import uPlot from "../shared/uplot.js";
 import { stamp } from "./store.js";
 import { t } from "./words.js";
 

@@ -82,6 +82,7 @@ export class Source {
     keep(token);
   }
 
+  /** @returns {Record<string, string>} */
   headers() {
     return this.token === null ? {} : { Authorization: `Bearer ${this.token}` };
   }
@@ -92,7 +93,7 @@ export class Source {
       method: method ?? (body === undefined ? "GET" : "POST"),
       headers: {
         ...this.headers(),
-        ...(body === undefined ? {} : { "Content-Type": "application/json", "Idempotency-Key": crypto.randomUUID() }),
+        .../** @type {Record<string, string>} */ (body === undefined ? {} : { "Content-Type": "application/json", "Idempotency-Key": crypto.randomUUID() }),
       },
       body: body === undefined ? undefined : JSON.stringify(body),
     });

@@ -93,7 +93,7 @@ class Guard extends Component {
     this.setState({ broken: true });
   }
 
-  /** @override @returns {any} */
+  /** @returns {any} */
   render() {
     const { state, props } = /** @type {any} */ (this);
     return state.broken ? html`<${Broken} code="other" />` : props.children;

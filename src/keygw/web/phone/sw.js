@@ -1,6 +1,7 @@
 // Keeps the page's own files, so that the key opens without a network. What the gateway says is never kept here: a status that
 // was true yesterday must not come out of a cache as if it were true now.
 
+const worker = /** @type {any} */ (self); // tsc knows windows and workers, not both in one project
 const CACHE = 'keygw-phone-shell-1';
 const OURS = /^\/(phone|shared|js|vendor)\//;
 const PATIENCE_MS = 3000;
@@ -18,13 +19,13 @@ async function newest(request) {
   return answer;
 }
 
-self.addEventListener('install', (event) => event.waitUntil(self.skipWaiting()));
-self.addEventListener('activate', (event) => event.waitUntil((async () => {
+worker.addEventListener('install', (/** @type {any} */ event) => event.waitUntil(worker.skipWaiting()));
+worker.addEventListener('activate', (/** @type {any} */ event) => event.waitUntil((async () => {
   for (const name of await caches.keys()) if (name.startsWith('keygw-phone-') && name !== CACHE) await caches.delete(name);
-  await self.clients.claim();
+  await worker.clients.claim();
 })()));
 
-self.addEventListener('fetch', (event) => {
+worker.addEventListener('fetch', (/** @type {any} */ event) => {
   const { request } = event;
   if (request.method !== 'GET' || !isShell(request.url)) return;
   event.respondWith(newest(request).catch(async () => {
@@ -34,8 +35,8 @@ self.addEventListener('fetch', (event) => {
 });
 
 // The page names what it was made of: no list of files that somebody would have to keep.
-self.addEventListener('message', (event) => {
+worker.addEventListener('message', (/** @type {any} */ event) => {
   if (!Array.isArray(event.data)) return;
-  const urls = event.data.filter((url) => typeof url === 'string' && isShell(url)).slice(0, 200);
-  event.waitUntil(Promise.allSettled(urls.map((url) => newest(url))).then(() => event.ports[0]?.postMessage('kept')));
+  const urls = event.data.filter((/** @type {unknown} */ url) => typeof url === 'string' && isShell(url)).slice(0, 200);
+  event.waitUntil(Promise.allSettled(urls.map((/** @type {string} */ url) => newest(url))).then(() => event.ports[0]?.postMessage('kept')));
 });

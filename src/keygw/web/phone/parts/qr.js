@@ -1,7 +1,7 @@
 // A link as a QR code: one SVG path, dark on light in every theme, for cameras do not read it the other way round.
 
 import { html, useMemo } from '../../shared/html.js';
-import encodeQR from '../../vendor/qr/index.js';
+import encodeQR from '../../shared/qr.js';
 
 /** Modules of light around it: a camera needs four (ISO/IEC 18004, 9.1). */
 const QUIET = 4;
