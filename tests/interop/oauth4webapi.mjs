@@ -28,7 +28,7 @@ hold(as.issuer === issuer.href.replace(/\/$/, ""), "the issuer is the one that w
 hold(as.dpop_signing_alg_values_supported.includes("ES256"), "DPoP is announced");
 
 // RFC 7591
-const wish = { client_name: "oauth4webapi", scope: "vehicle.read key.read command.unlock" };
+const wish = { client_name: "oauth4webapi", scope: "vehicle.read key.read key.manage command.unlock" };
 const client = await oauth.processDynamicClientRegistrationResponse(
   await oauth.dynamicClientRegistrationRequest(as, wish, insecure),
 );
@@ -50,7 +50,7 @@ hold(oauth.isDPoPNonceError(first), "the library knows the error, and keeps the 
 await refused(() => ask({ pairing_code: "1" }), "invalid_request", "a code that is none");
 const tokens = await ask({ pairing_code: process.env.KEYGW_INTEROP_CODE, vehicle_name: "Interop" });
 hold(tokens.token_type === "dpop", "the token is bound to the key");
-hold(tokens.expires_in > 0 && tokens.scope.split(" ").length === 3, "its life and scope are told");
+hold(tokens.expires_in > 0 && tokens.scope.split(" ").length === 4, "its life and scope are told");
 
 // RFC 9449 section 7, at the resource
 const get = (path, token = tokens.access_token, handle = DPoP) =>
@@ -83,6 +83,97 @@ await oauth
 const claims = await oauth.validateJwtAccessToken(as, request, as.issuer, { requireDPoP: true, ...insecure });
 hold(claims.client_id === client.client_id && claims.scope === tokens.scope, "the access token is a good RFC 9068 one");
 hold(typeof claims.cnf.jkt === "string" && claims.auth_time > 0, "bound, and it says when the person was seen");
+
+// RFC 6749 section 4.1 with PKCE (RFC 7636), iss (RFC 9207) and DPoP; the person's passkey is made here, of WebCrypto
+const b64 = (data) => Buffer.from(data).toString("base64url");
+const sha256 = async (data) => new Uint8Array(await crypto.subtle.digest("SHA-256", data));
+const site = issuer.href.replace(/\/$/, "");
+const person = await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, true, ["sign"]);
+const point = await crypto.subtle.exportKey("jwk", person.publicKey);
+const id = crypto.getRandomValues(new Uint8Array(16));
+const clientData = (type, challenge) =>
+  Buffer.from(JSON.stringify({ type, challenge, origin: issuer.origin, crossOrigin: false }));
+const facts = async (flags) =>
+  Buffer.concat([await sha256(Buffer.from(issuer.hostname)), Buffer.from([flags, 0, 0, 0, 0])]);
+const post = async (path, token, body) => {
+  const headers = new Headers({ "Content-Type": "application/json" });
+  const how = [headers, body === undefined ? undefined : JSON.stringify(body), { DPoP, ...insecure }];
+  return (await oauth.protectedResourceRequest(token, "POST", new URL(path, issuer), ...how)).json();
+};
+const offered = await post("/v1/passkeys:options", tokens.access_token);
+const cose = Buffer.concat([
+  Buffer.from("a5010203262001215820", "hex"), Buffer.from(point.x, "base64url"),
+  Buffer.from("225820", "hex"), Buffer.from(point.y, "base64url"),
+]);
+const attested = Buffer.concat([await facts(0x45), Buffer.alloc(16), Buffer.from([0, id.length]), id, cose]);
+const attestation = Buffer.concat([
+  Buffer.from("a363666d74646e6f6e656761747453746d74a0686175746844617461", "hex"), Buffer.from([0x58, attested.length]), attested,
+]);
+const passkey = await post("/v1/passkeys", tokens.access_token, {
+  name: "Interop", client_data: b64(clientData("webauthn.create", offered.challenge)), attestation_object: b64(attestation),
+});
+hold(passkey.id?.startsWith("psk_"), `a passkey is registered: ${JSON.stringify(passkey)}`);
+
+const back = "https://app.example/back";
+const browserClient = await oauth.processDynamicClientRegistrationResponse(
+  await oauth.dynamicClientRegistrationRequest(as, { client_name: "Browser", scope: "key.read", redirect_uris: [back] }, insecure),
+);
+const verifier = oauth.generateRandomCodeVerifier();
+const state = oauth.generateRandomState();
+const link = new URL(as.authorization_endpoint);
+link.search = new URLSearchParams({
+  response_type: "code", client_id: browserClient.client_id, redirect_uri: back, scope: "key.read", state,
+  code_challenge: await oauth.calculatePKCECodeChallenge(verifier), code_challenge_method: "S256",
+}).toString();
+const page = await fetch(link);
+const cookie = page.headers.get("set-cookie").split(";")[0];
+const asked = JSON.parse(/data-options="([^"]*)"/.exec(await page.text())[1].replaceAll("&quot;", '"'));
+const said = clientData("webauthn.get", asked.challenge);
+const facts2 = await facts(0x05);
+const raw = Buffer.from(
+  await crypto.subtle.sign({ name: "ECDSA", hash: "SHA-256" }, person.privateKey, Buffer.concat([facts2, await sha256(said)])),
+);
+const integer = (bytes) => {
+  const start = bytes.findIndex((each) => each !== 0);
+  const cut = bytes.subarray(start);
+  const body = cut[0] > 127 ? Buffer.concat([Buffer.from([0]), cut]) : cut;
+  return Buffer.concat([Buffer.from([2, body.length]), body]);
+};
+const pair = Buffer.concat([integer(raw.subarray(0, 32)), integer(raw.subarray(32))]);
+const answer = await fetch(new URL("/oauth2/authorize/allow", issuer), {
+  method: "POST",
+  headers: { "Content-Type": "application/json", Cookie: cookie, Origin: site },
+  body: JSON.stringify({
+    query: link.search.slice(1), credential_id: b64(id), client_data: b64(said), authenticator_data: b64(facts2),
+    signature: b64(Buffer.concat([Buffer.from([0x30, pair.length]), pair])),
+  }),
+});
+const sent = await answer.json();
+hold(answer.ok, `the person has said yes: ${JSON.stringify(sent)}`);
+const parameters = oauth.validateAuthResponse(as, browserClient, new URL(sent.redirect_to), state);
+hold(parameters.get("iss") === site, "the library has checked state and iss");
+const browserKeys = await oauth.generateKeyPair("ES256");
+const browserDPoP = oauth.DPoP(browserClient, browserKeys);
+const exchange = async () =>
+  oauth.processAuthorizationCodeResponse(
+    as,
+    browserClient,
+    await oauth.authorizationCodeGrantRequest(as, browserClient, none, parameters, back, verifier, {
+      DPoP: browserDPoP,
+      ...insecure,
+    }),
+  );
+await refused(exchange, "use_dpop_nonce", "a code with a proof without a nonce, which does not spend it");
+const coded = await exchange();
+hold(coded.token_type === "dpop" && coded.scope === "key.read", "a code becomes tokens");
+hold((await get("/v1/keys", coded.access_token, browserDPoP)).ok, "that are good");
+await refused(exchange, "invalid_grant", "a code that comes twice");
+try {
+  await get("/v1/keys", coded.access_token, browserDPoP);
+  throw new Error("tokens of a code that came twice were taken");
+} catch (problem) {
+  hold(problem instanceof oauth.WWWAuthenticateChallengeError, "and what came of it has ended");
+}
 
 // RFC 6749 section 6, with rotation
 const refresh = async (token) =>

@@ -76,7 +76,10 @@ async def page(request: Request, wired: Wired) -> Response:
 
 
 @router.post(
-    "/allow", response_model=SentOut, responses=problems(409, public=True, body=True), summary="Log in, and let it in"
+    "/allow",
+    response_model=SentOut,
+    responses=problems(403, 409, public=True, body=True),
+    summary="Log in, and let it in",
 )
 async def allow(body: Allowing, wired: Wired, request: Request) -> dict[str, Any]:
     """Of the page: the passkey logs the person in, and says yes to just this request from this browser."""
@@ -89,7 +92,9 @@ async def allow(body: Allowing, wired: Wired, request: Request) -> dict[str, Any
         return {"redirect_to": error.location}
 
 
-@router.post("/deny", response_model=SentOut, responses=problems(409, public=True, body=True), summary="Turn it away")
+@router.post(
+    "/deny", response_model=SentOut, responses=problems(403, 409, public=True, body=True), summary="Turn it away"
+)
 async def deny(body: Denying, wired: Wired, request: Request) -> dict[str, Any]:
     """Of the page: the client hears `access_denied`."""
     base, codes = outer_base(request), wired.bridge.oauth.codes
