@@ -235,9 +235,9 @@ class Apps:
 
 
 def require_proof(app: App) -> None:
-    """What changes a car takes a proof by the caller's key, whoever it is; ``ProofRequired`` dpop_required. A machine
-    that an operator has registered as one is let through."""
-    if not (app.proven or app.machine):
+    """What changes a car takes a proof by the caller's key; ``ProofRequired`` dpop_required. A machine that an operator
+    has registered as one is let through, and an operator who may register machines: refused, it would register one."""
+    if not (app.proven or app.machine or (app.operator and Scope.APP_MANAGE in app.scopes)):
         raise ProofRequired(
             "a command to a car takes a proof by the caller's key (DPoP): be let in at /oauth2/token, or have the app "
             "registered with dpop_jkt; for a machine or a test with machine: true"

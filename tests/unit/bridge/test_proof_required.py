@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
-from keygw.bridge.apps import ProofRequired
+from keygw.bridge.apps import ProofRequired, require_proof
 from keygw.bridge.records import App
-from keygw.bridge.scopes import GRANTABLE
+from keygw.bridge.scopes import GRANTABLE, Scope
 from keygw.client.bound import BoundAuth
 from keygw.crypto.signer import LocalSigner
 from keygw.token.dpop import thumbprint_of
@@ -55,10 +56,14 @@ async def test_a_bearer_token_commands_no_car(client: httpx.AsyncClient, world: 
         await world.bridge.commands.create(app, world.vehicle.id, action="unlock", idempotency_key="k")
 
 
-async def test_nor_does_that_of_an_operator(client: httpx.AsyncClient, world: World, operator: dict[str, str]) -> None:
-    _, _, path = await owned(world)
-    headers = {**operator, "Idempotency-Key": "k"}
-    problem(await client.post(path, json=UNLOCK, headers=headers), "dpop_required")
+async def test_an_operator_needs_none_who_could_register_a_machine_and_no_other(world: World) -> None:
+    operator = await world.bridge.apps.authenticate("kgw_operator-for-tests")
+    require_proof(operator)
+    with pytest.raises(ProofRequired):
+        require_proof(replace(operator, scopes=operator.scopes - {Scope.APP_MANAGE}))
+    app, _, _ = await owned(world)
+    with pytest.raises(ProofRequired):
+        require_proof(replace(app, scopes=app.scopes | {Scope.APP_MANAGE}))
 
 
 async def test_one_that_an_operator_has_registered_as_a_machine_does(client: httpx.AsyncClient, world: World) -> None:
