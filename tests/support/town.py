@@ -177,7 +177,7 @@ class Town:
 
     async def app(self, name: str, *scopes: str) -> tuple[str, str]:
         """The id and token of an app."""
-        made = await self.ask("POST", "/apps", name=name, scopes=list(scopes))
+        made = await self.ask("POST", "/apps", name=name, scopes=list(scopes), machine=True)
         return made["app"]["id"], made["token"]
 
     async def owner(self) -> tuple[str, str]:

@@ -27,6 +27,7 @@ MADE: dict[str, dict[str, str]] = {
     "sessions_create": {"session_id": "/session/id"},
     "tenants_add": {"tenant_id": "/id"},
     "webhooks_create": {"webhook_id": "/webhook/id"},
+    "webhooks_ping": {"webhook_id": "/webhook_id", "delivery_id": "/id"},
     "vehicles_register": {"vehicle_id": "/id"},
 }
 """Operation -> what its answer is good for elsewhere: the name there, and where it stands in the answer (RFC 6901)."""

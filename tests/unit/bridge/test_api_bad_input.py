@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from api_cases import GOOD, PROVEN, Good, Operation, Scene, bad, furnish, operations
+from api_bad import Operation, bad, operations
+from api_cases import GOOD, PROVEN, Good, Scene, furnish
 from keygw.bridge.offer_ports import Voice
 from keygw.crypto.signer import LocalSigner
 

@@ -15,7 +15,6 @@ from websockets.typing import Subprotocol
 from keygw.bridge.oauth import grants
 from keygw.bridge.oauth.grants import ACCESS_SECONDS, IDLE_SECONDS, STEP_UP_SECONDS
 from keygw.bridge.oauth.proofs import SLOT_SECONDS
-from keygw.bridge.records import App
 from keygw.client.bound import BoundAuth
 from keygw.crypto.signer import LocalSigner
 from keygw.model.base64url import encode_base64url
@@ -594,22 +593,3 @@ async def test_introspection_is_for_operators(
     for text in ("x", "eyJ.x.y", "kgr_" + "x" * 64, auth.held.refresh_token[:-1] + "A"):
         told = (await client.post("/oauth2/introspect", data={"token": text}, headers=operator)).json()
         assert told == {"active": False}
-
-
-async def test_the_metadata_names_what_is_there(client: httpx.AsyncClient, world: World) -> None:
-    told = (await client.get("/.well-known/oauth-authorization-server")).json()
-    assert told["issuer"] == base(world)
-    for name, where in told.items():
-        if name.endswith(("_endpoint", "_uri")):
-            answer = await client.request("OPTIONS", where.removeprefix(base(world)))
-            assert answer.status_code == 405, f"{name} is no address here"
-
-
-async def test_no_secret_of_a_grant_is_in_a_repr(world: World) -> None:
-    auth = await world.granted("key.read")
-    grant = await world.store.bridge.grant(auth.held.grant_id)
-    app: App | None = await world.store.bridge.app(auth.held.grant_id)
-    text = f"{auth.held!r} {auth!r} {grant!r} {app!r}"
-    assert auth.held.refresh_token not in text
-    assert auth.held.access_token not in text
-    assert "refresh_hash" not in text

@@ -31,7 +31,7 @@ MAY: dict[str, set[str]] = {
 """Said a second time, by hand: all that these roles may send by a method that changes something."""
 OWN = {"operators.rotate"}
 """Of everybody: a new token for oneself."""
-READS = {"status.batch", "commands.check", "oauth.introspect"}
+READS = {"status.batch", "commands.check", "oauth.introspect", "passkeys.challenge", "passkeys.verify"}
 """Sent by a method that changes something, for they have a body, and change nothing."""
 
 
