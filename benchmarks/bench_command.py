@@ -41,8 +41,6 @@ GROUP = "command"
 GOAL = 1.5
 ROUNDS = 200
 WARM_UP = 20
-QUIET = 0.05
-"""Seconds for what comes after an answer, which nobody waits for, to be over."""
 
 
 def figures() -> Iterator[Figure]:
@@ -105,7 +103,6 @@ async def _measure(folder: Path) -> list[tuple[float, ...]]:
             if done["state"] != "confirmed":
                 raise RuntimeError(f"the car does not obey: {done}")
             told, begun = (stream.at[state] - stream.at["accepted"] for state in ("confirmed", "sent"))
-            await asyncio.sleep(QUIET)
             bare = time.perf_counter()
             reply = await trip.ask(Cmd(number + 1, action))
             back = time.perf_counter()
@@ -114,8 +111,7 @@ async def _measure(folder: Path) -> list[tuple[float, ...]]:
             if not (await trip.receipts(reply.receipt - 1)).signed:
                 raise RuntimeError("the other car has no receipt")
             both = time.perf_counter() - bare
-            trip.receipts_stored(reply.receipt)
-            await asyncio.sleep(QUIET)
+            await trip.receipts_stored(reply.receipt)
             resting = time.perf_counter()
             os.pwrite(flushed.fileno(), bytes(4096), 0)
             os.fdatasync(flushed.fileno())

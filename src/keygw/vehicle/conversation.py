@@ -124,7 +124,6 @@ class Conversation:
         """Whether a FAST was answered with what does not open: whatever is answered later, it may have happened."""
         self._round_trips = 0
         self._air_bytes = 0
-        self._telling: set[asyncio.Task[None]] = set()
         self._reader = asyncio.create_task(self._read(), name="conversation")
 
     @classmethod
@@ -354,18 +353,11 @@ class Conversation:
         assert isinstance(event, ReceiptsGiven)  # noqa: S101 - see authenticate
         return event.receipts
 
-    def receipts_stored(self, sequence: int) -> None:
-        """Tell the vehicle that it may forget the receipts up to here. It is on its way when this returns: nobody waits
-        for it, and if it is lost, the vehicle only shows them again."""
+    async def receipts_stored(self, sequence: int) -> None:
+        """Tell the vehicle that it may forget the receipts up to here."""
         self._check()
         self.session.acknowledge_receipts(sequence)
-        telling = asyncio.create_task(self._tell(), name="receipts stored")
-        self._telling.add(telling)
-        telling.add_done_callback(self._telling.discard)
-
-    async def _tell(self) -> None:
-        with contextlib.suppress(KeygwError):  # the reader hears that the link is gone, too
-            await self._flush()
+        await self._flush()
 
     async def close(self) -> None:
         """Say goodbye if possible, end the link. Never raises; may be called twice."""
@@ -374,10 +366,8 @@ class Conversation:
             with contextlib.suppress(KeygwError):  # the link may be gone already, which is what we want
                 await self._flush()
         self._fail(LinkError("the conversation was closed", code="link_lost", may_have_happened=self.proof_sent))
-        ending = (self._reader, *self._telling)
-        for task in ending:
-            task.cancel()
-        await asyncio.gather(*ending, return_exceptions=True)
+        self._reader.cancel()
+        await asyncio.gather(self._reader, return_exceptions=True)
         await self.link.close()
 
     async def _abandon(self) -> None:

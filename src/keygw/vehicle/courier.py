@@ -53,7 +53,7 @@ class Courier:
                 collected.append(receipt)
                 after = max(after, receipt.sequence)
             if batch.signed:
-                conversation.receipts_stored(after)
+                await conversation.receipts_stored(after)
             if not batch.more:
                 return collected
         raise ProtocolError("the vehicle has more receipts than it can have")

@@ -91,12 +91,8 @@ class Dispatcher:
                 car.kept[command.key_id] = token
         car.answered(conversation, reply)
         measures = meter.read(conversation, reply.road)
-        # The car has answered, so there is nothing to hold back: the step is written while the receipt is fetched.
-        noting = asyncio.ensure_future(on_state(CommandState.ACKNOWLEDGED, None))
-        try:
-            return await self._conclude(car, conversation, command, reply.outcome, reply.receipt, measures)
-        finally:
-            await noting
+        await on_state(CommandState.ACKNOWLEDGED, None)
+        return await self._conclude(car, conversation, command, reply.outcome, reply.receipt, measures)
 
     async def _reach(self, car: Car, command: Command, meter: Meter) -> Conversation:
         left = command.expires_at - self._clock() - MARGIN_SECONDS
