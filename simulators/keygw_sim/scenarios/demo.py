@@ -20,9 +20,7 @@ from keygw_sim.processes import ChildFailed
 from keygw_sim.scenarios.app import AppError, EventStream
 from keygw_sim.scenarios.ladder import Ladder, Step, StepFailed
 from keygw_sim.scenarios.world import FREE, World
-from keygw_sim.served import FILE
 from keygw_sim.stdio import StopSignal, stop_signal
-from keygw_sim.studio.attach import attach, equip
 
 LINK = "bleak/bumble"
 NAMES = ("Aurora", "Borealis", "Cirrus", "Drift", "Ember", "Fjord", "Glacier", "Harbour")
@@ -290,6 +288,8 @@ async def _main(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="keygw-demo-", ignore_cleanup_errors=True) as folder:
         async with World(Path(folder), name=name, seed=args.seed) as world:
             if args.stay:
+                from keygw_sim.studio.attach import equip  # noqa: PLC0415 - a server takes its time to load
+
                 world.options["car"] = ("--control",)
                 equip(world)
             if not await _told(Demo(ladder, world), stop):
@@ -319,6 +319,9 @@ async def _stay(world: World, stop: StopSignal, quiet: bool) -> None:
     """Print what one needs to play on, and wait for Ctrl-C.
 
     The app of the story holds its key itself, so another one pairs for the command line: with a token to copy."""
+    from keygw_sim.served import FILE  # noqa: PLC0415 - see above
+    from keygw_sim.studio.attach import attach  # noqa: PLC0415 - see above
+
     await world.command("allow_pairing")
     await world.register_app()
     await world.pair_owner()

@@ -228,7 +228,7 @@ def _card(data: bytes) -> None:
     """What is taken can be shown, and is what it says it is."""
     card = Card.from_json("App", "card", _json(data))
     told = card.to_json()
-    del told["app"], told["name"]
+    del told["app"], told["app_name"], told["name"]
     if Card.from_json("App", "card", told) != card:
         raise Broken("a card is another when it is read again")
 
