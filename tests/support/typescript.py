@@ -46,15 +46,15 @@ async def run(compiled: Path, program: str, env: Mapping[str, str]) -> dict[str,
     """What the program says at its end: ``cases``, and what else it tells."""
     whole = {**os.environ, **env, "NODE_OPTIONS": _options()}
     child = await asyncio.create_subprocess_exec(
-        str(NODE), str(compiled / "test" / program), env=whole,
+        str(NODE), "--expose-gc", str(compiled / "test" / program), env=whole,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    try:
-        said, wrong = await asyncio.wait_for(child.communicate(), SECONDS)
-    except TimeoutError:
+    running = asyncio.ensure_future(child.communicate())
+    _, late = await asyncio.wait({running}, timeout=SECONDS)
+    if late:
         child.kill()
-        await child.wait()
-        raise
+    said, wrong = await running
+    assert not late, f"no end after {SECONDS:.0f} s; the last that it said: {wrong.decode()[-2000:]}"
     assert child.returncode == 0, wrong.decode()[-2000:]
     told: dict[str, Any] = json.loads(said.splitlines()[-1])
     return told

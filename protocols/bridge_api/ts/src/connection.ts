@@ -45,7 +45,7 @@ export class Connection {
     try {
       timer.start(ANSWER_MS + (exchange.wait ?? 0));
       const response = await this.send(exchange, timer.signal);
-      const told = parsed(await whole(response), response.status);
+      const told = parsed(await whole(response, timer.signal), response.status);
       if (!response.ok) throw refusal(response.status, told);
       return told;
     } catch (error) {
@@ -61,10 +61,10 @@ export class Connection {
     try {
       timer.start(ANSWER_MS);
       const response = await this.send(exchange, timer.signal);
-      if (!response.ok) throw refusal(response.status, parsed(await whole(response), response.status));
+      if (!response.ok) throw refusal(response.status, parsed(await whole(response, timer.signal), response.status));
       timer.start(SILENCE_MS);
       yield new Uint8Array(); // it is open, though it may say nothing yet
-      for await (const chunk of chunks(response)) {
+      for await (const chunk of chunks(response, timer.signal)) {
         timer.start(SILENCE_MS);
         yield chunk;
       }
@@ -128,16 +128,26 @@ class Timer {
   }
 }
 
-async function* chunks(response: Response): AsyncGenerator<Uint8Array, void, void> {
+/** Until the signal ends it. Node's fetch forgets its signal once the request is collected (nodejs/undici#3644), and would
+ * hold the connection for ever: so the reader is told as well. */
+async function* chunks(response: Response, signal: AbortSignal): AsyncGenerator<Uint8Array, void, void> {
   const reader = response.body?.getReader();
   if (reader === undefined) return;
-  for (let read = await reader.read(); !read.done; read = await reader.read()) yield read.value;
+  const stop = (): void => void reader.cancel(signal.reason).catch(() => undefined);
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    for (let read = await reader.read(); !read.done; read = await reader.read()) yield read.value;
+    signal.throwIfAborted();
+  } finally {
+    signal.removeEventListener("abort", stop);
+    stop();
+  }
 }
 
-async function whole(response: Response): Promise<string> {
+async function whole(response: Response, signal: AbortSignal): Promise<string> {
   const decoder = new TextDecoder();
   let [text, size] = ["", 0];
-  for await (const chunk of chunks(response)) {
+  for await (const chunk of chunks(response, signal)) {
     size += chunk.length;
     if (size > MAX_ANSWER) throw new Stranger(`an answer of more than ${MAX_ANSWER} bytes is none of a gateway's`);
     text += decoder.decode(chunk, { stream: true });

@@ -3,7 +3,12 @@
 declare const process: {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly stdout: { write(text: string): void };
+  readonly stderr: { write(text: string): void };
 };
+declare const globalThis: { readonly gc: () => void };
+
+/** Collect what nobody holds, now (`node --expose-gc`). */
+export const { gc } = globalThis;
 
 let seen = 0;
 
@@ -11,9 +16,11 @@ export function env(name: string): string | undefined {
   return process.env[name];
 }
 
-/** One case that holds, or an error that ends the program. */
+/** One case that holds, or an error that ends the program. It is told, so that one that hangs says after what. */
 export function holds(what: string, fact: unknown): void {
   if (fact !== true) throw new Error(`does not hold: ${what}`);
+  process.stderr.write(`${what}
+`);
   seen += 1;
 }
 
