@@ -25,6 +25,8 @@ class Sse:
     """What an EventSource sees."""
 
     lines: AsyncIterator[str]
+    place: str = ""
+    """With what it would come back if it heard no event at all."""
 
     async def next(self) -> dict[str, Any]:
         """Fields of the next event; comments come as ``{"comment": ...}``; ``{}`` at the end."""
@@ -54,7 +56,10 @@ async def listening(client: httpx.AsyncClient, headers: dict[str, str], path: st
         assert response.headers["content-type"].startswith("text/event-stream")
         assert response.headers["cache-control"] == "no-store"
         sse = Sse(response.aiter_lines())
-        assert await sse.next() == {"retry": "2000"}
+        hello = await sse.next()
+        assert hello.pop("retry") == "2000"
+        sse.place = hello.pop("id", "")
+        assert hello == {}
         yield sse
 
 
@@ -101,6 +106,23 @@ async def test_an_unknown_last_id_is_a_gap_first(client: httpx.AsyncClient, worl
         assert (gap["event"], gap["data"]["data"]["reason"]) == ("keygw.gap", "unknown_id")
         assert "id" not in gap  # so that the client's last id stays what it was
         assert following["event"] == "keygw.vehicle.reachable"
+
+
+async def test_who_loses_a_new_stream_before_its_first_event_misses_nothing(
+    client: httpx.AsyncClient, world: World, auth: Auth
+) -> None:
+    app, token, _ = await world.owner()
+    async with listening(client, auth(token)) as sse:
+        place = sse.place
+    record, _ = await world.bridge.commands.create(app, world.vehicle.id, action="unlock", idempotency_key="k")
+    await world.settled(record)
+    async with listening(client, {**auth(token), "Last-Event-ID": place}) as sse:
+        assert sse.place == "", "its place is that of the last event that it was told, and it comes back with that"
+        states = []
+        while "confirmed" not in states:
+            event = await sse.event()
+            states += [event["data"]["data"]["state"]] if event["event"] == "keygw.command.updated" else []
+    assert states == ["accepted", "sent", "acknowledged", "confirmed"]
 
 
 async def test_who_comes_from_another_run_is_told_all_that_was_recorded_and_nothing_twice(

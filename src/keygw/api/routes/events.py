@@ -53,18 +53,21 @@ async def events(
     last_event_id: Annotated[str | None, Header(max_length=80)] = None,
 ) -> StreamingResponse:
     """A client that comes back with ``Last-Event-ID`` gets what it missed, at any gateway on the same database. After a
-    ``keygw.gap`` it reads anew what that names."""
+    ``keygw.gap`` it reads anew what that names. A new stream begins with the id of its place, and no event: who loses
+    the stream before its first event has missed nothing either."""
     if vehicle is not None:
         await wired.bridge.access.view(caller, vehicle)
     bridge = wired.bridge
     gate = EventGate(caller, bridge.access, bridge.feed, wired.clock, vehicle)
-    subscription = wired.hub.subscribe(gate.wanted, last_event_id or after or None)
-    stream = _stream(subscription, bridge.history, gate, bridge.apps, caller, wired.heartbeat)
+    seen = last_event_id or after or None
+    subscription = wired.hub.subscribe(gate.wanted, seen)
+    hello = "retry: 2000\n\n" if seen else f"retry: 2000\nid: {wired.hub.here}\n\n"
+    stream = _stream(hello, subscription, bridge.history, gate, bridge.apps, caller, wired.heartbeat)
     return StreamingResponse(stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
 
 async def _stream(
-    subscription: Subscription, history: History, gate: EventGate, apps: Apps, app: App, heartbeat: float
+    hello: str, subscription: Subscription, history: History, gate: EventGate, apps: Apps, app: App, heartbeat: float
 ) -> AsyncIterator[bytes]:
     ended = asyncio.Event()
 
@@ -73,7 +76,7 @@ async def _stream(
         subscription.close()
 
     with subscription, apps.holding(app, end):
-        yield b"retry: 2000\n\n"
+        yield hello.encode()
         async for event in _told(subscription, history, gate, heartbeat):
             try:
                 apps.check(app)

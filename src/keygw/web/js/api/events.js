@@ -17,14 +17,14 @@ const SILENCE_MS = 45_000;
 
 /** @param {Api} api @param {Following} how @param {(event: KeygwEvent) => void} onEvent @returns {Promise<void>} @throws {Fault} a refusal that will stay one */
 export async function follow(api, { vehicle = null, after = '', signal, onState = () => undefined }, onEvent) {
-  let lastId = after;
+  let reader = new EventReader(after);
   for (let failures = 0; !signal.aborted;) {
     /** @type {string | null} */
     let code = null;
     try {
-      for await (const event of once(api, vehicle, lastId, signal, () => onState(true, null))) {
+      reader = new EventReader(reader.lastId); // half an event is none
+      for await (const event of once(api, vehicle, reader, signal, () => onState(true, null))) {
         failures = 0;
-        if (event.id) lastId = event.id;
         onEvent({ ...JSON.parse(event.data), position: event.id });
       }
     } catch (error) {
@@ -40,19 +40,19 @@ export async function follow(api, { vehicle = null, after = '', signal, onState 
   }
 }
 
-/** @param {Api} api @param {string | null} vehicle @param {string} lastId @param {AbortSignal} signal @param {() => void} opened */
-async function* once(api, vehicle, lastId, signal, opened) {
+/** @param {Api} api @param {string | null} vehicle @param {EventReader} parts @param {AbortSignal} signal @param {() => void} opened */
+async function* once(api, vehicle, parts, signal, opened) {
   const silent = new AbortController();
   const stop = () => silent.abort();
   signal.addEventListener('abort', stop, { once: true });
   const query = vehicle ? `?vehicle=${encodeURIComponent(vehicle)}` : '';
-  const headers = { Accept: 'text/event-stream', ...(lastId ? { 'Last-Event-ID': lastId } : {}) };
+  const headers = { Accept: 'text/event-stream', ...(parts.lastId ? { 'Last-Event-ID': parts.lastId } : {}) };
   let timer = setTimeout(stop, SILENCE_MS);
   try {
     const { status, body } = await stream(api, `/v1/events${query}`, headers, silent.signal);
     if (status !== 200 || !body) throw new Fault('no_gateway', { status });
     opened();
-    const [reader, parts] = [body.getReader(), new EventReader(lastId)];
+    const reader = body.getReader();
     for (;;) {
       const { done, value } = await reader.read();
       clearTimeout(timer);
