@@ -105,8 +105,9 @@ class Child:
         return answer
 
     async def kill(self) -> None:
-        """SIGKILL (or the system's equal): no goodbye, no clean-up on its side."""
-        self._running.kill()
+        """SIGKILL (or the system's equal): no goodbye, no clean-up on its side. One that has ended stays as it is."""
+        with contextlib.suppress(ProcessLookupError):
+            self._running.kill()
         await self._running.wait()
 
     async def end(self) -> None:
