@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from browsing import chromium, visiting
+from chooser import choosing
 from keygw_sim.processes import Child
 from keygw_sim.scenarios.world import PHONE, World
 
@@ -42,28 +43,10 @@ class Street:
 
     async def clicked(self, action: str | None, *, choose: bool = True) -> Any:
         """A tap from a click, a meeting without an action. The chooser takes the first device, or nobody chooses."""
-        await self.bluez.ask(do="remove")  # else the chooser offers the car's former addresses as well
-        session = await self.page.context.new_cdp_session(self.page)
-        offered: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-
-        def prompted(prompt: dict[str, Any]) -> None:
-            if not offered.done() and (prompt["devices"] or not choose):
-                offered.set_result(prompt)
-
-        session.on("DeviceAccess.deviceRequestPrompted", prompted)
-        await session.send("DeviceAccess.enable")
         await self.page.evaluate(CLICK, action)
-        await self.page.mouse.click(5, 5)
-        async with asyncio.timeout(10):
-            prompt = await offered
-        answer: dict[str, Any] = {"id": prompt["id"]}
-        if choose:
-            await session.send("DeviceAccess.selectPrompt", {**answer, "deviceId": prompt["devices"][0]["id"]})
-        else:
-            await session.send("DeviceAccess.cancelPrompt", answer)
-        async with asyncio.timeout(40):
-            told = await self.page.evaluate("() => window.tapped")
-        await session.detach()
+        async with choosing(self.page, self.bluez, lambda: self.page.mouse.click(5, 5), choose=choose):
+            async with asyncio.timeout(40):
+                told = await self.page.evaluate("() => window.tapped")
         return told
 
 

@@ -117,7 +117,7 @@ async def test_a_link_that_is_lost_behind_the_command_says_so_and_the_retry_does
 
     device._start(cut())
     told = await tap(device)
-    assert (told["outcome"], told["step"], told["may_have_happened"]) == ("link_lost", "verifying", True), told
+    assert (told["outcome"], told["step"], told["may_have_happened"]) == ("link_lost", "asked", True), told
     counter.room.down = lambda message: [message]
     again = await tap(device, number=told["number"])
     assert (again["outcome"], again["number"]) == ("done", told["number"])

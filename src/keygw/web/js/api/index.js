@@ -18,17 +18,21 @@ import { Tokens } from './tokens.js';
 /** `wait`: seconds for `Prefer: wait`. @typedef {{body?: unknown, headers?: Record<string, string>, signal?: AbortSignal | null, wait?: number, endless?: boolean}} Manner */
 
 const TRIES = 3;
+/** So long a nonce of the gateway's counts at least. */
+const NONCE_MS = 290_000;
 
 export class Api {
   #keyring;
   #tokens;
-  /** @type {string | null} */
+  #store;
+  /** What this page has heard last. @type {{value: string, at: number} | null} */
   #nonce = null;
 
   /** @param {{store: Store, origin?: string, name?: string}} setting `name`: of this app, as people see it */
   constructor({ store, origin = location.origin, name = 'keygw in a browser' }) {
     this.origin = origin;
     this.name = name;
+    this.#store = store;
     this.#keyring = new Keyring(store);
     this.#tokens = new Tokens(this, store);
   }
@@ -36,6 +40,11 @@ export class Api {
   /** @returns {Promise<Held | undefined>} who is in here, if anybody */
   held() {
     return this.#tokens.held();
+  }
+
+  /** This installation, once (RFC 7591), for the most that it will ask. @param {string} scope @param {string[]} [redirectUris] @returns {Promise<string>} its client_id */
+  register(scope, redirectUris) {
+    return this.#tokens.register(this.name, scope, redirectUris);
   }
 
   /** @param {string} code that the car shows @param {string} vehicleName @param {{scope: string, signal?: AbortSignal | null}} wish @returns {Promise<Held>} */
@@ -60,16 +69,32 @@ export class Api {
   /** @param {string} method @param {string} path @param {string} [access] @returns {Promise<string>} for a header, or the first word on a socket */
   async proof(method, path, access) {
     const keys = await this.#keyring.pair('dpop');
-    return prove(keys, { method, url: this.origin + path, access, nonce: this.#nonce, now: Date.now() / 1000 });
+    return prove(keys, { method, url: this.origin + path, access, nonce: await this.#nonceNow(), now: Date.now() / 1000 });
   }
 
-  /** Keeps the nonce that comes with an answer. @param {Response} answer */
-  note(answer) {
-    this.#nonce = answer.headers.get('DPoP-Nonce') ?? this.#nonce;
+  /** Keeps the nonce that comes with an answer: for other tabs too, and for the next page. @param {Response} answer */
+  async note(answer) {
+    const value = answer.headers.get('DPoP-Nonce');
+    if (!value || value === this.#nonce?.value) return;
+    this.#nonce = { value, at: Date.now() };
+    await this.#store.put('nonce', this.#nonce);
   }
 
-  /** An answer that is not about the token. @param {string} method @param {string} path @param {Manner} [manner] @returns {Promise<Response>} */
-  async ask(method, path, { body, headers = {}, signal = null, wait = 0, endless = false } = {}) {
+  /** The newest that any tab has heard; null where the next request will be told one. @returns {Promise<string | null>} */
+  async #nonceNow() {
+    const counts = (/** @type {{at: number} | null | undefined} */ each) => each && Date.now() - each.at < NONCE_MS;
+    if (!counts(this.#nonce)) this.#nonce = (await this.#store.get('nonce')) ?? null;
+    return counts(this.#nonce) ? (this.#nonce?.value ?? null) : null;
+  }
+
+  /** An answer that is not about the token. Where no nonce is known, one request goes before all others, to hear it. @param {string} method @param {string} path @param {Manner} [manner] @returns {Promise<Response>} */
+  async ask(method, path, manner) {
+    if (await this.#nonceNow()) return this.#ask(method, path, manner);
+    return this.#store.alone('nonce', () => this.#ask(method, path, manner));
+  }
+
+  /** @param {string} method @param {string} path @param {Manner} [manner] @returns {Promise<Response>} */
+  async #ask(method, path, { body, headers = {}, signal = null, wait = 0, endless = false } = {}) {
     let stale;
     for (let tried = 1; ; tried += 1) {
       const access = await this.fresh(stale);
@@ -78,7 +103,7 @@ export class Api {
         ...(wait ? { Prefer: `wait=${wait}` } : {}), ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
       };
       const answer = await send({ method, url: this.origin + path, headers: all, body: body === undefined ? null : JSON.stringify(body), signal, wait, endless });
-      this.note(answer);
+      await this.note(answer);
       const told = answer.headers.get('WWW-Authenticate') ?? '';
       if (answer.status !== 401 || tried === TRIES || !/invalid_token|use_dpop_nonce/.test(told)) return answer;
       if (told.includes('invalid_token')) stale = access;
@@ -95,7 +120,7 @@ export class Api {
   /** Without a token: with what the body itself proves. @param {string} path @param {unknown} body @returns {Promise<any>} @throws {Fault} */
   async open(path, body) {
     const answer = await send({ method: 'POST', url: this.origin + path, headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
-    this.note(answer);
+    await this.note(answer);
     return read(answer);
   }
 

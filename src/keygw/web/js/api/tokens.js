@@ -28,13 +28,18 @@ export class Tokens {
     return this.#store.get('grant');
   }
 
-  /** This installation, once (RFC 7591). @param {string} name @param {string} scope @returns {Promise<string>} its client_id */
-  register(name, scope) {
+  /**
+   * This installation, once (RFC 7591). `redirectUris`: where a browser comes back with a code.
+   * @param {string} name @param {string} scope @param {string[]} [redirectUris] @returns {Promise<string>} its client_id
+   */
+  register(name, scope, redirectUris) {
     return this.#store.alone('client', async () => {
       const known = await this.#store.get('client');
-      if (known?.scope === scope) return known.id;
-      const made = await this.#api.open('/oauth2/register', { client_name: name, scope });
-      await this.#store.put('client', { id: made.client_id, scope });
+      const reached = redirectUris === undefined || redirectUris.every((each) => known?.redirectUris?.includes(each));
+      if (known?.scope === scope && reached) return known.id;
+      const uris = redirectUris === undefined ? {} : { redirect_uris: redirectUris };
+      const made = await this.#api.open('/oauth2/register', { client_name: name, scope, ...uris });
+      await this.#store.put('client', { id: made.client_id, scope, redirectUris: redirectUris ?? [] });
       return made.client_id;
     });
   }
@@ -99,7 +104,7 @@ export class Tokens {
     for (let tried = 0; ; tried += 1) {
       const headers = { DPoP: await this.#api.proof('POST', path) };
       const answer = await send({ method: 'POST', url: this.#api.origin + path, headers, body: new URLSearchParams(form), signal });
-      this.#api.note(answer);
+      await this.#api.note(answer);
       try {
         return await read(answer);
       } catch (error) {

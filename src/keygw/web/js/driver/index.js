@@ -3,11 +3,10 @@
 
 import { Fault, faultOf, heed } from '../fault.js';
 import { FAST_ACTIONS, isKeyRefusal, isSuccess, isWaiting } from '../session/codes.js';
-import { SessionError } from '../session/errors.js';
 import { idRaw } from '../session/ids.js';
 import { Meeting } from './meeting.js';
 import { Talk } from './talk.js';
-import { Visit } from './visit.js';
+import { quietly, Visit } from './visit.js';
 import { actionNumber, outcomeWord } from './words.js';
 
 /** @import {Api} from '../api/index.js' */
@@ -44,22 +43,19 @@ export class Driver {
    * an answer; what breaks is a `Fault` that says in which step, and whether the car may have acted.
    * @param {Air} air @param {string} vehicleId @param {string} action @param {Asking} [manner] @returns {Promise<Tapped>} @throws {Fault}
    */
-  async tap(air, vehicleId, action, { signal = null, onStep = () => undefined, number = null, onSignals } = {}) {
-    const began = performance.now();
+  async tap(air, vehicleId, action, manner = {}) {
+    return (await this.#once(air, await this.#key(vehicleId), action, manner, false)).told;
+  }
+
+  /**
+   * A tap whose session stays, so that the next commands go at once: what a link is worth that a person had to choose.
+   * Its answer is the meeting's `first`. After a fast path the session takes the actions of the fast path alone (`quick`).
+   * @param {Air} air @param {string} vehicleId @param {string} action @param {Asking} [manner] @returns {Promise<Meeting>} @throws {Fault}
+   */
+  async tapAndStay(air, vehicleId, action, manner = {}) {
     const key = await this.#key(vehicleId);
-    const command = { number: number ?? (await this.#keyring.nextNumber(key.keyId)), action: actionNumber(action) };
-    const told = await this.#keyring.store.alone(`car/${vehicleId}`, async () => {
-      try {
-        return await this.#tap(air, key, command, { signal, onStep, onSignals });
-      } catch (error) {
-        // A token that the car keeps no more is refused like any fault, and so is HELLO_REQ where the answer to FAST was spoilt on
-        // its way: once more on a new link, with the token itself and the same number.
-        if (!(error instanceof Unkept)) throw error;
-        return this.#tap(air, key, command, { signal, onStep, onSignals });
-      }
-    });
-    onStep('done');
-    return { ...told, ms: performance.now() - began, number: command.number };
+    const { told, talk } = await this.#once(air, key, action, manner, true);
+    return new Meeting(talk, key, this.#keyring, this.#api, told);
   }
 
   /**
@@ -89,7 +85,7 @@ export class Driver {
       await this.#keyring.remember(key, { pair: talk.pair });
       await visit.carry(talk.result?.list ?? 0);
       steps.at('done');
-      return new Meeting(talk, key, this.#keyring, this.#api);
+      return new Meeting(talk, key, this.#keyring, this.#api, null);
     } catch (error) {
       await talk?.leave();
       if (hopeful && talk?.refused) return this.meet(air, vehicleId, { signal, onStep, onSignals, onClosed });
@@ -100,9 +96,29 @@ export class Driver {
     }
   }
 
-  /** @param {Air} air @param {HeldKey} key @param {Command} command @param {{signal: AbortSignal | null, onStep: (step: TapStep) => void, onSignals: Listeners['onSignals']}} manner */
-  async #tap(air, key, command, { signal, onStep, onSignals }) {
+  /** @param {Air} air @param {HeldKey} key @param {string} action @param {Asking} manner @param {boolean} stay @returns {Promise<{told: Tapped, talk: Talk}>} */
+  async #once(air, key, action, { signal = null, onStep = () => undefined, number = null, onSignals, onClosed }, stay) {
+    const began = performance.now();
+    const command = { number: number ?? (await this.#keyring.nextNumber(key.keyId)), action: actionNumber(action) };
+    const all = { signal, onStep, onSignals, onClosed, stay };
+    const { answer, talk } = await this.#keyring.store.alone(`car/${key.vehicle.id}`, async () => {
+      try {
+        return await this.#tap(air, key, command, all);
+      } catch (error) {
+        // A token that the car keeps no more is refused like any fault, and so is HELLO_REQ where the answer to FAST was spoilt on
+        // its way: once more on a new link, with the token itself and the same number.
+        if (!(error instanceof Unkept)) throw error;
+        return this.#tap(air, key, command, all);
+      }
+    });
+    onStep('done');
+    return { told: { ...answer, ms: performance.now() - began, number: command.number }, talk };
+  }
+
+  /** @param {Air} air @param {HeldKey} key @param {Command} command @param {Asking & {signal: AbortSignal | null, onStep: (step: TapStep) => void, stay: boolean}} manner */
+  async #tap(air, key, command, { signal, onStep, onSignals, onClosed, stay }) {
     const subscribe = onSignals !== undefined;
+    let stays = false;
     const steps = new Steps(onStep);
     /** @type {Talk | null} */
     let talk = null;
@@ -113,7 +129,8 @@ export class Driver {
       const link = await this.#reach(air, key, signal, steps);
       const { kept, pair, uses, until } = await this.#keyring.recall(key);
       hopeful = kept || pair !== null;
-      talk = await this.#talk(link, key, kept, { onSignals });
+      talk = await this.#talk(link, key, kept, { onSignals, onClosed: () => { if (stays) onClosed?.(talk?.over?.fault ?? null); } });
+      talk.onAsked = () => steps.at('asked');
       heed(signal);
       await talk.hello();
       steps.at('verifying');
@@ -129,20 +146,20 @@ export class Driver {
         }
       }
       const first = answer ?? await this.#full(talk, command, subscribe);
-      steps.at('asked');
       const visit = new Visit(talk, key, this.#keyring, this.#api);
       const settled = road === 'fast' || talk.over ? first : await visit.settle(command, first);
       if (road === 'full' && talk.open && talk.pair) await this.#keyring.remember(key, { pair: talk.pair });
       const receipt = await quietly(visit.receipt(command, settled.receipt));
       await quietly(visit.carry(talk.result?.list ?? first.list)); // no door waits for it
-      return { outcome: outcomeWord(settled.outcome), ok: isSuccess(settled.outcome), road, receipt, listCarried: visit.listCarried };
+      stays = stay && !talk.over && !talk.waiting;
+      return { answer: { outcome: outcomeWord(settled.outcome), ok: isSuccess(settled.outcome), road, receipt, listCarried: visit.listCarried }, talk };
     } catch (error) {
       if (hopeful && talk?.refused) throw new Unkept();
       const fault = faultOf(error, { step: steps.now, number: command.number, mayHaveHappened: talk?.asked === true });
       throw signal?.aborted ? Object.assign(new Fault('cancelled'), { step: fault.step, number: fault.number, mayHaveHappened: fault.mayHaveHappened }) : fault;
     } finally {
       signal?.removeEventListener('abort', leave);
-      await talk?.leave();
+      if (!stays) await talk?.leave();
     }
   }
 
@@ -150,7 +167,7 @@ export class Driver {
   async #full(talk, command, subscribe) {
     const before = talk.asked;
     try {
-      talk.asked = true; // it rides in message_3; RESULT tells the newest receipt, which is its own if it left one
+      // The command rides in message_3; RESULT tells the newest receipt, which is its own if it left one.
       const result = await talk.full(command, subscribe);
       return { outcome: result.outcome, receipt: isWaiting(result.outcome) ? 0 : result.receipt, list: result.list };
     } catch (error) {
@@ -197,16 +214,6 @@ function heedAt(signal, steps) {
   if (signal?.aborted) throw new Fault('cancelled', { step: steps.now });
 }
 
-/** What comes behind the answer costs nobody the answer. @template T @param {Promise<T>} part @returns {Promise<T | null>} */
-async function quietly(part) {
-  try {
-    return await part;
-  } catch (error) {
-    if (error instanceof Fault || error instanceof SessionError) return null;
-    throw error;
-  }
-}
-
 class Steps {
   /** @type {TapStep} */
   now = 'searching';
@@ -219,6 +226,7 @@ class Steps {
 
   /** @param {TapStep} step */
   at(step) {
+    if (this.now === 'asked' && step === 'asked') return; // the same command again, with what the car had lacked
     this.now = step;
     this.#tell(step);
   }

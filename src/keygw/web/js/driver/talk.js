@@ -42,6 +42,10 @@ export class Talk {
   pair = null;
   /** Whether a command has left, so that it may be done. */
   asked = false;
+  /** Told when one leaves. */
+  onAsked = () => {};
+  /** Whether message_3 carries one. */
+  #riding = false;
   /** Whether the car has refused before it said anything (ERROR 1). */
   refused = false;
 
@@ -80,6 +84,7 @@ export class Talk {
   /** The full handshake. @param {Command | null} command @param {boolean} subscribe @returns {Promise<Result>} */
   async full(command, subscribe) {
     const answer = this.#expect((event) => event.kind === 'result');
+    this.#riding = command !== null;
     await this.#do(answer, () => this.#session.open({ command, subscribe }, this.#ticks()));
     return (await answer).result;
   }
@@ -87,7 +92,7 @@ export class Talk {
   /** The fast path; null where it was refused, and the car has greeted again. @param {FastPair} pair @param {Command} command @param {boolean} subscribe @returns {Promise<FastResult | null>} */
   async hurry(pair, command, subscribe) {
     const answer = this.#expect((event) => event.kind === 'fast');
-    this.asked = true;
+    this.#leaves();
     await this.#do(answer, () => this.#session.hurry(pair, command, subscribe, this.#ticks()));
     const { result } = await answer;
     if (result) return result;
@@ -100,7 +105,7 @@ export class Talk {
   /** @param {Command} command @returns {Promise<Response>} */
   async command(command) {
     const answer = this.#expect((event) => event.kind === 'response' && event.response.number === command.number);
-    this.asked = true;
+    this.#leaves();
     await this.#do(answer, () => this.#session.command(command, this.#ticks()));
     return (await answer).response;
   }
@@ -160,6 +165,13 @@ export class Talk {
     await this.#link.close();
   }
 
+  /** From here on it may happen. */
+  #leaves() {
+    this.#riding = false;
+    this.asked = true;
+    this.onAsked();
+  }
+
   /** The next event that fits. @param {(event: SessionEvent) => boolean} accepts @param {number} [ms] @returns {Promise<any>} */
   #expect(accepts, ms = ANSWER_MS) {
     return new Promise((resolve, reject) => {
@@ -182,7 +194,11 @@ export class Talk {
   async #heard(frame) {
     try {
       const message = this.#joiner.push(frame, this.#session.limit, this.#ticks());
-      if (message) await this.#tell(await this.#session.receive(message, this.#ticks()));
+      if (message) {
+        const step = await this.#session.receive(message, this.#ticks());
+        if (this.#riding && this.#session.state === 'SHOWN') this.#leaves(); // with message_3, which is sent now
+        await this.#tell(step);
+      }
     } catch (error) {
       if (!(error instanceof SessionError)) throw error;
       await this.#fail(error);

@@ -89,6 +89,11 @@ export class Keyring {
     return kept && heldOf(kept);
   }
 
+  /** Changes what the page keeps with a key; nothing where there is none. @param {string} vehicleId @param {object} values */
+  async annotate(vehicleId, values) {
+    await this.store.update(`key/${vehicleId}`, (old) => old && { ...old, extra: { ...old.extra, ...values } });
+  }
+
   /** Forgets the key of a vehicle, and what it left. @param {string} vehicleId */
   async drop(vehicleId) {
     for (const shelf of ['key', 'met', 'list', 'receipts']) await this.store.drop(`${shelf}/${vehicleId}`);
