@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from browsing import settle, shoot, usable_by_all, visiting
 from keygw_sim.scenarios.world import World
+from phone_page import pair
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
@@ -27,16 +28,6 @@ async def town(browser: Browser, tmp_path: Path) -> AsyncIterator[World]:
         await started.start_car()
         await started.provision()
         yield started
-
-
-async def pair(page: Page, world: World) -> None:
-    """From the first screen to a key, by the code that the car shows."""
-    await page.goto("/phone/")
-    await page.locator("#to-pair").click()
-    await page.locator("#code").fill(await world.shown_code())
-    await page.locator("#name").fill("Aurora")
-    await page.get_by_role("button", name="Pair", exact=True).click()
-    await page.locator("#tap").wait_for()
 
 
 async def test_from_the_code_in_the_car_to_an_unlocked_car(browser: Browser, world: World) -> None:

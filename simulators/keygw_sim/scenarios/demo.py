@@ -336,7 +336,7 @@ def _say(world: World, car: dict[str, str], console: str, quiet: bool) -> None:
         f"""
 Everything is still running. Ctrl-C ends it.
 
-  phone       {world.url}/phone/
+  phone       {world.url}/phone/#/simulator
   console     {console}
   head unit   {car["url"]}/head-unit/#token={car["token"]}
   API page    {world.url}/docs

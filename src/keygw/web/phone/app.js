@@ -30,7 +30,8 @@ export function App({ phone }) {
     return () => { clearInterval(timer); ends.forEach((end) => end()); };
   }, []);
   useEffect(() => { document.title = state.mine ? `${state.mine.name} \u2013 ${t('app')}` : t('app'); });
-  return html`<${Guard}><a class="skip" href="#main">${t('skip')}</a><${Frame} state=${state} phone=${phone} now=${now} /><//>`;
+  return html`<${Guard}><a class="skip" href="#main">${t('skip')}</a>
+    ${state.simulator && html`<aside class="banner simulator" aria-label=${t('simulator')}>${t('simulator')}</aside>`}<${Frame} state=${state} phone=${phone} now=${now} /><//>`;
 }
 
 /** @param {{state: State, phone: Phone, now: number}} props */

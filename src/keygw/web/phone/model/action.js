@@ -5,10 +5,10 @@
  * `done`: the car has said so. `failed`: it did not happen. `unsure`: it may have happened.
  * @typedef {'idle' | 'searching' | 'near' | 'verifying' | 'asked' | 'done' | 'failed' | 'unsure'} Phase
  * @typedef {{phase: Phase, action: string | null, link: 'bluetooth' | 'relay' | null, code: string | null,
- *   reached: Phase, ms: number | null, road: string | null}} Doing
+ *   reached: Phase, ms: number | null, road: string | null, number: number | null}} Doing `number`: of what may have happened
  * @typedef {{type: 'tap', action: string, link: 'bluetooth' | 'relay'} | {type: 'step', step: 'searching' | 'near' | 'verifying' | 'asked'}
- *   | {type: 'done', code: string, ms: number, road: string | null} | {type: 'failed', code: string, unsure: boolean}
- *   | {type: 'forget'}} Event
+ *   | {type: 'done', code: string, ms: number, road: string | null} | {type: 'failed', code: string, unsure: boolean, number?: number | null}
+ *   | {type: 'left', action: string, number: number} | {type: 'forget'}} Event `left`: by a page that was closed before the answer came
  */
 
 /** @type {readonly Phase[]} */
@@ -16,7 +16,7 @@ export const STEPS = Object.freeze(['searching', 'near', 'verifying', 'asked', '
 export const OPENING = Object.freeze(['searching', 'near', 'verifying', 'asked']);
 
 /** @type {Doing} */
-export const IDLE = Object.freeze({ phase: 'idle', action: null, link: null, code: null, reached: 'idle', ms: null, road: null });
+export const IDLE = Object.freeze({ phase: 'idle', action: null, link: null, code: null, reached: 'idle', ms: null, road: null, number: null });
 
 /** @param {Doing} doing */
 export const busy = (doing) => OPENING.includes(doing.phase);
@@ -37,7 +37,9 @@ export function next(doing, event) {
     case 'done':
       return busy(doing) ? { ...doing, phase: 'done', reached: 'done', code: event.code, ms: event.ms, road: event.road } : doing;
     case 'failed':
-      return busy(doing) ? { ...doing, phase: event.unsure ? 'unsure' : 'failed', code: event.code } : doing;
+      return busy(doing) ? { ...doing, phase: event.unsure ? 'unsure' : 'failed', code: event.code, number: event.unsure ? (event.number ?? null) : null } : doing;
+    case 'left':
+      return busy(doing) ? doing : { ...IDLE, phase: 'unsure', reached: 'asked', action: event.action, code: 'page_left', number: event.number };
     case 'forget':
       return busy(doing) ? doing : IDLE;
     default:

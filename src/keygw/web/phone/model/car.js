@@ -3,7 +3,7 @@
 /**
  * As `GET /v1/vehicles/{id}/signals` shows it, or as the car told it over a session of our own.
  * @typedef {{path: string, value?: boolean | number | string, unit?: string | null, ts?: string, received_at?: string,
- *   quality?: 'live' | 'stale' | 'unknown', max_age?: number, error?: string}} Signal
+ *   quality?: 'live' | 'stale' | 'unknown', max_age?: number, error?: string, near?: boolean}} Signal `near`: of a session that goes on
  * @typedef {'live' | 'stale' | 'unknown'} Quality
  * @typedef {{value: boolean | null, quality: Quality, at: number | null}} Fact `at`: milliseconds, by the car's own word
  */
@@ -32,6 +32,26 @@ export const CHARGE = 'Vehicle.Powertrain.TractionBattery.StateOfCharge.Current'
 export const PATHS = Object.freeze([...Object.values(PARTS), CHARGE]);
 export const DOORS = Object.freeze(['door-fl', 'door-fr', 'door-rl', 'door-rr']);
 export const WINDOWS = Object.freeze(['window-fl', 'window-fr', 'window-rl', 'window-rr']);
+
+/** Signal number of a session -> path, of what is drawn. @type {Record<number, string>} */
+const NUMBERED = {
+  1: LOCK, 2: DOOR('Row1.DriverSide'), 3: DOOR('Row1.PassengerSide'), 4: PARTS.trunk, 7: CHARGE, 8: PARTS.hazard, 16: DOOR('Row2.DriverSide'), 17: DOOR('Row2.PassengerSide'),
+  22: WINDOW('Row1.DriverSide'), 23: WINDOW('Row1.PassengerSide'), 24: WINDOW('Row2.DriverSide'), 25: WINDOW('Row2.PassengerSide'), 33: PARTS.bonnet,
+};
+/** Seconds. Of a link that is let go at once; of one that stays for as long as a session may: a change would be told. */
+const SOON = 20;
+const STAYS = 600;
+
+/**
+ * What the car has told over a session of our own.
+ * @param {{signal: number, value: boolean | number | string, at: number}[]} heard `at`: Unix seconds, 0 where the car does not know
+ * @param {number} now milliseconds @param {boolean} stays whether the session goes on @returns {Signal[]}
+ */
+export const signalsOf = (heard, now, stays) => heard.flatMap(({ signal, value, at }) => {
+  const path = NUMBERED[signal];
+  const told = { path, value, ts: new Date(at ? at * 1000 : now).toISOString(), received_at: new Date(now).toISOString() };
+  return path ? [{ ...told, quality: /** @type {const} */ ('live'), max_age: stays ? STAYS : SOON, near: stays }] : [];
+});
 
 /** @type {Fact} */
 const UNKNOWN = Object.freeze({ value: null, quality: 'unknown', at: null });

@@ -14,11 +14,11 @@ export const STEPS = Object.freeze(['way', 'car', 'key', 'deed']);
 /** @type {Record<string, [Step, Remedy]>} */
 const KNOWN = {
   no_gateway: ['way', 'bluetooth'], offline: ['way', 'bluetooth'], gateway_timeout: ['way', 'again'], gateway_stopping: ['way', 'again'],
-  token_expired: ['way', 'pair'], token_revoked: ['way', 'pair'], token_unknown: ['way', 'pair'], invalid_grant: ['way', 'pair'],
+  token_expired: ['way', 'pair'], token_revoked: ['way', 'pair'], token_unknown: ['way', 'pair'], token_missing: ['way', 'pair'], invalid_grant: ['way', 'pair'],
   invalid_client: ['way', 'pair'], invalid_dpop_proof: ['way', 'again'], insufficient_scope: ['way', 'pair'],
   bluetooth_absent: ['way', 'relay'], bluetooth_off: ['way', 'relay'], bluetooth_forbidden: ['way', 'relay'],
-  bluetooth_dismissed: ['way', 'again'], radio_unavailable: ['way', 'again'], radio_busy: ['way', 'again'],
-  no_phone_key: ['way', 'pair'], no_key: ['way', 'pair'], overloaded: ['way', 'again'], store_unavailable: ['way', 'again'],
+  chooser_cancelled: ['way', 'again'], wrong_vehicle: ['car', 'again'], cancelled: ['way', 'again'], radio_unavailable: ['way', 'again'], radio_busy: ['way', 'again'],
+  no_phone_key: ['way', 'pair'], no_key: ['way', 'pair'], bad_key: ['way', 'pair'], overloaded: ['way', 'again'], store_unavailable: ['way', 'again'],
   internal: ['way', 'again'],
   out_of_range: ['car', 'again'], link_timeout: ['car', 'again'], link_lost: ['car', 'again'], busy: ['car', 'again'],
   gave_way: ['car', 'again'], held_elsewhere: ['car', 'again'], relay_over: ['car', 'again'], relay_idle: ['car', 'again'],
@@ -29,7 +29,7 @@ const KNOWN = {
   chain_required: ['key', 'ask'], chain_refused: ['key', 'ask'], list_stale: ['key', 'relay'], token_malformed: ['key', 'renew'],
   not_entitled: ['deed', 'ask'], door_open: ['deed', 'again'], in_motion: ['deed', 'again'], vehicle_asleep: ['deed', 'again'],
   command_expired: ['deed', 'again'], proximity_required: ['deed', 'bluetooth'], unknown_action: ['deed', null], fault: ['deed', null],
-  number_reused: ['deed', 'again'], no_answer: ['deed', 'again'],
+  number_reused: ['deed', 'again'], no_answer: ['deed', 'again'], page_left: ['deed', 'again'],
 };
 
 export const CODES = Object.freeze(Object.keys(KNOWN));

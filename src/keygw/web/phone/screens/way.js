@@ -3,7 +3,7 @@
 import { html } from '../../shared/html.js';
 import { Sheet } from '../parts/sheet.js';
 import { Icon } from '../parts/icon.js';
-import { t } from '../words.js';
+import { explain, t } from '../words.js';
 
 /** @import {Phone} from '../phone.js' */
 /** @import {State} from '../model/state.js' */
@@ -17,7 +17,7 @@ export function WaySheet({ state, phone }) {
         const there = way === 'auto' || state.ways[way] === 'ok';
         return html`<label key=${way} class="choice"><input type="radio" name="way" value=${way} checked=${state.choice === way} disabled=${!there} onChange=${() => phone.choose(way)} />
           <${Icon} name=${way === 'auto' ? 'key' : way} />
-          <span><strong>${t(`link.${way}`)}</strong><small class="soft">${way === 'auto' ? t('link.auto.hint') : there ? '' : t(`link.${way}.no`)}</small></span></label>`;
+          <span><strong>${t(`link.${way}`)}</strong><small class="soft">${way === 'auto' ? t('link.auto.hint') : there ? '' : way === 'bluetooth' ? explain(`bluetooth_${state.ways.bluetooth}`)[0] : t('link.relay.no')}</small></span></label>`;
       })}
     </fieldset>
     ${state.ways.bluetooth !== 'ok' && html`<p class="hint">${t('link.why.bluetooth')}</p>`}

@@ -49,9 +49,9 @@ export const EN = {
   'doing.failed.start_engine': 'Not started', 'doing.unsure': 'Nobody knows yet whether it happened', 'doing.took': 'in {seconds} s', 'doing.fast': 'in {seconds} s, by the fast path',
   'also': 'Also', 'action.suspended': 'Your key is suspended', 'action.revoked': 'Your key was revoked', 'action.expired': 'Your key has ended', 'action.none': 'This key opens nothing',
 
-  'link.title': 'Way to the car', 'link.auto': 'Automatic', 'link.bluetooth': 'Bluetooth', 'link.relay': 'Internet', 'link.using.relay': 'By Internet',
-  'link.using.bluetooth': 'By Bluetooth', 'link.none': 'No way to the car', 'link.why.bluetooth': 'There is no Bluetooth for this page here, so the gateway carries the sealed messages.',
-  'link.auto.hint': 'Bluetooth where there is one, else the Internet.', 'link.choose': 'Choose the way', 'link.bluetooth.no': 'Not available here', 'link.relay.no': 'Not connected',
+  'simulator': 'Simulator', 'link.title': 'Way to the car', 'link.auto': 'Automatic', 'link.bluetooth': 'Bluetooth', 'link.relay': 'Internet', 'link.using.relay': 'By Internet',
+  'link.using.bluetooth': 'By Bluetooth', 'link.none': 'No way to the car', 'link.why.bluetooth': 'Without Bluetooth the gateway carries the sealed messages.',
+  'link.auto.hint': 'Bluetooth where there is one, else the Internet.', 'link.choose': 'Choose the way', 'link.relay.no': 'Not connected',
 
   'share.title': 'Shared keys', 'share.new': 'Share a key', 'share.empty': 'Nobody else has a key', 'share.empty.lead': 'Share one with family, a friend or a valet. You decide what they may do, and for how long.',
   'share.not': 'This key cannot be shared', 'share.not.lead': 'Only who paired with the car, or was given the right, can share.', 'share.over': 'Ended', 'share.step': 'Step {n} of 3',

@@ -49,9 +49,9 @@ export const ZH = {
   'doing.failed.start_engine': '未启动', 'doing.unsure': '尚不清楚是否已执行', 'doing.took': '用时 {seconds} 秒', 'doing.fast': '用时 {seconds} 秒，快速通道',
   'also': '其他操作', 'action.suspended': '您的钥匙已暂停使用', 'action.revoked': '您的钥匙已撤销', 'action.expired': '您的钥匙已到期', 'action.none': '这把钥匙不能开启任何部分',
 
-  'link.title': '连接方式', 'link.auto': '自动', 'link.bluetooth': '蓝牙', 'link.relay': '互联网', 'link.using.relay': '经互联网',
-  'link.using.bluetooth': '经蓝牙', 'link.none': '无法连接车辆', 'link.why.bluetooth': '此页面在这里不能使用蓝牙，因此由网关转送密封的消息。',
-  'link.auto.hint': '有蓝牙时用蓝牙，否则用互联网。', 'link.choose': '选择连接方式', 'link.bluetooth.no': '此处不可用', 'link.relay.no': '未连接',
+  'simulator': '模拟器', 'link.title': '连接方式', 'link.auto': '自动', 'link.bluetooth': '蓝牙', 'link.relay': '互联网', 'link.using.relay': '经互联网',
+  'link.using.bluetooth': '经蓝牙', 'link.none': '无法连接车辆', 'link.why.bluetooth': '没有蓝牙时，由网关转发加密消息。',
+  'link.auto.hint': '有蓝牙时用蓝牙，否则用互联网。', 'link.choose': '选择连接方式', 'link.relay.no': '未连接',
 
   'share.title': '共享钥匙', 'share.new': '分享钥匙', 'share.empty': '没有其他人持有钥匙', 'share.empty.lead': '分享给家人、朋友或代客泊车。能做什么、多长时间，由您决定。',
   'share.not': '这把钥匙不能分享', 'share.not.lead': '只有与车配对的人或获得授权的人才能分享。', 'share.over': '已结束', 'share.step': '第 {n} 步，共 3 步',
