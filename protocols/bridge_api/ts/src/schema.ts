@@ -686,7 +686,8 @@ export interface paths {
         /**
          * Everything that happens, as it happens
          * @description A client that comes back with ``Last-Event-ID`` gets what it missed, at any gateway on the same database. After a
-         *     ``keygw.gap`` it reads anew what that names.
+         *     ``keygw.gap`` it reads anew what that names. A new stream begins with the id of its place, and no event: who loses
+         *     the stream before its first event has missed nothing either.
          */
         get: operations["events_events"];
         put?: never;

@@ -86,7 +86,8 @@ export function makePhone() {
     onState: book.onState,
     link: () => link,
     deviceId: () => deviceId,
-    may: () => actionsOf(book.state().mine?.entitlements ?? []),
+    /** Not to start the engine: the page does not yet see that the person is there. */
+    may: () => new Set([...actionsOf(book.state().mine?.entitlements ?? [])].filter((each) => each !== 'start_engine')),
     go: (/** @type {string} */ place) => { location.hash = `#/${place}`; },
     back: () => { location.hash = book.state().mine ? '#/key' : '#/welcome'; },
 
