@@ -125,7 +125,8 @@ async def test_events_of_the_gateway_come_and_end(phone: Browsing) -> None:
 
 async def test_a_suspended_key_is_refused_in_the_gateways_words(phone: Browsing) -> None:
     suspend = "(key) => window.t.api.call('POST', `/v1/keys/${key}:suspend`).then(({ status }) => status)"
+    before = await phone.locked()
     assert await phone.page.evaluate(suspend, phone.made["key"]) == 200
     told = await phone.tap("unlock")
     assert (told.get("code"), told["step"], told["mayHaveHappened"]) == ("key_suspended", "searching", False), told
-    assert await phone.locked()
+    assert await phone.locked() is before
