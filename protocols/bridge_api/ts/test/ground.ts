@@ -19,8 +19,7 @@ export function env(name: string): string | undefined {
 /** One case that holds, or an error that ends the program. It is told, so that one that hangs says after what. */
 export function holds(what: string, fact: unknown): void {
   if (fact !== true) throw new Error(`does not hold: ${what}`);
-  process.stderr.write(`${what}
-`);
+  process.stderr.write(`${what}\n`);
   seen += 1;
 }
 
