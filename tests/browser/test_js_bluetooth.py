@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from browsing import chromium, visiting
-from chooser import choosing
-from keygw_sim.processes import Child
-from keygw_sim.scenarios.world import PHONE, World
-
-if TYPE_CHECKING:
-    from playwright.async_api import Browser, Page
+from bluetooth_page import Street, street_of
+from keygw_sim.scenarios.world import World
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.usefixtures("dbus")]
 
@@ -30,52 +23,33 @@ CLICK = """(action) => { document.body.onclick = () => {
 }; }"""
 
 
-@dataclass
-class Street:
-    """A page with a key of the car, on a machine with a Bluetooth adapter."""
-
-    page: Page
-    bluez: Child
-    world: World
-
-    async def locked(self) -> bool:
-        return bool((await self.world.car.ask(do="status"))["body"]["locked"])
-
-    async def clicked(self, action: str | None, *, choose: bool = True) -> Any:
-        """A tap from a click, a meeting without an action. The chooser takes the first device, or nobody chooses."""
-        await self.page.evaluate(CLICK, action)
-        async with choosing(self.page, self.bluez, lambda: self.page.mouse.click(5, 5), choose=choose):
-            async with asyncio.timeout(40):
-                told = await self.page.evaluate("() => window.tapped")
-        return told
+async def clicked(street: Street, action: str | None, *, choose: bool = True) -> Any:
+    """A tap from a click, a meeting without an action. The chooser takes the first device, or nobody chooses."""
+    await street.page.evaluate(CLICK, action)
+    async with street.choosing(lambda: street.page.mouse.click(5, 5), choose=choose), asyncio.timeout(40):
+        return await street.page.evaluate("() => window.tapped")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def street(world: World) -> AsyncIterator[Street]:
-    async with AsyncExitStack() as stack:
-        bluez = await stack.enter_async_context(
-            Child("keygw_sim.bluez", "--transport", world.transports[PHONE], "--follow-stdin")
-        )
-        browser: Browser = await stack.enter_async_context(chromium(DBUS_SYSTEM_BUS_ADDRESS=bluez.ready["address"]))
-        page, watch = await stack.enter_async_context(visiting(browser, world.url))
-        watch.allow("401", "400")
-        await page.goto("/")
-        await page.evaluate(ENTER, [await world.shown_code(), SCOPE])
-        yield Street(page, bluez, world)
+    async with street_of(world, "401", "400") as made:
+        await made.page.goto("/")
+        await made.page.evaluate(ENTER, [await world.shown_code(), SCOPE])
+        yield made
 
 
 async def test_a_browser_unlocks_over_bluetooth(street: Street) -> None:
-    first = await street.clicked("unlock")
+    first = await clicked(street, "unlock")
     assert (first.get("outcome"), first.get("road"), first.get("receipt")) == ("done", "full", 0), first
     assert first["steps"] == ["searching", "near", "verifying", "asked", "done"]
     assert not await street.locked()
-    second = await street.clicked("lock")
+    second = await clicked(street, "lock")
     assert (second.get("outcome"), second.get("road")) == ("done", "fast"), second
     assert await street.locked()
 
 
 async def test_a_meeting_stays_and_tells_what_the_car_says(street: Street) -> None:
-    assert await street.clicked(None) == "met"
+    assert await clicked(street, None) == "met"
     await street.page.wait_for_function("() => window.t.signals.length > 3")
     for action, number in (("unlock", 1), ("lock", 2), ("unlock", 1)):
         assert await street.page.evaluate("(action) => window.t.command(action)", action) == ["done", number]
@@ -87,7 +61,7 @@ async def test_a_meeting_stays_and_tells_what_the_car_says(street: Street) -> No
 
 
 async def test_nobody_chooses(street: Street) -> None:
-    told = await street.clicked("lock", choose=False)
+    told = await clicked(street, "lock", choose=False)
     assert (told["code"], told["step"], told["mayHaveHappened"]) == ("chooser_cancelled", "searching", False), told
 
 

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from browsing import settle, shoot, usable_by_all, visiting
 from keygw_sim.scenarios.world import World
-from phone_page import pair
+from phone_page import ended, pair
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
@@ -49,9 +49,7 @@ async def test_from_the_code_in_the_car_to_an_unlocked_car(browser: Browser, wor
 async def opened(page: Page, label: str = "Unlock") -> None:
     """Tap, and see it done. ``AssertionError`` with what the page says instead."""
     await page.get_by_role("button", name=label, exact=True).click()
-    await page.locator('#doing[data-phase="done"], #doing[data-phase="failed"], #doing[data-phase="unsure"]').wait_for()
-    phase = await page.locator("#doing").get_attribute("data-phase")
-    assert phase == "done", await page.locator(".tap").inner_text()
+    assert await ended(page) == "done", await page.locator(".tap").inner_text()
 
 
 async def share(page: Page, name: str, *, shots: bool = False) -> tuple[str, str]:

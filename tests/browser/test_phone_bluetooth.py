@@ -3,75 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
 
-from browsing import chromium, settle, shoot, usable_by_all, visiting
-from chooser import choosing
-from keygw_sim.processes import Child
-from keygw_sim.scenarios.world import PHONE, World
-from phone_page import pair
-
-if TYPE_CHECKING:
-    from playwright.async_api import Browser, Page
+from bluetooth_page import Street, street_of
+from browsing import settle, shoot, usable_by_all
+from keygw_sim.scenarios.world import World
+from phone_page import ended, idle, pair, press
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.usefixtures("dbus")]
-
-ENDED = '#doing[data-phase="done"], #doing[data-phase="failed"], #doing[data-phase="unsure"]'
-
-
-@dataclass
-class Street:
-    """The page with a key of the car, on a machine with a Bluetooth adapter."""
-
-    page: Page
-    bluez: Child
-    world: World
-
-    async def locked(self) -> bool:
-        return bool((await self.world.car.ask(do="status"))["body"]["locked"])
-
-    async def idle(self) -> None:
-        await self.page.locator('#doing[data-phase="idle"]').wait_for(state="attached")
-
-    async def said(self) -> str:
-        """The phase in which the tap ended."""
-        await self.page.locator(ENDED).wait_for()
-        return await self.page.locator("#doing").get_attribute("data-phase") or ""
-
-    async def press(self) -> None:
-        await self.page.locator("#tap").click()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def street(world: World) -> AsyncIterator[Street]:
-    async with AsyncExitStack() as stack:
-        bluez = await stack.enter_async_context(
-            Child("keygw_sim.bluez", "--transport", world.transports[PHONE], "--follow-stdin")
-        )
-        browser: Browser = await stack.enter_async_context(chromium(DBUS_SYSTEM_BUS_ADDRESS=bluez.ready["address"]))
-        page, watch = await stack.enter_async_context(visiting(browser, world.url))
-        watch.allow("401", "400", "ERR_INTERNET_DISCONNECTED")
-        await pair(page, world)
-        yield Street(page, bluez, world)
+    async with street_of(world, "401", "400", "ERR_INTERNET_DISCONNECTED") as made:
+        await pair(made.page, world)
+        yield made
 
 
 async def test_a_tap_opens_the_chooser_and_the_car_and_the_next_needs_none(street: Street) -> None:
     page = street.page
     await page.locator('#way[data-way="bluetooth"]').wait_for()
     await page.locator('#fact-lock[data-quality="live"]').wait_for()
-    await street.idle()
-    async with choosing(page, street.bluez, street.press):
-        assert await street.said() == "done", await page.locator(".tap").inner_text()
+    await idle(page)
+    async with street.choosing(press(page)):
+        assert await ended(page) == "done", await page.locator(".tap").inner_text()
     assert not await street.locked()
     await page.get_by_role("button", name="Lock", exact=True).wait_for()
-    await street.idle()
-    await street.press()  # the session stays: no chooser
-    assert await street.said() == "done", await page.locator(".tap").inner_text()
+    await idle(page)
+    await press(page)()  # the session stays: no chooser
+    assert await ended(page) == "done", await page.locator(".tap").inner_text()
     assert await street.locked()
     await settle(page)
     await usable_by_all(page)
@@ -80,13 +42,13 @@ async def test_a_tap_opens_the_chooser_and_the_car_and_the_next_needs_none(stree
 
 async def test_without_a_network_it_opens_the_car_all_the_same(street: Street) -> None:
     page = street.page
-    await street.idle()
+    await idle(page)
     await street.world.radio.ask(do="cut")  # as if somebody had walked away
     await page.context.set_offline(True)
     try:
         await page.get_by_role("button", name="Unlock", exact=True).wait_for()
-        async with choosing(page, street.bluez, street.press):
-            assert await street.said() == "done", await page.locator(".tap").inner_text()
+        async with street.choosing(press(page)):
+            assert await ended(page) == "done", await page.locator(".tap").inner_text()
         assert not await street.locked()
         await page.get_by_role("button", name="Lock", exact=True).wait_for()
         await usable_by_all(page)
@@ -97,10 +59,10 @@ async def test_without_a_network_it_opens_the_car_all_the_same(street: Street) -
 
 async def test_nobody_chooses_and_nothing_has_happened(street: Street) -> None:
     page, before = street.page, await street.locked()
-    await street.idle()
+    await idle(page)
     await street.world.radio.ask(do="cut")
-    async with choosing(page, street.bluez, street.press, choose=False):
-        assert await street.said() == "failed"
+    async with street.choosing(press(page), choose=False):
+        assert await ended(page) == "failed"
     assert await street.locked() is before
     await usable_by_all(page)
     await shoot(page, "phone-bluetooth-no-choice")
@@ -121,12 +83,17 @@ async def test_an_adapter_that_is_switched_off_leaves_the_internet(street: Stree
 
 
 async def test_at_a_simulated_car_it_takes_the_relay_and_says_so(street: Street) -> None:
-    page = street.page
+    page = await street.page.context.new_page()
     await page.goto("/phone/#/simulator")
     for _ in range(2):
-        await page.locator(".banner.simulator").wait_for()
-        await page.locator('#way[data-way="relay"]').wait_for()
+        await page.locator("#tap").wait_for()
+        assert await page.locator(".banner.simulator").inner_text() == "SIMULATOR"
+        assert await page.locator("#way").get_attribute("data-way") == "relay"
         await page.reload()
     await page.locator("#tap").wait_for()
     await usable_by_all(page)
     await shoot(page, "phone-simulator")
+    await page.close()
+    await street.page.reload()  # the tab of somebody who has not come from a simulation
+    await street.page.locator('#way[data-way="bluetooth"]').wait_for()
+    assert not await street.page.locator(".banner").count()

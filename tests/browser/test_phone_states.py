@@ -16,6 +16,7 @@ import pytest
 
 from browsing import settle, shoot, usable_by_all, visiting
 from keygw_sim.scenarios.world import World
+from phone_page import pair
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
@@ -23,15 +24,6 @@ if TYPE_CHECKING:
 WEB = Path(__file__).resolve().parents[2] / "src/keygw/web"
 MOST_JS = 150_000
 LCP_MS = 1000.0
-
-
-async def pair(page: Page, world: World) -> None:
-    await page.goto("/phone/")
-    await page.locator("#to-pair").click()
-    await page.locator("#code").fill(await world.shown_code())
-    await page.locator("#name").fill("Aurora")
-    await page.locator("form button[type=submit]").click()
-    await page.locator("#tap").wait_for()
 
 
 def drawn(page: Page, phase: str) -> str:

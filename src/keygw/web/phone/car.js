@@ -50,10 +50,8 @@ export function makeCar(book, { api, keyring, driver, airs, store }, gateway) {
     }
     await car.leave();
     const meeting = await driver.tapAndStay(airs.bluetooth, vehicleId, action, { ...how, onSignals: heard(true), onClosed: gone });
-    if (meeting.alive) {
-      near = { vehicleId, meeting };
-      set({ near: true });
-    } else make({ type: 'left' });
+    if (meeting.alive) near = { vehicleId, meeting };
+    else make({ type: 'left' });
     return /** @type {import('../js/driver/index.js').Tapped} */ (meeting.first);
   }
 

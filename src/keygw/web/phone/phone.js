@@ -19,6 +19,7 @@ import * as own from './own.js';
 /** @typedef {ReturnType<typeof makePhone>} Phone */
 
 const FEEL_MS = 2000;
+const SIMULATOR = 'simulator';
 
 /** @param {() => Promise<unknown>} act @returns {Promise<string | null>} the code of what refused it */
 const tried = async (act) => {
@@ -53,9 +54,8 @@ export function makePhone() {
     }
     if (place === 'simulator') { // whoever opens the page from a simulation: no adapter of this computer hears that car
       history.replaceState(null, '', '#/key');
-      device.store.put('simulator', true);
-      set({ simulator: true, place: 'key' });
-      phone.choose('relay');
+      sessionStorage.setItem(SIMULATOR, '1'); // of this tab alone: the next gateway at this address may have a real car
+      set({ simulator: true, choice: 'relay', place: 'key' });
       return;
     }
     if (book.state().doing.phase === 'unsure') car.forget();
@@ -86,8 +86,7 @@ export function makePhone() {
     onState: book.onState,
     link: () => link,
     deviceId: () => deviceId,
-    /** Not to start the engine: the page does not yet see that the person is there. */
-    may: () => new Set([...actionsOf(book.state().mine?.entitlements ?? [])].filter((each) => each !== 'start_engine')),
+    may: () => actionsOf(book.state().mine?.entitlements ?? []),
     go: (/** @type {string} */ place) => { location.hash = `#/${place}`; },
     back: () => { location.hash = book.state().mine ? '#/key' : '#/welcome'; },
 
@@ -102,8 +101,8 @@ export function makePhone() {
         car = makeCar(book, device, gateway);
         deviceId = (await device.keyring.identity()).id;
         const { store, api } = device;
-        set({ choice: (await store.get('choice')) ?? 'auto', online: navigator.onLine, ways: { bluetooth: 'absent', relay: navigator.onLine && (await api.held()) ? 'ok' : 'offline' } });
-        set({ simulator: Boolean(await store.get('simulator')) });
+        const simulator = sessionStorage.getItem(SIMULATOR) !== null;
+        set({ simulator, choice: simulator ? 'relay' : (await store.get('choice')) ?? 'auto', online: navigator.onLine, ways: { bluetooth: 'absent', relay: navigator.onLine && (await api.held()) ? 'ok' : 'offline' } });
         route();
         await car.feel();
         await gateway.reload();

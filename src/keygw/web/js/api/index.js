@@ -42,9 +42,9 @@ export class Api {
     return this.#tokens.held();
   }
 
-  /** This installation, once (RFC 7591), for the most that it will ask. @param {string} scope @param {string[]} [redirectUris] @returns {Promise<string>} its client_id */
-  register(scope, redirectUris) {
-    return this.#tokens.register(this.name, scope, redirectUris);
+  /** This installation, once (RFC 7591), for the most that it will ask. @param {string} scope @returns {Promise<string>} its client_id */
+  register(scope) {
+    return this.#tokens.register(this.name, scope);
   }
 
   /** @param {string} code that the car shows @param {string} vehicleName @param {{scope: string, signal?: AbortSignal | null}} wish @returns {Promise<Held>} */

@@ -28,18 +28,13 @@ export class Tokens {
     return this.#store.get('grant');
   }
 
-  /**
-   * This installation, once (RFC 7591). `redirectUris`: where a browser comes back with a code.
-   * @param {string} name @param {string} scope @param {string[]} [redirectUris] @returns {Promise<string>} its client_id
-   */
-  register(name, scope, redirectUris) {
+  /** This installation, once (RFC 7591). @param {string} name @param {string} scope @returns {Promise<string>} its client_id */
+  register(name, scope) {
     return this.#store.alone('client', async () => {
       const known = await this.#store.get('client');
-      const reached = redirectUris === undefined || redirectUris.every((each) => known?.redirectUris?.includes(each));
-      if (known?.scope === scope && reached) return known.id;
-      const uris = redirectUris === undefined ? {} : { redirect_uris: redirectUris };
-      const made = await this.#api.open('/oauth2/register', { client_name: name, scope, ...uris });
-      await this.#store.put('client', { id: made.client_id, scope, redirectUris: redirectUris ?? [] });
+      if (known?.scope === scope) return known.id;
+      const made = await this.#api.open('/oauth2/register', { client_name: name, scope });
+      await this.#store.put('client', { id: made.client_id, scope });
       return made.client_id;
     });
   }

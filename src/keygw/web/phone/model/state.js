@@ -15,19 +15,19 @@ import { IDLE, next } from './action.js';
  * @typedef {{phase: 'opening' | 'welcome' | 'ready' | 'broken', fault: string | null, place: string, online: boolean, loaded: number | null,
  *   keys: Mine[], mine: Mine | null, shared: Key[], invitations: Invitation[], account: string[], shareFrom: string | null,
  *   signals: Record<string, Signal>, receipts: Receipt[], metAt: number | null, doing: Doing,
- *   ways: {bluetooth: string, relay: string}, choice: Choice, way: 'bluetooth' | 'relay' | null, near: boolean, simulator: boolean, told: string | null}} State
+ *   ways: {bluetooth: string, relay: string}, choice: Choice, way: 'bluetooth' | 'relay' | null, simulator: boolean, told: string | null}} State
  */
 
 /** @type {State} */
 export const START = Object.freeze({
   phase: 'opening', fault: null, place: 'key', online: true, loaded: null, keys: [], mine: null, shared: [], invitations: [], account: [], shareFrom: null,
-  signals: {}, receipts: [], metAt: null, doing: IDLE, ways: { bluetooth: 'absent', relay: 'offline' }, choice: 'auto', way: null, near: false, simulator: false, told: null,
+  signals: {}, receipts: [], metAt: null, doing: IDLE, ways: { bluetooth: 'absent', relay: 'offline' }, choice: 'auto', way: null, simulator: false, told: null,
 });
 export const MOST_RECEIPTS = 200;
 
 /**
  * @typedef {{type: 'set', values: Partial<State>} | {type: 'doing', event: DoingEvent} | {type: 'signals', signals: Signal[]}
- *   | {type: 'receipts', receipts: Receipt[]} | {type: 'key', key: Key} | {type: 'mine', keys: Mine[]} | {type: 'choose', vehicleId: string} | {type: 'left'}} Change `left`: the car that was near is not there any more
+ *   | {type: 'receipts', receipts: Receipt[]} | {type: 'mine', keys: Mine[]} | {type: 'choose', vehicleId: string} | {type: 'left'}} Change `left`: the car that was near is not there any more
  */
 
 /** @param {State} state @param {Change} change @returns {State} */
@@ -41,8 +41,6 @@ export function reduce(state, change) {
       return { ...state, signals: withSignals(state.signals, change.signals) };
     case 'receipts':
       return { ...state, receipts: withReceipts(state.receipts, change.receipts) };
-    case 'key':
-      return { ...state, shared: [...state.shared.filter((each) => each.id !== change.key.id), change.key] };
     case 'mine': {
       const mine = change.keys.find((each) => each.vehicleId === state.mine?.vehicleId) ?? change.keys[0] ?? null;
       return derived({ ...state, keys: change.keys, mine, phase: mine ? 'ready' : 'welcome' });
@@ -52,7 +50,7 @@ export function reduce(state, change) {
       return mine === state.mine ? state : { ...state, mine, signals: {}, shared: [], invitations: [], receipts: [], metAt: null, doing: IDLE, loaded: null };
     }
     case 'left':
-      return { ...state, near: false, signals: Object.fromEntries(Object.entries(state.signals).map(([path, each]) => [path, each.near ? { ...each, quality: 'stale', near: false } : each])) };
+      return { ...state, signals: Object.fromEntries(Object.entries(state.signals).map(([path, each]) => [path, each.near ? { ...each, quality: 'stale', near: false } : each])) };
     default:
       return state;
   }
