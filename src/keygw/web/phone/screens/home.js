@@ -16,11 +16,12 @@ import { age, near, t } from '../words.js';
 export function Home({ state, phone, now }) {
   const mine = state.mine;
   if (!mine) return null;
-  const car = carOf(state.signals, now, state.online);
+  // What nobody knows to have happened may have changed what was heard just before.
+  const car = carOf(state.signals, now, state.online && state.doing.phase !== 'unsure');
   const may = phone.may();
   const action = offered(car.lock.value, may);
   const blocked = blockedBy(mine, now);
-  const others = ['unlock', 'lock', 'open_trunk', 'flash_lights', 'start_engine'].filter((each) => may.has(each) && each !== action
+  const others = ['unlock', 'lock', 'open_trunk', 'flash_lights'].filter((each) => may.has(each) && each !== action
     && (car.lock.value === null || !['lock', 'unlock'].includes(each)));
   return html`<div class="home">
     <section class="keycard" aria-label=${t(mine.role === 'owner' ? 'card.owner' : 'card.friend')} data-blocked=${blocked ?? ''}>
